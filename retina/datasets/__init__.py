@@ -1,0 +1,1 @@
+"""A folder becomes a table, the table becomes batches."""

@@ -1,0 +1,1 @@
+"""A file becomes the square that the network sees, or a clear error."""
