@@ -1,0 +1,38 @@
+"""The networks by the name under which ``--model`` and checkpoints know them."""
+
+from collections.abc import Callable
+
+from torch import nn
+
+from retina.errors import SettingsError
+from retina.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
+from retina.scale import NUM_GRADES
+
+_FACTORIES: dict[str, Callable[[int], nn.Module]] = {
+    "resnet18": resnet18,
+    "resnet34": resnet34,
+    "resnet50": resnet50,
+    "resnet101": resnet101,
+    "resnet152": resnet152,
+}
+
+NAMES: tuple[str, ...] = tuple(_FACTORIES)
+
+
+def build(name: str, num_classes: int = NUM_GRADES) -> nn.Module:
+    """A freshly initialised network.
+
+    Every network has ``features(x)``, the (N, C, h, w) output of its last block, and ``fc``, the
+    linear layer that follows global average pooling; ``retina.explain.forward_with_cam`` relies
+    on both.
+
+    Args:
+        name: One of ``NAMES``.
+        num_classes: How many logits it gives.
+
+    Raises:
+        SettingsError: No network has that name.
+    """
+    if name not in _FACTORIES:
+        raise SettingsError(f"there is no network {name!r}; the known ones are {', '.join(NAMES)}")
+    return _FACTORIES[name](num_classes)
