@@ -1,0 +1,20 @@
+"""What holds for every test: nothing of the user's is touched, nothing calls home."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+# Read when the libraries are imported, which happens while the tests are collected.
+os.environ["MPLBACKEND"] = "Agg"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    # One for all tests, so that photographs are drawn and prepared once.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RETINA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

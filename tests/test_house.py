@@ -1,0 +1,152 @@
+"""The rules of the house: what depends on what, inside the package and outside it."""
+
+import ast
+import importlib
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from importlib.metadata import packages_distributions, version
+from pathlib import Path
+from sys import stdlib_module_names
+from typing import Any
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A room imports from lower rooms only; rooms on one line know nothing of each other.
+LEVELS = (
+    {"errors", "version", "atomic", "scale"},
+    {"assessment"},
+    {"images"},
+    {"datasets", "models"},
+    {"explain", "evaluation"},
+    {"reporting", "inference"},
+    {"training"},
+    {"web"},
+    {"cli"},
+    {"retina", "__main__"},
+)
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+# Who alone may import these libraries.
+ONLY_IN = {"gradio": {"web"}, "argparse": {"cli"}}
+NEVER_IN = {"torch": {"images"}, "torchvision": {"images"}}
+
+# A path of the machine that somebody worked on.
+MACHINE_PATH = re.compile(r"(?<![\w.-])/(?:work|tmp|root)\b|\.\./shared\b")
+
+
+def requirements(file: str) -> list[Requirement]:
+    lines = (ROOT / file).read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+REQUIREMENTS = requirements("requirements.txt")
+REQUIREMENTS_DEV = requirements("requirements-dev.txt")
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted((ROOT / "retina").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Every module that a file imports, wherever in the file; `from a import b` may mean a.b."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}:{node.lineno}: import by full name, not by dots"
+            for alias in node.names:
+                submodule = f"{node.module}.{alias.name}"
+                yield submodule if submodule in MODULES else str(node.module)
+
+
+def room(module: str) -> str:
+    parts = module.split(".")
+    return parts[1] if len(parts) > 1 else parts[0]
+
+
+def own_imports(path: Path) -> set[str]:
+    return {name for name in imports(path) if name.split(".")[0] == "retina"}
+
+
+def test_every_room_has_its_level() -> None:
+    assert {room(module) for module in MODULES} <= LEVEL.keys(), "give the new room its level above"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_one_way(module: str) -> None:
+    here = room(module)
+    for imported in own_imports(MODULES[module]):
+        there = room(imported)
+        assert there == here or LEVEL[there] < LEVEL[here], f"{module} imports {imported}"
+
+
+def test_no_import_cycle() -> None:
+    graph = {module: own_imports(path) - {module} for module, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_libraries_stay_in_their_rooms(module: str) -> None:
+    libraries = {name.split(".")[0] for name in imports(MODULES[module])}
+    for library in libraries & ONLY_IN.keys():
+        assert room(module) in ONLY_IN[library], f"{module} imports {library}"
+    for library in libraries & NEVER_IN.keys():
+        assert room(module) not in NEVER_IN[library], f"{module} imports {library}"
+
+
+def test_the_package_imports_only_what_it_requires() -> None:
+    required = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
+    distributions = packages_distributions()
+    for module, path in MODULES.items():
+        for library in {name.split(".")[0] for name in imports(path)}:
+            if library == "retina" or library in stdlib_module_names:
+                continue
+            names = {canonicalize_name(name) for name in distributions.get(library, [])}
+            assert names & required, f"{module} imports {library}: add it to requirements.txt"
+
+
+@pytest.mark.parametrize("requirement", REQUIREMENTS + REQUIREMENTS_DEV, ids=str)
+def test_what_is_installed_is_what_is_required(requirement: Requirement) -> None:
+    assert requirement.specifier.contains(version(requirement.name), prereleases=True)
+
+
+def test_the_wheel_requires_what_the_requirements_say() -> None:
+    dynamic = PROJECT["tool"]["setuptools"]["dynamic"]
+    assert {"dependencies", "optional-dependencies"} <= set(PROJECT["project"]["dynamic"])
+    assert dynamic["dependencies"] == {"file": ["requirements.txt"]}
+    assert dynamic["optional-dependencies"]["dev"] == {"file": ["requirements-dev.txt"]}
+
+
+def test_the_console_script_exists() -> None:
+    module, function = PROJECT["project"]["scripts"]["retina"].split(":")
+    assert callable(getattr(importlib.import_module(module), function))
+
+
+def test_no_machine_path_is_committed() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout, so nothing says which files are tracked")
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in listed.stdout.split("\0"):
+        path = ROOT / name
+        if name in ("", "tests/shared_data.py") or not path.is_file():
+            continue
+        content = path.read_bytes()
+        if b"\0" not in content:
+            found = MACHINE_PATH.search(content.decode("utf-8", errors="replace"))
+            assert found is None, f"{name} holds the path {found}"
