@@ -1,0 +1,278 @@
+"""A file becomes an upright RGB picture, or one clear sentence about why it cannot.
+
+Colours are taken as they are stored: an embedded RGB profile is not applied. Fundus cameras write
+sRGB or no profile at all, and so do the data sets that the networks learn from. CMYK has no meaning
+without its profile, so there it is applied, or the file is refused.
+"""
+
+import hashlib
+import io
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from PIL import ExifTags, Image, ImageCms
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from retina.errors import InputError
+
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 2**30
+MIN_SIDE = 16
+FORMATS = "JPEG, PNG, TIFF, WebP or BMP"
+
+# Pillow warns above 89 million pixels, while it decodes or crops; we refuse above 100 million,
+# before it decodes. Set once, so that threads do not race for it.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+# Opened by these classes and not by Image.open, which warns of large pictures before their size
+# can be read. No other format is ever tried.
+_READERS: tuple[tuple[re.Pattern[bytes], str, Callable[[BinaryIO], ImageFile]], ...] = (
+    (re.compile(rb"\xff\xd8\xff"), "JPEG", JpegImageFile),
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG", PngImageFile),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), "TIFF", TiffImageFile),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "WebP", WebPImageFile),
+    (re.compile(rb"BM"), "BMP", BmpImageFile),
+)
+
+_REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
+    (re.compile(rb".{128}DICM", re.DOTALL), "is a DICOM file"),
+    (re.compile(rb"%PDF-"), "is a PDF document"),
+    (re.compile(rb"GIF8[79]a"), "is a GIF, a format for animations and drawings"),
+    (re.compile(rb".{4}ftyp(avif|avis)", re.DOTALL), "is an AVIF picture"),
+    (re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), "is a HEIC picture"),
+    (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "is a JPEG 2000 picture"),
+    (re.compile(rb"PK\x03\x04"), "is a ZIP archive"),
+    (re.compile(rb"\s*(<!--.*?-->\s*)*(<!doctype html|<html)", re.DOTALL | re.I), "is a web page"),
+    (re.compile(rb"\s*<.{0,2000}?<svg\b|\s*<svg\b", re.DOTALL | re.I), "is an SVG drawing"),
+)
+
+_GREYSCALE = {"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N", "F"}
+_COLOUR = {"RGB", "RGBA", "RGBa", "RGBX", "P", "PA", "YCbCr", "CMYK"}
+
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SIDEWAYS = (5, 6, 7, 8)
+
+
+class ImageError(InputError):
+    """A file cannot be used as a photograph."""
+
+
+class MissingFile(ImageError):  # noqa: N818
+    """There is no such file."""
+
+
+class NotAPicture(ImageError):  # noqa: N818
+    """The file is empty, or holds something else than a picture."""
+
+
+class Truncated(ImageError):  # noqa: N818
+    """The picture is cut off or damaged."""
+
+
+class TooLarge(ImageError):  # noqa: N818
+    """The picture has more than 100 million pixels, or the file more than a gibibyte."""
+
+
+class TooSmall(ImageError):  # noqa: N818
+    """The picture has a side of less than 16 pixels."""
+
+
+class Unsupported(ImageError):  # noqa: N818
+    """A picture of a kind that is refused: greyscale, animated, SVG, CMYK without a profile..."""
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A decoded photograph.
+
+    Attributes:
+        name: The file's name, without folders: those may name a patient.
+        sha256: SHA-256 of the file's bytes, in hexadecimal.
+        width: Upright width of the picture in the file, in pixels.
+        height: Its upright height.
+        image: Upright RGB, 8 bits a channel; smaller than ``width`` x ``height`` where a JPEG was
+            decoded at a reduced scale.
+    """
+
+    name: str
+    sha256: str
+    width: int
+    height: int
+    image: Image.Image
+
+
+def read_photograph(
+    source: str | os.PathLike[str] | BinaryIO,
+    *,
+    at_least: int | None = None,
+    name: str | None = None,
+) -> Photograph:
+    """Read a photograph from a path or a file opened in binary mode.
+
+    The EXIF orientation is applied, transparency is laid over black, a palette and 16 bits a
+    channel become 8-bit RGB, CMYK is converted with its embedded profile.
+
+    Args:
+        source: A path, or a binary file, which is read from where it stands and left open.
+        at_least: A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
+            quicker, as long as its shorter side keeps this many pixels. None: full size.
+        name: What to call the photograph; the file's own name if None.
+
+    Raises:
+        ImageError: One of its kinds, with a sentence that says what is wrong and how to mend it.
+    """
+    name = _base_name(_name_of(source) if name is None else name)
+    data = _read_bytes(source, name)
+    image = _open(data, name)
+    width, height = image.size
+    _refuse_unfit(image, name)
+    if at_least is not None:
+        image.draft(None, (at_least, at_least))
+    try:
+        image.load()
+        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        upright = _to_rgb(image, name)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise _damaged(name) from error
+    if orientation in _SIDEWAYS:
+        width, height = height, width
+    if orientation in _UPRIGHT:
+        upright = upright.transpose(_UPRIGHT[orientation])
+    upright.info.clear()
+    return Photograph(name, hashlib.sha256(data).hexdigest(), width, height, upright)
+
+
+def load_fundus(
+    source: str | os.PathLike[str] | BinaryIO, *, at_least: int | None = None
+) -> Image.Image:
+    """The upright RGB picture of ``read_photograph``, which see for arguments and errors."""
+    return read_photograph(source, at_least=at_least).image
+
+
+def _name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    name = getattr(source, "name", None)
+    return name if isinstance(name, str) else "the photograph"
+
+
+def _base_name(name: str) -> str:
+    base = re.split(r"[\\/]", name.rstrip("\\/"))[-1]
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in base) or "."
+
+
+def _read_bytes(source: str | os.PathLike[str] | BinaryIO, name: str) -> bytes:
+    if not isinstance(source, str | os.PathLike):
+        return source.read()
+    path = Path(source)
+    try:
+        if path.is_dir():
+            raise Unsupported(f"{name} is a folder; give the photographs in it instead.")
+        if path.exists() and not path.is_file():
+            raise Unsupported(f"{name} is not an ordinary file; give a {FORMATS} file.")
+        if path.stat().st_size > MAX_BYTES:
+            raise TooLarge(f"{name} is larger than 1 GiB; export the photograph as a JPEG.")
+        return path.read_bytes()
+    except ImageError:
+        raise
+    except (FileNotFoundError, NotADirectoryError, ValueError) as error:
+        raise MissingFile(f"{name} does not exist; check its name and folder.") from error
+    except OSError as error:
+        raise ImageError(
+            f"{name} cannot be read ({error.strerror}); check its permissions and its disk."
+        ) from error
+
+
+def _open(data: bytes, name: str) -> ImageFile:
+    """The picture with its header read and its pixels not yet decoded."""
+    if not data:
+        raise NotAPicture(f"{name} is empty; copy it again from where it came.")
+    head = data[:4096]
+    for signature, what in _REFUSED:
+        if signature.match(head):
+            raise Unsupported(f"{name} {what}; export the photograph as {FORMATS}.")
+    for signature, kind, reader in _READERS:
+        if signature.match(head):
+            try:
+                return reader(io.BytesIO(data))
+            except MemoryError:
+                raise
+            except Exception as error:
+                raise Truncated(
+                    f"{name} starts like a {kind} file but is cut off or damaged; "
+                    "copy or export it again."
+                ) from error
+    what = "holds text" if _is_text(head) else "is in no format known here"
+    raise NotAPicture(
+        f"{name} {what} and is not a picture, whatever its ending; give a {FORMATS} file."
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    return head.decode("utf-8", "ignore").replace("\n", "").replace("\r", "").isprintable()
+
+
+def _refuse_unfit(image: ImageFile, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise TooLarge(
+            f"{name} has {width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million; "
+            "export it smaller."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise TooSmall(
+            f"{name} has only {width} x {height} pixels; give the camera's own picture."
+        )
+    if getattr(image, "is_animated", False):
+        raise Unsupported(
+            f"{name} holds several pictures (an animation or pages); save the one to be graded."
+        )
+    if image.mode in _GREYSCALE:
+        raise Unsupported(f"{name} is greyscale; grading needs a colour fundus photograph.")
+    if image.mode == "CMYK" and "icc_profile" not in image.info:
+        raise Unsupported(f"{name} is CMYK without a colour profile; export it as RGB.")
+    if image.mode not in _COLOUR:
+        raise Unsupported(f"{name} has the colour mode {image.mode}; export it as RGB.")
+
+
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode == "CMYK":
+        try:
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+            converted = ImageCms.profileToProfile(
+                image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB"
+            )
+        except (ImageCms.PyCMSError, OSError) as error:
+            raise Unsupported(
+                f"{name} is CMYK with a colour profile that cannot be used; export it as RGB."
+            ) from error
+        assert converted is not None
+        return converted
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, rgba).convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _damaged(name: str) -> Truncated:
+    return Truncated(f"{name} is cut off or damaged; copy or export it again.")
