@@ -1,0 +1,97 @@
+"""What lies in a data folder: its photographs and its tables, found in one walk."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from retina.errors import DataError
+
+PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """The files of a data folder that matter here; paths are relative to it, with forward slashes.
+
+    Attributes:
+        root: The folder, absolute, links resolved.
+        pictures: Paths of the photographs, sorted.
+        tables: Paths of the CSV files, sorted.
+        by_name: The photographs by file name without its ending; a name can occur in several
+            sub-folders.
+    """
+
+    root: Path
+    pictures: tuple[str, ...]
+    tables: tuple[str, ...]
+    by_name: dict[str, list[str]]
+
+    def find(self, image_id: str) -> list[str]:
+        """Find the photographs that a table may mean by ``image_id``, a name without its ending.
+
+        Where the name carries folders, they have to fit, unless no photograph fits them: tables
+        often hold paths of the machine that wrote them.
+        """
+        candidates = self.by_name.get(image_id.rpartition("/")[2], [])
+        if len(candidates) < 2 or "/" not in image_id:
+            return candidates
+        fitting = [
+            path for path in candidates if f"/{without_ending(path)}".endswith(f"/{image_id}")
+        ]
+        return fitting or candidates
+
+
+def without_ending(name: str) -> str:
+    """Drop the ending of a picture's name or path, where it has one of ``PICTURE_ENDINGS``."""
+    stem, ending = os.path.splitext(name)  # noqa: PTH122 - text, and a third of the time of Path
+    return stem if ending.lower() in PICTURE_ENDINGS else name
+
+
+def scan(folder: str | os.PathLike[str]) -> DataFolder:
+    """Walk a data folder once; hidden files and folders are passed over.
+
+    Raises:
+        DataError: The folder is missing, is no folder, or cannot be read.
+    """
+    root = Path(folder).resolve()
+    if not root.exists():
+        raise DataError(f"There is no folder {folder}: give the folder that holds the data set.")
+    if not root.is_dir():
+        raise DataError(f"{folder} is a file: give the folder that holds the data set.")
+    try:
+        files = sorted(_files(root))
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or folder} cannot be read ({error.strerror}): check its permissions."
+        ) from error
+    pictures = tuple(file for file in files if _ending(file) in PICTURE_ENDINGS)
+    by_name: dict[str, list[str]] = {}
+    for picture in pictures:
+        by_name.setdefault(without_ending(picture).rpartition("/")[2], []).append(picture)
+    tables = tuple(file for file in files if _ending(file) == ".csv")
+    return DataFolder(root, pictures, tables, by_name)
+
+
+def _ending(path: str) -> str:
+    return os.path.splitext(path)[1].lower()  # noqa: PTH122
+
+
+def _files(root: Path) -> Iterator[str]:
+    """Yield the files under ``root``; a folder that links reach again is entered once."""
+    waiting = [(str(root), "")]
+    entered: set[tuple[int, int]] = set()
+    while waiting:
+        folder, prefix = waiting.pop()
+        status = os.stat(folder)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in entered:
+            continue
+        entered.add((status.st_dev, status.st_ino))
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(".") or entry.name == "__MACOSX":
+                    continue
+                if entry.is_dir():
+                    waiting.append((entry.path, f"{prefix}{entry.name}/"))
+                elif entry.is_file():
+                    yield prefix + entry.name
