@@ -78,8 +78,8 @@ def test_trains_as_torchvisions_does() -> None:
         scale = float(expected.grad.abs().max())
         assert scale > 0, name
         torch.testing.assert_close(parameter.grad, expected.grad, rtol=0, atol=1e-3 * scale)
-    for (name, buffer), expected in zip(model.named_buffers(), oracle.buffers(), strict=True):
-        torch.testing.assert_close(buffer, expected, msg=name)
+    for (name, buffer), theirs in zip(model.named_buffers(), oracle.buffers(), strict=True):
+        torch.testing.assert_close(buffer, theirs, msg=name)
 
 
 @pytest.mark.parametrize("num_classes", [1, 2, 5, 1000])

@@ -1,0 +1,196 @@
+"""Where a network's first weights come from: chance, ImageNet through torchvision, or files.
+
+Of torchvision's weights those called ``IMAGENET1K_V1`` are taken for every depth: the original
+recipe, which is what a lab had before torchvision added better ones for ResNet-50 and deeper.
+"""
+
+import contextlib
+import http.client
+import socket
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+import torchvision.models
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+
+from retina.errors import WeightsError
+from retina.models.weight_files import HEAD, SUFFIXES, WeightsFile, misfit, read_weights_file
+
+CONNECT_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """What a network starts from, for its record and for ``start_from``.
+
+    Attributes:
+        kind: ``random``; ``imagenet``, torchvision's own files, recognised by their SHA-256;
+            ``file``, any other file.
+        source: In words: ``torchvision ResNet18_Weights.IMAGENET1K_V1``, or the file's name.
+        sha256: Of the file; None where there is none.
+        state: Tensors by torchvision's names, in float32; None for random weights.
+    """
+
+    kind: Literal["random", "imagenet", "file"]
+    source: str
+    sha256: str | None
+    state: dict[str, Tensor] | None
+
+
+RANDOM = InitialWeights("random", "random initialisation", None, None)
+
+
+def resolve_pretrained(
+    architectures: Sequence[str], path: str | Path | None = None
+) -> dict[str, InitialWeights]:
+    """Find weights for every network before any training starts.
+
+    Args:
+        architectures: Names out of ``retina.models.architectures.NAMES``.
+        path: A weights file, or a folder of them; which network each fits is read from its
+            tensors. None: torchvision's ImageNet weights, fetched once into the cache of
+            ``torch.hub`` and checked against their hash at every use.
+
+    Returns:
+        The weights by the network's name, in the order asked for.
+
+    Raises:
+        WeightsError: A network has no weights, or two files claim it, or a file is unusable.
+    """
+    if path is None:
+        return _from_torchvision(architectures)
+    path = Path(path).expanduser()
+    if path.is_dir():
+        return _from_folder(architectures, path)
+    return _from_file(architectures, path)
+
+
+def start_from(model: nn.Module, weights: InitialWeights) -> None:
+    """Fill a network with its first weights, in place.
+
+    A last layer of another size than the network's is left freshly initialised; all else must fit.
+
+    Raises:
+        WeightsError: The weights are another network's.
+    """
+    if weights.state is None:
+        return
+    own = model.state_dict()
+    shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+    if problem := misfit(shapes, weights.state):
+        raise WeightsError(f"the weights of {weights.source} do not fit the network: {problem}")
+    state = dict(weights.state)
+    if any(name not in state or tuple(state[name].shape) != shapes[name] for name in HEAD):
+        for name in HEAD:
+            state.pop(name, None)
+    model.load_state_dict({**own, **state})
+
+
+def _from_torchvision(architectures: Sequence[str]) -> dict[str, InitialWeights]:
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    chosen = {name: _published(name)["IMAGENET1K_V1"] for name in architectures}
+    absent = [weights for weights in chosen.values() if not (folder / _file_name(weights)).exists()]
+    try:
+        for weights in absent:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = folder / _file_name(weights)
+            with _socket_timeout(CONNECT_TIMEOUT_S):
+                torch.hub.download_url_to_file(weights.url, str(file), _hash_prefix(weights))
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        names = " and ".join(_file_name(weights) for weights in absent)
+        reason = getattr(error, "reason", error)
+        raise WeightsError(
+            f"ImageNet weights could not be fetched ({reason}); get {names} from "
+            f"{absent[0].url.rpartition('/')[0]}/ and name the file, or a folder of such files, "
+            "with --pretrained FILE"
+        ) from error
+    return {
+        name: _initial(read_weights_file(folder / _file_name(weights), _hash_prefix(weights)))
+        for name, weights in chosen.items()
+    }
+
+
+def _from_file(architectures: Sequence[str], path: Path) -> dict[str, InitialWeights]:
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file or folder {path}; check --pretrained")
+    if not _has_known_suffix(path):
+        raise WeightsError(f"{path} is not a weights file: its name must end in {_ENDINGS}")
+    file = read_weights_file(path)
+    return _choose(architectures, path, [file], [])
+
+
+def _from_folder(architectures: Sequence[str], folder: Path) -> dict[str, InitialWeights]:
+    files: list[WeightsFile] = []
+    refusals: list[str] = []
+    for path in sorted(folder.iterdir()):
+        if _has_known_suffix(path) and path.is_file() and not path.name.startswith("."):
+            try:
+                files.append(read_weights_file(path))
+            except WeightsError as error:
+                refusals.append(str(error))
+    return _choose(architectures, folder, files, refusals)
+
+
+def _choose(
+    architectures: Sequence[str], path: Path, files: Sequence[WeightsFile], refusals: Sequence[str]
+) -> dict[str, InitialWeights]:
+    chosen: dict[str, InitialWeights] = {}
+    for name in architectures:
+        fitting = [file for file in files if file.architecture == name]
+        if len(fitting) > 1:
+            names = " and ".join(file.path.name for file in fitting)
+            raise WeightsError(f"{path} has several files for {name}: {names}; keep one of them")
+        if not fitting:
+            found = [f"{file.path.name} is for {file.architecture}" for file in files]
+            listing = "; ".join([*found, *refusals]) or f"no file ends in {_ENDINGS}"
+            raise WeightsError(
+                f"{path} has no weights for {name} ({listing}); add such a file, or choose other "
+                "networks with --model"
+            )
+        chosen[name] = _initial(fitting[0])
+    return chosen
+
+
+def _initial(file: WeightsFile) -> InitialWeights:
+    for weights in _published(file.architecture):
+        if file.sha256.startswith(_hash_prefix(weights)):
+            return InitialWeights("imagenet", f"torchvision {weights}", file.sha256, file.state)
+    return InitialWeights("file", file.path.name, file.sha256, file.state)
+
+
+def _published(architecture: str) -> type[WeightsEnum]:
+    """All weights that torchvision publishes for a network."""
+    published: type[WeightsEnum] = torchvision.models.get_model_weights(architecture)
+    return published
+
+
+def _file_name(weights: WeightsEnum) -> str:
+    name: str = weights.url.rpartition("/")[2]
+    return name
+
+
+def _hash_prefix(weights: WeightsEnum) -> str:
+    """The first digits of the file's SHA-256, which PyTorch writes into its name."""
+    return Path(_file_name(weights)).stem.rpartition("-")[2]
+
+
+_ENDINGS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+
+
+def _has_known_suffix(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES
+
+
+@contextlib.contextmanager
+def _socket_timeout(seconds: float) -> Iterator[None]:
+    """``torch.hub`` waits for a silent server for ever, and takes no timeout of its own."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
