@@ -1,0 +1,69 @@
+"""The models of the page, loaded when they are first asked for, and kept."""
+
+from dataclasses import asdict
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from retina.inference.grader import Grader
+from retina.models.config import (
+    CheckpointConfig,
+    checkpoints_folder,
+    find_checkpoint,
+    list_checkpoints,
+    read_config,
+    read_metrics,
+)
+
+
+class Graders:
+    """All checkpoints of one folder.
+
+    Attributes:
+        folder: Where they lie.
+        names: Theirs, sorted, as they were when the page was opened.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = checkpoints_folder(folder)
+        self.names = list_checkpoints(self.folder)
+        self._loaded: dict[str, Grader] = {}
+        self._lock = Lock()
+
+    def get(self, name: str) -> Grader:
+        """The model called ``name``; its weights are read once.
+
+        Raises:
+            CheckpointError: There is none of that name in the folder, or it cannot be used.
+        """
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = Grader.load(name, checkpoints=self.folder)
+            return self._loaded[name]
+
+    def config(self, name: str) -> CheckpointConfig:
+        """What the model called ``name`` is, without loading its network.
+
+        Raises:
+            CheckpointError: There is none of that name in the folder, or it cannot be used.
+        """
+        return read_config(find_checkpoint(name, self.folder))
+
+    def describe(self) -> list[dict[str, Any]]:
+        """What ``/models`` says of each, without loading any network.
+
+        Raises:
+            CheckpointError: One of them cannot be used.
+        """
+        return [self._describe(name) for name in self.names]
+
+    def _describe(self, name: str) -> dict[str, Any]:
+        config = self.config(name)
+        return {
+            "name": name,
+            "sha256": config.weights_sha256,
+            "architecture": config.architecture,
+            "initial_weights": asdict(config.initial_weights),
+            "image_size": config.preprocessing.size,
+            "metrics": read_metrics(self.folder / name),
+        }

@@ -1,0 +1,173 @@
+"""Open the page, with the settings that a clinic needs: nothing leaves the machine."""
+
+import ipaddress
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import gradio as gr
+
+from retina.errors import SettingsError
+from retina.web.examples import drawn_examples, own_examples
+from retina.web.graders import Graders
+from retina.web.layout import build_page
+from retina.web.theme import STYLESHEET, page_theme
+
+MAX_FILE_SIZE = "100mb"
+QUEUE_SIZE = 128
+
+
+def build_demo(
+    workspace: Path, checkpoints: Path | None = None, examples: Path | None = None
+) -> gr.Blocks:
+    """The page and its API, not yet served.
+
+    Args:
+        workspace: An empty folder for what the page keeps while it is open.
+        checkpoints: The folder of checkpoints; None: where ``retina`` looks for them.
+        examples: A folder of photographs to offer in place of the drawn ones.
+
+    Raises:
+        InputError: ``examples`` holds no photograph, or a checkpoint cannot be used.
+    """
+    shown = drawn_examples(workspace) if examples is None else own_examples(examples, workspace)
+    page = build_page(Graders(checkpoints), shown, own=examples is not None)
+    return page.queue(max_size=QUEUE_SIZE)
+
+
+def launch(
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    checkpoints: Path | None = None,
+    auth_file: Path | None = None,
+    examples: Path | None = None,
+) -> None:
+    """Serve the page until it is interrupted; what was uploaded is deleted at the end.
+
+    Args:
+        host: The address to listen at.
+        port: The port to listen at.
+        checkpoints: As for ``build_demo``.
+        auth_file: Who may enter: a line ``user:password`` each. None: everyone.
+        examples: As for ``build_demo``.
+
+    Raises:
+        InputError: A setting cannot be used; the message says how to mend it.
+        KeyboardInterrupt: Ctrl-C, or a request to end.
+    """
+    people = None if auth_file is None else read_auth_file(auth_file)
+    check_free(host, port)
+    if people is None and not _is_loopback(host):
+        print(
+            f"warning: everyone who can reach {host} can use this page and see what it shows; "
+            "name who may enter with --auth-file",
+            file=sys.stderr,
+        )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with _private_cache() as workspace:
+        page = build_demo(workspace, checkpoints, examples)
+        try:
+            _, address, _ = page.launch(
+                server_name=host,
+                server_port=port,
+                auth=people,
+                theme=page_theme(),
+                css_paths=STYLESHEET,
+                share=False,
+                run_history=False,
+                enable_monitoring=False,
+                mcp_server=False,
+                ssr_mode=False,
+                strict_cors=True,
+                max_file_size=MAX_FILE_SIZE,
+                allowed_paths=[],
+                footer_links=["api", "settings"],
+                prevent_thread_lock=True,
+                quiet=True,
+            )
+            print(f"Retina is open at {address}", flush=True)
+            threading.Event().wait()
+        finally:
+            page.close(verbose=False)
+
+
+def read_auth_file(file: Path) -> list[tuple[str, str]]:
+    """Users and their passwords, a line ``user:password`` each; empty lines do not count.
+
+    Raises:
+        SettingsError: The file cannot be read, is empty, or has a line of another form.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise SettingsError(
+            f"--auth-file {file} cannot be read: name a text file with a line user:password "
+            "for each who may enter"
+        ) from None
+    people: dict[str, str] = {}
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        user, _, password = line.strip().partition(":")
+        if not (user and password):
+            raise SettingsError(f"line {number} of --auth-file {file} is not user:password")
+        if user in people:
+            raise SettingsError(f"line {number} of --auth-file {file} names {user} again")
+        people[user] = password
+    if not people:
+        raise SettingsError(f"--auth-file {file} is empty: write a line user:password into it")
+    return list(people.items())
+
+
+def check_free(host: str, port: int) -> None:
+    """Make sure that the page can listen at an address.
+
+    Raises:
+        SettingsError: It cannot, because the port is taken, or the address is not this machine's.
+    """
+    if not 1 <= port <= 65535:
+        raise SettingsError(f"--port lies between 1 and 65535, not at {port}")
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except socket.gaierror:
+        raise SettingsError(f"--host {host} is not an address of this machine") from None
+    except PermissionError:
+        raise SettingsError(f"port {port} may not be used: choose one above 1023") from None
+    except OSError:
+        raise SettingsError(
+            f"port {port} of {host} is taken, or the address is not this machine's: "
+            "choose another with --port or --host"
+        ) from None
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@contextmanager
+def _private_cache() -> Iterator[Path]:
+    """A folder that no other user can read, for uploads and pictures, deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix="retina-", ignore_cleanup_errors=True) as folder:
+        before = os.environ.get("GRADIO_TEMP_DIR")
+        os.environ["GRADIO_TEMP_DIR"] = str(Path(folder) / "cache")
+        workspace = Path(folder) / "examples"
+        workspace.mkdir()
+        try:
+            yield workspace
+        finally:
+            if before is None:
+                del os.environ["GRADIO_TEMP_DIR"]
+            else:
+                os.environ["GRADIO_TEMP_DIR"] = before

@@ -1,0 +1,70 @@
+"""How the page looks: a calm theme of our own for an office (light) and a reading room (dark)."""
+
+from pathlib import Path
+
+from gradio.themes import Base, colors, sizes
+
+STYLESHEET = Path(__file__).parent / "assets" / "page.css"
+
+_BLACK, _WHITE = "#000000", "#ffffff"
+_SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
+_MONO = ("ui-monospace", "Consolas", "monospace")
+
+
+def page_theme() -> Base:
+    """The theme: system fonts only, so that no font is ever fetched from elsewhere."""
+    theme = Base(
+        primary_hue=colors.cyan,
+        secondary_hue=colors.cyan,
+        neutral_hue=colors.slate,
+        text_size=sizes.text_md,
+        spacing_size=sizes.spacing_md,
+        radius_size=sizes.radius_md,
+        font=_SANS,
+        font_mono=_MONO,
+    )
+    return theme.set(
+        body_background_fill="*neutral_50",
+        body_background_fill_dark="#0d1420",
+        body_text_color="*neutral_900",
+        body_text_color_dark="*neutral_200",
+        body_text_color_subdued="*neutral_600",
+        body_text_color_subdued_dark="*neutral_400",
+        block_background_fill="white",
+        block_background_fill_dark="#152033",
+        block_border_color="*neutral_200",
+        block_border_color_dark="#26344d",
+        block_shadow="none",
+        block_label_background_fill="transparent",
+        block_label_background_fill_dark="transparent",
+        block_label_border_width="0px",
+        block_label_text_color="*neutral_600",
+        block_label_text_color_dark="*neutral_300",
+        button_primary_background_fill="*primary_800",
+        button_primary_background_fill_hover="*primary_900",
+        button_primary_background_fill_dark="*primary_300",
+        button_primary_background_fill_hover_dark="*primary_200",
+        button_primary_text_color="white",
+        button_primary_text_color_dark="*neutral_950",
+        link_text_color="*primary_800",
+        link_text_color_dark="*primary_300",
+    )
+
+
+def text_on(background: str) -> str:
+    """Black or white, whichever contrasts more with a background; always 4.5 : 1 or more.
+
+    Args:
+        background: ``#rrggbb``.
+    """
+    luminance = relative_luminance(background)
+    black_contrast = (luminance + 0.05) / 0.05
+    white_contrast = 1.05 / (luminance + 0.05)
+    return _BLACK if black_contrast >= white_contrast else _WHITE
+
+
+def relative_luminance(colour: str) -> float:
+    """Relative luminance, 0 to 1, of an sRGB colour ``#rrggbb``, as WCAG 2.2 defines it."""
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
