@@ -21,10 +21,11 @@ ROOT = Path(__file__).resolve().parents[1]
 # A room imports from lower rooms only; rooms on one line know nothing of each other.
 LEVELS = (
     {"errors", "version", "atomic", "scale"},
-    {"assessment"},
+    {"assessment", "devices"},
     {"images"},
     {"datasets", "models"},
-    {"explain", "evaluation"},
+    {"explain"},
+    {"evaluation"},
     {"reporting", "inference"},
     {"training"},
     {"web"},
@@ -90,8 +91,8 @@ def test_every_room_has_its_level() -> None:
 def test_imports_go_one_way(module: str) -> None:
     here = room(module)
     for imported in own_imports(MODULES[module]):
-        there = room(imported)
-        assert there == here or LEVEL[there] < LEVEL[here], f"{module} imports {imported}"
+        allowed = room(imported) == here or LEVEL[room(imported)] < LEVEL[here]
+        assert allowed, f"{module} imports {imported}"
 
 
 def test_no_import_cycle() -> None:
