@@ -86,7 +86,8 @@ def _shapes(architecture: str) -> dict[str, Shape]:
 def misfit(expected: Mapping[str, Shape], state: Mapping[str, Tensor]) -> str | None:
     """What keeps tensors from filling a network, or None if nothing does.
 
-    The last layer and the counters of batch normalisation may be missing or of another size.
+    The last layer may be missing or of another size, and batch normalisation's counters may be
+    missing.
 
     Args:
         expected: The shape of each of the network's tensors.
@@ -95,13 +96,13 @@ def misfit(expected: Mapping[str, Shape], state: Mapping[str, Tensor]) -> str | 
     Returns:
         A phrase that follows the name of a file: ``it lacks bn1.bias``.
     """
-    required = {name for name in expected if name not in HEAD and not name.endswith(_COUNTER)}
-    if missing := [name for name in expected if name in required - state.keys()]:
+    required = [name for name in expected if name not in HEAD and not name.endswith(_COUNTER)]
+    if missing := [name for name in required if name not in state]:
         return f"it lacks {_first(missing)}"
     if extra := [name for name in state if name not in expected]:
         return f"it holds {_first(extra)} that the network does not have"
-    for name in required:
-        if tuple(state[name].shape) != expected[name]:
+    for name in state:
+        if name not in HEAD and tuple(state[name].shape) != expected[name]:
             shape = tuple(state[name].shape)
             return f"its {name} has the shape {shape} instead of {expected[name]}"
     return None

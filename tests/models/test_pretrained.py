@@ -1,0 +1,374 @@
+import hashlib
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+import torchvision.models
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torchvision.models import WeightsEnum
+from torchvision.models._api import Weights
+
+from retina.errors import WeightsError
+from retina.models import pretrained
+from retina.models.pretrained import RANDOM, resolve_pretrained, start_from
+from retina.models.resnet import resnet18, resnet34, resnet50
+
+State = dict[str, Tensor]
+Save = Callable[[State, Path], object]
+
+
+def torchvisions(name: str = "resnet18", num_classes: int = 1000) -> State:
+    factory: Callable[..., nn.Module] = getattr(torchvision.models, name)
+    torch.manual_seed(1)
+    return factory(num_classes=num_classes).state_dict()
+
+
+def hollow(name: str) -> State:
+    """torchvision's tensors in name and shape, but each a single number on disk."""
+    with torch.device("meta"):
+        state = torchvisions(name)
+    return {name: torch.zeros(()).expand(tensor.shape) for name, tensor in state.items()}
+
+
+@pytest.fixture(scope="module")
+def state18() -> State:
+    return torchvisions("resnet18")
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of torch.hub."""
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+def publish(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Let torchvision's weights API offer one set of weights, at an address of ours."""
+    offered = WeightsEnum(
+        "ResNet18_Weights", {"IMAGENET1K_V1": Weights(url=url, transforms=None, meta={})}
+    )
+    monkeypatch.setattr(torchvision.models, "get_model_weights", lambda name: offered)
+
+
+def as_published(state: State, folder: Path) -> Path:
+    """Save under a name that ends in the hash, as PyTorch does."""
+    folder.mkdir()
+    torch.save(state, folder / "file")
+    digest = hashlib.sha256((folder / "file").read_bytes()).hexdigest()
+    return (folder / "file").rename(folder / f"resnet18-{digest[:8]}.pth")
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def save_nested(key: str) -> Save:
+    return lambda state, path: torch.save({"epoch": 3, key: state}, path)
+
+
+def save_parallel(state: State, path: Path) -> None:
+    torch.save({f"module.{name}": tensor for name, tensor in state.items()}, path)
+
+
+def save_nested_parallel(state: State, path: Path) -> None:
+    torch.save({"state_dict": {f"module.{n}": t for n, t in state.items()}}, path)
+
+
+def save_without_counters(state: State, path: Path) -> None:
+    torch.save({n: t for n, t in state.items() if "num_batches_tracked" not in n}, path)
+
+
+def save_legacy(state: State, path: Path) -> None:
+    torch.save(state, path, _use_new_zipfile_serialization=False)
+
+
+@pytest.mark.parametrize(
+    ("file_name", "save"),
+    [
+        ("a.pth", torch.save),
+        ("a.pt", torch.save),
+        ("a.PTH", torch.save),
+        ("a.safetensors", save_file),
+        ("nested.pth", save_nested("state_dict")),
+        ("nested.pth", save_nested("model")),
+        ("parallel.pth", save_parallel),
+        ("nested.pth", save_nested_parallel),
+        ("old.pth", save_without_counters),
+        ("legacy.pth", save_legacy),
+    ],
+)
+def test_a_file_gives_the_network_that_torchvision_would_have(
+    tmp_path: Path, state18: State, file_name: str, save: Save
+) -> None:
+    path = tmp_path / file_name
+    save(state18, path)
+    weights = resolve_pretrained(["resnet18"], path)["resnet18"]
+    assert (weights.kind, weights.source) == ("file", file_name)
+    assert weights.sha256 == sha256(path)
+
+    oracle = torchvision.models.resnet18()
+    oracle.load_state_dict(state18)
+    model = resnet18(num_classes=1000)
+    start_from(model, weights)
+    x = torch.randn(1, 3, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(model.eval()(x), oracle.eval()(x), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["resnet34", "resnet50", "resnet101", "resnet152"])
+def test_the_depth_is_read_from_the_tensors(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "resnet18.pth"
+    torch.save(hollow(name), path)
+    assert list(resolve_pretrained([name], path)) == [name]
+    with pytest.raises(WeightsError, match=rf"no weights for resnet18 .*is for {name}"):
+        resolve_pretrained(["resnet18"], path)
+
+
+def test_a_head_of_another_size_stays_fresh(tmp_path: Path, state18: State) -> None:
+    torch.save(state18, tmp_path / "a.pth")
+    weights = resolve_pretrained(["resnet18"], tmp_path)["resnet18"]
+    model = resnet18()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    start_from(model, weights)
+    for name, tensor in model.state_dict().items():
+        expected = before[name] if name.startswith("fc.") else state18[name]
+        assert torch.equal(tensor, expected), name
+
+
+def test_a_head_of_the_same_size_is_taken(tmp_path: Path) -> None:
+    state = torchvisions(num_classes=5)
+    torch.save(state, tmp_path / "a.pth")
+    model = resnet18()
+    start_from(model, resolve_pretrained(["resnet18"], tmp_path)["resnet18"])
+    assert torch.equal(model.fc.weight, state["fc.weight"])
+
+
+def test_a_file_without_a_head_is_taken(tmp_path: Path, state18: State) -> None:
+    torch.save({n: t for n, t in state18.items() if not n.startswith("fc.")}, tmp_path / "a.pth")
+    model = resnet18()
+    start_from(model, resolve_pretrained(["resnet18"], tmp_path)["resnet18"])
+    assert torch.equal(model.conv1.weight, state18["conv1.weight"])
+
+
+def test_half_precision_becomes_float32(tmp_path: Path, state18: State) -> None:
+    half = {n: t.half() if t.is_floating_point() else t for n, t in state18.items()}
+    save_file(half, tmp_path / "a.safetensors")
+    model = resnet18()
+    start_from(model, resolve_pretrained(["resnet18"], tmp_path)["resnet18"])
+    assert torch.equal(model.conv1.weight, half["conv1.weight"].float())
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_a_folder_gives_each_network_its_file(tmp_path: Path) -> None:
+    torch.save(torchvisions("resnet18"), tmp_path / "one.pth")
+    save_file(torchvisions("resnet50"), tmp_path / "two.safetensors")
+    (tmp_path / "notes.txt").write_text("not weights")
+    (tmp_path / "other.pth").write_bytes(b"not weights either")
+    found = resolve_pretrained(["resnet50", "resnet18"], str(tmp_path))
+    assert [(name, w.source) for name, w in found.items()] == [
+        ("resnet50", "two.safetensors"),
+        ("resnet18", "one.pth"),
+    ]
+    start_from(resnet50(), found["resnet50"])
+    start_from(resnet18(), found["resnet18"])
+
+
+def test_a_folder_with_two_files_for_one_network_is_refused(tmp_path: Path, state18: State) -> None:
+    torch.save(state18, tmp_path / "a.pth")
+    torch.save(state18, tmp_path / "b.pt")
+    with pytest.raises(WeightsError, match=r"resnet18: a\.pth and b\.pt"):
+        resolve_pretrained(["resnet18"], tmp_path)
+
+
+def test_a_network_without_a_file_is_refused(tmp_path: Path, state18: State) -> None:
+    torch.save(state18, tmp_path / "a.pth")
+    (tmp_path / "b.pth").write_bytes(b"")
+    with pytest.raises(WeightsError, match=r"resnet50 \(a\.pth is for resnet18; .*b\.pth"):
+        resolve_pretrained(["resnet18", "resnet50"], tmp_path)
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no file ends in \.safetensors, \.pth or \.pt"):
+        resolve_pretrained(["resnet18"], tmp_path)
+
+
+def test_a_missing_path_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"there is no .*nowhere\.pth"):
+        resolve_pretrained(["resnet18"], tmp_path / "nowhere.pth")
+
+
+def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "weights.onnx").write_bytes(b"x")
+    with pytest.raises(WeightsError, match="its name must end in"):
+        resolve_pretrained(["resnet18"], tmp_path / "weights.onnx")
+
+
+def deep_stem(state: State) -> State:
+    rest = {n: t for n, t in state.items() if not n.startswith("conv1.")}
+    return {"conv1.0.weight": torch.zeros(32, 3, 3, 3), **rest}
+
+
+def test_other_variants_of_a_resnet_are_refused_by_their_tensors(
+    tmp_path: Path, state18: State
+) -> None:
+    for state, problem in (
+        (deep_stem(state18), r"nearest to resnet18 .*it lacks conv1\.weight"),
+        ({**state18, "se.weight": torch.zeros(1)}, r"it holds se\.weight"),
+        (
+            hollow("wide_resnet50_2"),
+            r"nearest to resnet50 .*layer1\.0\.conv1\.weight has the shape \(128, 64, 1, 1\)",
+        ),
+        ({n: t for n, t in state18.items() if "bn1" not in n}, r"bn1\.weight, .* and \d+ more$"),
+        (torchvision.models.mobilenet_v3_small().state_dict(), "fits none of the networks"),
+    ):
+        torch.save(state, tmp_path / "a.pth")
+        with pytest.raises(WeightsError, match=problem):
+            resolve_pretrained(["resnet18"], tmp_path / "a.pth")
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Callable[[str], object], tuple[str]]:
+        return Path.touch, (Path("pwned"),)  # type: ignore[return-value]
+
+
+def test_code_in_a_pickle_is_not_run(
+    tmp_path: Path, state18: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save({**state18, "extra": Malicious()}, "a.pth")
+    with pytest.raises(WeightsError, match=r"a\.pth cannot be opened safely"):
+        resolve_pretrained(["resnet18"], "a.pth")
+    assert not Path("pwned").exists()
+
+
+def test_a_pickled_network_is_refused(tmp_path: Path) -> None:
+    torch.save(nn.Linear(1, 1), tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match="save its state_dict alone"):
+        resolve_pretrained(["resnet18"], tmp_path / "a.pth")
+
+
+def recursive() -> dict[str, object]:
+    content: dict[str, object] = {}
+    content["model"] = content
+    return content
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ([1, 2], "no table of tensors"),
+        ({}, "no table of tensors"),
+        ({"state_dict": {}}, "no table of tensors"),
+        ({"epoch": 3}, "'epoch', which is no tensor"),
+        ({3: torch.zeros(1)}, "3, which is no tensor"),
+        ({"conv1.weight": torch.zeros(1, dtype=torch.int8)}, "floating-point"),
+        (recursive(), "'model', which is no tensor"),
+    ],
+)
+def test_other_content_is_refused(tmp_path: Path, content: object, problem: str) -> None:
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(WeightsError, match=problem):
+        resolve_pretrained(["resnet18"], tmp_path / "a.pth")
+
+
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+@pytest.mark.parametrize("keep", [0, 1, 100, 5000, -1000])
+def test_a_damaged_file_is_refused_in_one_sentence(
+    tmp_path: Path, state18: State, ending: str, keep: int
+) -> None:
+    path = tmp_path / f"a{ending}"
+    (save_file if ending == ".safetensors" else torch.save)(state18, path)
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(WeightsError) as caught:
+        resolve_pretrained(["resnet18"], path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_network_do_not_fill_it(tmp_path: Path, state18: State) -> None:
+    torch.save(state18, tmp_path / "a.pth")
+    weights = resolve_pretrained(["resnet18"], tmp_path)["resnet18"]
+    with pytest.raises(WeightsError, match=r"a\.pth do not fit the network: it lacks"):
+        start_from(resnet34(), weights)
+
+
+def test_random_weights_leave_the_network_as_it_is() -> None:
+    model = resnet18()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    start_from(model, RANDOM)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert (RANDOM.kind, RANDOM.sha256) == ("random", None)
+
+
+def test_imagenet_weights_are_fetched_once_and_checked(
+    tmp_path: Path, hub: Path, state18: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = as_published(state18, tmp_path / "server")
+    publish(monkeypatch, served.as_uri())
+    weights = resolve_pretrained(["resnet18"])["resnet18"]
+    assert weights.kind == "imagenet"
+    assert weights.source == "torchvision ResNet18_Weights.IMAGENET1K_V1"
+    assert weights.sha256 == sha256(hub / served.name)
+    assert weights.state is not None
+    assert torch.equal(weights.state["conv1.weight"], state18["conv1.weight"])
+
+    served.unlink()
+    assert resolve_pretrained(["resnet18"])["resnet18"].sha256 == weights.sha256
+
+
+def test_a_download_of_other_content_is_refused(
+    tmp_path: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = tmp_path / "resnet18-01234567.pth"
+    served.write_bytes(b"something else")
+    publish(monkeypatch, served.as_uri())
+    with pytest.raises(WeightsError, match="invalid hash value"):
+        resolve_pretrained(["resnet18"])
+    assert list(hub.iterdir()) == []
+
+
+def test_a_damaged_file_in_the_cache_is_named(hub: Path, state18: State) -> None:
+    hub.mkdir(parents=True)
+    path = hub / "resnet18-f37072fd.pth"
+    torch.save(state18, path)
+    with pytest.raises(WeightsError, match=r"resnet18-f37072fd\.pth is damaged.*delete the file"):
+        resolve_pretrained(["resnet18"])
+
+
+def test_what_cannot_be_fetched_is_named(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(url: str, dst: str, hash_prefix: str) -> None:
+        raise URLError("no route")
+
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    with pytest.raises(
+        WeightsError,
+        match=r"\(no route\).*resnet18-f37072fd\.pth and resnet50-0676ba61\.pth.*--pretrained FILE",
+    ):
+        resolve_pretrained(["resnet18", "resnet50"])
+
+
+def test_a_silent_server_is_given_up_in_time(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "CONNECT_TIMEOUT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        publish(monkeypatch, f"http://127.0.0.1:{silent.getsockname()[1]}/resnet18-01234567.pth")
+        start = time.monotonic()
+        with pytest.raises(WeightsError, match=r"timed out.*resnet18-01234567\.pth"):
+            resolve_pretrained(["resnet18"])
+        assert time.monotonic() - start < 5
+    assert socket.getdefaulttimeout() is None
+
+
+def test_a_file_of_torchvisions_hash_is_imagenets(
+    tmp_path: Path, state18: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = as_published(state18, tmp_path / "folder")
+    publish(monkeypatch, f"https://example.org/{published.name}")
+    renamed = published.rename(published.with_name("weights.pth"))
+    weights = resolve_pretrained(["resnet18"], renamed)["resnet18"]
+    assert weights.kind == "imagenet"
+    assert weights.source == "torchvision ResNet18_Weights.IMAGENET1K_V1"

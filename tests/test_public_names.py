@@ -1,0 +1,35 @@
+import subprocess
+import sys
+
+import pytest
+
+import retina
+from retina.version import __version__
+
+NAMES = ["Assessment", "Grader", "RetinopathyDataset", "load_checkpoint"]
+DEPTHS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152"]
+
+
+@pytest.mark.parametrize("name", NAMES + DEPTHS)
+def test_a_public_name_is_what_its_room_defines(name: str) -> None:
+    public = getattr(retina, name)
+    assert public.__name__ == name
+    assert public.__module__.startswith("retina.")
+    assert name in retina.__all__
+    assert name in dir(retina)
+
+
+def test_states_the_version() -> None:
+    assert retina.__version__ == __version__
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'retina' has no attribute 'resnet19'"):
+        _ = retina.resnet19
+
+
+def test_the_import_stays_quick() -> None:
+    heavy = "('torch', 'torchvision', 'pandas', 'matplotlib', 'PIL', 'gradio')"
+    code = f"import retina, sys; loaded = [m for m in {heavy} if m in sys.modules]; print(loaded)"
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout.strip() == "[]"
