@@ -1,0 +1,164 @@
+"""Photographs and their grades, one at a time, as the network takes them."""
+
+import operator
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from retina.datasets.cache import PreparedCache, prepare_pixels
+from retina.datasets.parallel import Unreadable, map_pictures
+from retina.errors import DataError
+from retina.images.prepare import Preprocessing, Triple, normalise
+from retina.scale import NUM_GRADES
+
+Augmentation = Callable[[Tensor], Tensor]
+
+
+class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
+    """Paths and grades in, normalised squares and grades out.
+
+    A key is an index, or a pair ``(index, epoch)``. The augmentation of a picture depends on seed,
+    epoch and index alone, whichever worker makes it and in whatever order, and leaves torch's
+    generator as it was. It comes before the normalisation.
+
+    Args:
+        paths: Of the photographs.
+        grades: Of each, 0 to 4.
+        preprocessing: What the network's checkpoint will carry.
+        augment: Takes and gives a (3, H, W) uint8 square, drawing from torch's CPU generator; None
+            for none, as in validation and test.
+        seed: Of the run, at least 0.
+        cache: Where prepared squares are kept; None to prepare the photograph each time.
+
+    Raises:
+        DataError: Paths and grades differ in number, or a grade is not one of the scale's.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> from retina.datasets.dataset import RetinopathyDataset
+        >>> from retina.images.prepare import Preprocessing
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "eye.png"
+        ...     Image.new("RGB", (300, 200), (120, 60, 30)).save(path)
+        ...     dataset = RetinopathyDataset([path], [2], Preprocessing(size=224))
+        ...     square, grade = dataset[0]
+        >>> tuple(square.shape), grade
+        ((3, 224, 224), 2)
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[str | os.PathLike[str]],
+        grades: Sequence[int],
+        preprocessing: Preprocessing,
+        augment: Augmentation | None = None,
+        seed: int = 0,
+        cache: PreparedCache | None = None,
+    ) -> None:
+        self.paths = [os.fspath(path) for path in paths]
+        self.grades = [int(grade) for grade in grades]
+        if len(self.paths) != len(self.grades):
+            raise DataError(
+                f"{len(self.paths)} pictures have {len(self.grades)} grades; give one for each."
+            )
+        wrong = [grade for grade in self.grades if not 0 <= grade < NUM_GRADES]
+        if wrong:
+            raise DataError(f"A grade is {wrong[0]}; grades are 0 to {NUM_GRADES - 1}.")
+        self.preprocessing = preprocessing
+        self.augment = augment
+        self.seed = seed
+        self.cache = cache
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> tuple[Tensor, int]:
+        """Prepare one photograph.
+
+        Returns:
+            The normalised square, (3, H, W) float32, and the grade.
+
+        Raises:
+            ImageError: The file cannot be used as a photograph.
+            IndexError: There is no such picture.
+        """
+        index, epoch = key if isinstance(key, tuple) else (key, 0)
+        index = range(len(self))[operator.index(index)]
+        square = _square(self.cache, self.preprocessing, self.paths[index])
+        if self.augment is not None:
+            square = _augmented(square, self.augment, (self.seed, epoch, index))
+        return torch.from_numpy(normalise(square, self.preprocessing)), self.grades[index]
+
+
+def channel_statistics(
+    paths: Sequence[str | os.PathLike[str]],
+    settings: Preprocessing,
+    cache: PreparedCache | None = None,
+) -> tuple[Triple, Triple]:
+    """Mean and standard deviation of red, green and blue over all pixels of prepared squares.
+
+    Computed from counts of the 256 values, so exactly, whatever the order of the photographs.
+
+    Args:
+        paths: The photographs of the training part, at least one.
+        settings: What of it decides the geometry counts.
+        cache: Where prepared squares are kept.
+
+    Returns:
+        Mean and standard deviation, in units of 0..1.
+
+    Raises:
+        DataError: There is no photograph, or one of them cannot be used.
+    """
+    if not paths:
+        raise DataError("There is no picture to take mean and standard deviation from.")
+    counts = np.zeros((3, 256), dtype=np.int64)
+    files = [os.fspath(path) for path in paths]
+    work = partial(_value_counts, cache, settings)
+    for result in map_pictures(work, files, "Measuring colours"):
+        if isinstance(result, Unreadable):
+            raise DataError(f"{result.path}: {result.reason}")
+        counts += result
+    values = np.arange(256) / 255
+    pixels = counts[0].sum()
+    mean = counts @ values / pixels
+    std = np.sqrt(counts @ values**2 / pixels - mean**2)
+    return _triple(mean), _triple(std)
+
+
+def _square(
+    cache: PreparedCache | None, settings: Preprocessing, path: str
+) -> npt.NDArray[np.uint8]:
+    return cache.square(path, settings) if cache else prepare_pixels(path, settings)
+
+
+def _augmented(
+    square: npt.NDArray[np.uint8], augment: Augmentation, origin: tuple[int, int, int]
+) -> npt.NDArray[np.uint8]:
+    seed = int(np.random.SeedSequence(origin).generate_state(1, np.uint64)[0])
+    with torch.random.fork_rng(devices=[]):
+        # Not torch.manual_seed, which would also seed the generators of every GPU.
+        torch.default_generator.manual_seed(seed)
+        changed = augment(torch.from_numpy(square).permute(2, 0, 1))
+    return changed.permute(1, 2, 0).numpy()
+
+
+def _value_counts(
+    cache: PreparedCache | None, settings: Preprocessing, path: str
+) -> npt.NDArray[np.int64]:
+    """How often each of the 256 values occurs in each channel of a square: (3, 256)."""
+    channels = _square(cache, settings, path).reshape(-1, 3).T
+    return np.stack([np.bincount(channel, minlength=256) for channel in channels])
+
+
+def _triple(values: npt.NDArray[np.float64]) -> Triple:
+    red, green, blue = values.tolist()
+    return red, green, blue

@@ -1,0 +1,58 @@
+"""Work on many photographs in several processes, with a progress bar for the patient."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
+
+from joblib import Parallel, cpu_count, delayed  # type: ignore[import-untyped]
+from tqdm import tqdm
+
+from retina.errors import InputError
+
+Result = TypeVar("Result")
+
+# Starting processes takes about as long as this many small photographs.
+_WORTH_PROCESSES = 64
+_SECONDS_WITHOUT_BAR = 1.0
+
+
+class Unreadable(NamedTuple):
+    """A photograph that could not be used, and the sentence that says why."""
+
+    path: str
+    reason: str
+
+
+def map_pictures(
+    work: Callable[[str], Result], paths: Sequence[str], doing: str
+) -> Iterator[Result | Unreadable]:
+    """Call ``work`` on every path and yield the results in the order of ``paths``.
+
+    A photograph on which ``work`` raises an ``InputError`` yields ``Unreadable``. joblib's loky
+    starts the processes afresh and does not import the main module in them, so nothing depends on
+    how Python starts processes on this platform or on a guard in the script that runs.
+
+    Args:
+        work: A function of a module, or a ``functools.partial`` of one: it is pickled.
+        paths: The photographs.
+        doing: What the progress bar says; it appears on stderr once a second has passed.
+    """
+    processes = cpu_count() if len(paths) >= _WORTH_PROCESSES else 1
+    results = Parallel(n_jobs=processes, return_as="generator")(
+        delayed(_guarded)(work, path) for path in paths
+    )
+    yield from tqdm(
+        results,
+        desc=doing,
+        total=len(paths),
+        unit="picture",
+        delay=_SECONDS_WITHOUT_BAR,
+        file=sys.stderr,
+    )
+
+
+def _guarded(work: Callable[[str], Result], path: str) -> Result | Unreadable:
+    try:
+        return work(path)
+    except InputError as error:
+        return Unreadable(path, str(error))
