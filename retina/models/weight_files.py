@@ -159,13 +159,17 @@ def _unwrap_once(content: object) -> object:
 
 def _recognise(path: Path, state: Mapping[str, Tensor]) -> str:
     """The network whose tensors' names come nearest, provided that the tensors fit it."""
-    nearest = min(NAMES, key=lambda name: len(state.keys() ^ _shapes(name).keys()))
-    expected = _shapes(nearest)
-    if 2 * len(state.keys() & expected.keys()) < len(expected):
+
+    def likeness(architecture: str) -> float:
+        expected = _shapes(architecture).keys()
+        return len(state.keys() & expected) / len(state.keys() | expected)
+
+    nearest = max(NAMES, key=likeness)
+    if likeness(nearest) < 0.5:
         raise WeightsError(
             f"{path} fits none of the networks {', '.join(NAMES)}; give weights of one of them"
         )
-    if problem := misfit(expected, state):
+    if problem := misfit(_shapes(nearest), state):
         raise WeightsError(f"{path} comes nearest to {nearest} but does not fit: {problem}")
     return nearest
 
