@@ -5,6 +5,7 @@ sRGB or no profile at all, and so do the data sets that the networks learn from.
 without its profile, so there it is applied, or the file is refused.
 """
 
+import codecs
 import hashlib
 import io
 import os
@@ -206,7 +207,7 @@ def _open(data: bytes, name: str) -> ImageFile:
     """The picture with its header read and its pixels not yet decoded."""
     if not data:
         raise NotAPicture(f"{name} is empty; copy it again from where it came.")
-    head = data[:4096]
+    head = data[:4096].removeprefix(codecs.BOM_UTF8)
     for signature, what in _REFUSED:
         if signature.match(head):
             raise Unsupported(f"{name} {what}; export the photograph as {FORMATS}.")
@@ -228,7 +229,11 @@ def _open(data: bytes, name: str) -> ImageFile:
 
 
 def _is_text(head: bytes) -> bool:
-    return head.decode("utf-8", "ignore").replace("\n", "").replace("\r", "").isprintable()
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return all(character.isprintable() or character.isspace() for character in text)
 
 
 def _refuse_unfit(image: ImageFile, name: str) -> None:
@@ -239,9 +244,7 @@ def _refuse_unfit(image: ImageFile, name: str) -> None:
             "export it smaller."
         )
     if min(width, height) < MIN_SIDE:
-        raise TooSmall(
-            f"{name} has only {width} x {height} pixels; give the camera's own picture."
-        )
+        raise TooSmall(f"{name} has only {width} x {height} pixels; give the camera's own picture.")
     if getattr(image, "is_animated", False):
         raise Unsupported(
             f"{name} holds several pictures (an animation or pages); save the one to be graded."

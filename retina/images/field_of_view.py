@@ -109,12 +109,20 @@ def _extent(lit: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
     """Rows and columns of the disc."""
     rows, columns = slice(0, lit.shape[0]), slice(0, lit.shape[1])
     for _ in range(2):
-        rows = _main_run(lit[:, columns].sum(axis=1))
-        columns = _main_run(lit[rows].sum(axis=0))
+        rows = _main_stretch(_longest_runs(lit[:, columns]))
+        columns = _main_stretch(_longest_runs(lit[rows].T))
     return rows, columns
 
 
-def _main_run(chords: npt.NDArray[np.int_]) -> slice:
+def _longest_runs(lit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int_]:
+    """The length of the longest run of lit pixels in each row."""
+    count = np.cumsum(lit, axis=1)
+    before = np.maximum.accumulate(np.where(lit, 0, count), axis=1)
+    longest: npt.NDArray[np.int_] = (count - before).max(axis=1)
+    return longest
+
+
+def _main_stretch(chords: npt.NDArray[np.int_]) -> slice:
     """The longest stretch of chords that are not short beside the longest chord."""
     long = np.concatenate(([False], chords > _MIN_CHORD * chords.max(), [False]))
     edges = np.flatnonzero(long[1:] != long[:-1])
