@@ -64,7 +64,7 @@ class PreparedCache:
         file = self._file(path, settings)
         square = _read(file, settings.size) if file else None
         if square is None:
-            square = prepare_pixels(path, settings)
+            square = _prepare(path, settings)
             if file:
                 _write(file, square)
         return square
@@ -102,12 +102,21 @@ class PreparedCache:
         return self.folder / settings.geometry / name[:2] / name[2:]
 
 
-def prepare_pixels(path: str | os.PathLike[str], settings: Preprocessing) -> npt.NDArray[np.uint8]:
-    """Decode a photograph and prepare its square: (size, size, 3) uint8.
+def prepared_square(
+    path: str | os.PathLike[str], settings: Preprocessing, cache: PreparedCache | None = None
+) -> npt.NDArray[np.uint8]:
+    """The prepared square of a photograph, from the cache if there is one.
+
+    Returns:
+        (size, size, 3) uint8, RGB.
 
     Raises:
         ImageError: The file cannot be used as a photograph.
     """
+    return _prepare(path, settings) if cache is None else cache.square(path, settings)
+
+
+def _prepare(path: str | os.PathLike[str], settings: Preprocessing) -> npt.NDArray[np.uint8]:
     image = load_fundus(path, at_least=settings.at_least)
     return np.array(prepare_square(image, settings))
 

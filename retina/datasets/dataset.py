@@ -3,7 +3,6 @@
 import operator
 import os
 from collections.abc import Callable, Sequence
-from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +10,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from retina.datasets.cache import PreparedCache, prepare_pixels
-from retina.datasets.parallel import Unreadable, map_pictures
+from retina.datasets.cache import PreparedCache, prepared_square
+from retina.datasets.channels import channel_statistics
 from retina.errors import DataError
-from retina.images.prepare import Preprocessing, Triple, normalise
+from retina.images.prepare import Preprocessing, normalise
 from retina.scale import NUM_GRADES
+
+__all__ = ["Augmentation", "RetinopathyDataset", "channel_statistics"]
 
 Augmentation = Callable[[Tensor], Tensor]
 
@@ -92,52 +93,10 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
         """
         index, epoch = key if isinstance(key, tuple) else (key, 0)
         index = range(len(self))[operator.index(index)]
-        square = _square(self.cache, self.preprocessing, self.paths[index])
+        square = prepared_square(self.paths[index], self.preprocessing, self.cache)
         if self.augment is not None:
             square = _augmented(square, self.augment, (self.seed, epoch, index))
         return torch.from_numpy(normalise(square, self.preprocessing)), self.grades[index]
-
-
-def channel_statistics(
-    paths: Sequence[str | os.PathLike[str]],
-    settings: Preprocessing,
-    cache: PreparedCache | None = None,
-) -> tuple[Triple, Triple]:
-    """Mean and standard deviation of red, green and blue over all pixels of prepared squares.
-
-    Computed from counts of the 256 values, so exactly, whatever the order of the photographs.
-
-    Args:
-        paths: The photographs of the training part, at least one.
-        settings: What of it decides the geometry counts.
-        cache: Where prepared squares are kept.
-
-    Returns:
-        Mean and standard deviation, in units of 0..1.
-
-    Raises:
-        DataError: There is no photograph, or one of them cannot be used.
-    """
-    if not paths:
-        raise DataError("There is no picture to take mean and standard deviation from.")
-    counts = np.zeros((3, 256), dtype=np.int64)
-    files = [os.fspath(path) for path in paths]
-    work = partial(_value_counts, cache, settings)
-    for result in map_pictures(work, files, "Measuring colours"):
-        if isinstance(result, Unreadable):
-            raise DataError(f"{result.path}: {result.reason}")
-        counts += result
-    values = np.arange(256) / 255
-    pixels = counts[0].sum()
-    mean = counts @ values / pixels
-    std = np.sqrt(counts @ values**2 / pixels - mean**2)
-    return _triple(mean), _triple(std)
-
-
-def _square(
-    cache: PreparedCache | None, settings: Preprocessing, path: str
-) -> npt.NDArray[np.uint8]:
-    return cache.square(path, settings) if cache else prepare_pixels(path, settings)
 
 
 def _augmented(
@@ -149,16 +108,3 @@ def _augmented(
         torch.default_generator.manual_seed(seed)
         changed = augment(torch.from_numpy(square).permute(2, 0, 1))
     return changed.permute(1, 2, 0).numpy()
-
-
-def _value_counts(
-    cache: PreparedCache | None, settings: Preprocessing, path: str
-) -> npt.NDArray[np.int64]:
-    """How often each of the 256 values occurs in each channel of a square: (3, 256)."""
-    channels = _square(cache, settings, path).reshape(-1, 3).T
-    return np.stack([np.bincount(channel, minlength=256) for channel in channels])
-
-
-def _triple(values: npt.NDArray[np.float64]) -> Triple:
-    red, green, blue = values.tolist()
-    return red, green, blue

@@ -27,19 +27,22 @@ class DataFolder:
     tables: tuple[str, ...]
     by_name: dict[str, list[str]]
 
-    def find(self, image_id: str) -> list[str]:
-        """Find the photographs that a table may mean by ``image_id``, a name without its ending.
+    def find(self, name: str) -> list[str]:
+        """Find the photographs that a table may mean by ``name``.
 
-        Where the name carries folders, they have to fit, unless no photograph fits them: tables
-        often hold paths of the machine that wrote them.
+        Folders and an ending in the name choose among photographs of one name. They do not have to
+        fit a photograph that is the only one: tables often hold paths of the machine that wrote
+        them, and data sets are often converted.
         """
+        image_id = without_ending(name)
         candidates = self.by_name.get(image_id.rpartition("/")[2], [])
-        if len(candidates) < 2 or "/" not in image_id:
+        if len(candidates) < 2:
             return candidates
+        exact = [path for path in candidates if f"/{path}".endswith(f"/{name}")]
         fitting = [
             path for path in candidates if f"/{without_ending(path)}".endswith(f"/{image_id}")
         ]
-        return fitting or candidates
+        return exact or fitting or candidates
 
 
 def without_ending(name: str) -> str:

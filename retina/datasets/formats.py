@@ -130,19 +130,20 @@ def _tables(found: DataFolder) -> list[_Labels]:
 def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Join tables of one format, without those that label no photograph, if any labels one."""
     pictured = [table for table in tables if (table["path"].fillna("") != "").any()]
-    rows = pd.concat(pictured or tables, ignore_index=True)
-    usable = rows[rows["grade"].notna() & (rows["image_id"] != "")]
-    opinions = usable.drop_duplicates(["image_id", "grade", "source"])
-    opinions = opinions.groupby(["image_id", "source"])["grade"].agg(["min", "max"]).reset_index()
-    ranges = opinions.groupby("image_id")[["min", "max"]].nunique().max(axis=1)
-    disputed = ranges[ranges > 1].index
+    return pd.concat(pictured or tables, ignore_index=True)
+
+
+def _refuse_disputes(named: pd.DataFrame) -> None:
+    """Raise DataError where two tables grade one picture differently."""
+    graded = named.groupby(["image_id", "source"])["grade"].agg(["min", "max"]).reset_index()
+    differ = graded.groupby("image_id")[["min", "max"]].nunique().max(axis=1) > 1
+    disputed = differ.index[differ]
     if len(disputed):
-        sources = opinions.loc[opinions["image_id"] == disputed[0], "source"]
+        sources = graded.loc[graded["image_id"] == disputed[0], "source"]
         raise DataError(
             f"{' and '.join(sources)} give different grades to {len(disputed)} pictures, such as "
             f"{disputed[0]}: leave one of these tables in the folder."
         )
-    return rows
 
 
 def _class_folders(found: DataFolder) -> list[_Labels]:
@@ -165,8 +166,9 @@ def _class_folders(found: DataFolder) -> list[_Labels]:
 
 def _with_paths(found: DataFolder, rows: pd.DataFrame, source: str) -> pd.DataFrame:
     """Turn the names of a table into image ids, and look for their photographs."""
-    ids = [without_ending(name.replace("\\", "/")) for name in rows["image"]]
-    matches = [found.find(image_id) for image_id in ids]
+    names = [name.replace("\\", "/") for name in rows["image"]]
+    ids = [without_ending(name) for name in names]
+    matches = [found.find(name) for name in names]
     paths = [None if len(match) > 1 else "".join(match) for match in matches]
     rows = rows.assign(
         image_id=pd.Series(ids, index=rows.index, dtype="str"),
@@ -179,6 +181,7 @@ def _with_paths(found: DataFolder, rows: pd.DataFrame, source: str) -> pd.DataFr
 def _catalog(found: DataFolder, labels: _Labels) -> Catalog:
     rows = labels.rows
     named = rows[rows["grade"].notna() & (rows["image_id"] != "")]
+    _refuse_disputes(named)
     ambiguous = named["path"].isna()
     pictured = named[~ambiguous & (named["path"] != "")]
     contradicted = pictured.groupby("path")["grade"].transform("nunique") > 1

@@ -42,26 +42,23 @@ def _key(text: str) -> str:
     return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
-# The last two are what a widely used copy of APTOS names its folders.
-_GRADE_OF_NAME: Mapping[str, int] = {
-    **{str(grade.number): grade.number for grade in GRADES},
+_GRADE_OF_DIGIT: Mapping[str, int] = {str(grade.number): grade.number for grade in GRADES}
+_GRADE_OF_LABEL: Mapping[str, int] = {
     **{_key(grade.label): grade.number for grade in GRADES},
     "proliferative": 4,
-    "proliferatedr": 4,
+    "proliferatedr": 4,  # as a widely used copy of APTOS spells it
 }
 
 
 def grade_of_name(name: str) -> int | None:
     """Read a grade, 0 to 4, from a digit or a label of the scale; None where it is neither."""
-    return _GRADE_OF_NAME.get(_key(name))
+    return _GRADE_OF_DIGIT.get(name.strip(), _GRADE_OF_LABEL.get(_key(name)))
 
 
 def read_grades(texts: "pd.Series[str]") -> "pd.Series[float]":
     """Read grades from text: whole numbers 0 to 4 (``2.0`` is one) or labels; NaN for the rest."""
     numbers = pd.to_numeric(texts, errors="coerce").astype("float64")
-    labels = texts[numbers.isna()].map(
-        lambda text: None if _key(text).isdigit() else grade_of_name(text)
-    )
+    labels = texts[numbers.isna()].map(grade_of_name)
     numbers = numbers.fillna(labels.astype("float64"))
     return numbers.where(numbers.isin(range(NUM_GRADES)))
 
@@ -91,7 +88,10 @@ def read_table(file: Path, known: TableFormat) -> pd.DataFrame:
         DataError: The rows do not fit the header.
     """
     columns, delimiter = _header(file)
-    rows = _read_csv(file, sep=delimiter, header=0, names=columns)
+    wanted = (known.image_columns, known.grade_columns, _PATIENT_COLUMNS, _EYE_COLUMNS)
+    picked = {columns.index(name) for names in wanted if (name := _pick(columns, names))}
+    rows = _read_csv(file, sep=delimiter, header=0, usecols=sorted(picked))
+    rows.columns = pd.Index([columns[position] for position in sorted(picked)])
     empty = pd.Series("", index=rows.index, dtype="str")
 
     def column(names: tuple[str, ...]) -> "pd.Series[str]":

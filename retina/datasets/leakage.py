@@ -156,4 +156,6 @@ def _recall(memory: Path) -> dict[str, str]:
         remembered = json.loads(memory.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return remembered if isinstance(remembered, dict) else {}
+    if not isinstance(remembered, dict):
+        return {}
+    return {key: digest for key, digest in remembered.items() if isinstance(digest, str)}

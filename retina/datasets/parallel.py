@@ -1,4 +1,4 @@
-"""Work on many photographs in several processes, with a progress bar for the patient."""
+"""Work on many photographs in several processes, with a progress bar where that takes long."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +47,7 @@ def map_pictures(
         total=len(paths),
         unit="picture",
         delay=_SECONDS_WITHOUT_BAR,
+        mininterval=0.2 if sys.stderr.isatty() else 10,
         file=sys.stderr,
     )
 

@@ -11,8 +11,8 @@ class LabAugmentation:
     """The lab's augmentation: flips with probability 1/2 each, and a rotation within 90 degrees.
 
     The random numbers come from torch's global generator on the CPU. The rotation is Pillow's,
-    with bilinear interpolation and black corners: several times quicker than torchvision's on a
-    tensor, which computes in floating point.
+    with bilinear interpolation and black corners: at 224 pixels as quick as torchvision's on a
+    tensor, at 512 twice as quick.
     """
 
     MAX_DEGREES = 90.0
