@@ -1,0 +1,44 @@
+"""``python -m retina ...``, the console script ``retina``: flags in, an exit status out."""
+
+from collections.abc import Sequence
+
+from retina.cli import evaluate, grade, models, train
+from retina.cli.exits import Parser, exit_status
+from retina.version import __version__
+
+COMMANDS = {
+    "grade": grade,
+    "evaluate": evaluate,
+    "models": models,
+    "train": train,
+}
+
+
+def main(arguments: Sequence[str] | None = None, program: str = "retina") -> int:
+    """Run one command.
+
+    Args:
+        arguments: Without the program's name; ``sys.argv`` by default.
+        program: The name that the help shows.
+
+    Returns:
+        The exit status.
+    """
+    parser = Parser(prog=program, description="Grades diabetic retinopathy, 0 to 4.")
+    parser.add_argument("--version", action="version", version=f"retina {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        flags = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        command.add_flags(flags)
+        flags.set_defaults(run=command.run)
+    options = parser.parse_args(arguments)
+    return exit_status(lambda: options.run(options))
+
+
+def script(name: str) -> int:
+    """Run ``train.py`` or ``app.py``: the command ``name`` with the flags of this process."""
+    command = COMMANDS[name]
+    parser = Parser(description=command.HELP)
+    command.add_flags(parser)
+    options = parser.parse_args()
+    return exit_status(lambda: command.run(options))

@@ -1,0 +1,3 @@
+"""``app.py`` and ``retina demo``."""
+
+HELP = "Open the page in the browser."

@@ -1,0 +1,56 @@
+"""The promise of every command: its exit status, and one line on stderr instead of a traceback."""
+
+import argparse
+import errno
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from retina.errors import InputError
+
+DONE = 0
+MACHINE = 1
+USER = 2
+INTERRUPTED = 130
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose complaints are lines that begin with ``error:``."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print one line and exit with status 2."""
+        say(f"{message} (see {self.prog} --help)")
+        raise SystemExit(USER)
+
+
+def say(message: str) -> None:
+    """Print an error as one line on stderr."""
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+
+
+def exit_status(command: Callable[[], int]) -> int:
+    """Run a command and turn what goes wrong into its exit status.
+
+    0 done; 1 the machine's fault (disk, memory); 2 the user's input; 130 Ctrl-C. Any other
+    exception is a fault of this program and is left to surface.
+    """
+    try:
+        return command()
+    except InputError as error:
+        say(str(error))
+        return USER
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()
+        return DONE
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS):
+            say(f"{error.strerror}: {error.filename}")
+            return USER
+        say(f"the machine refused: {error}")
+        return MACHINE
+    except MemoryError as error:
+        say(str(error) or "the memory does not suffice")
+        return MACHINE

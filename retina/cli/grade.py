@@ -1,0 +1,73 @@
+"""``retina grade``: photographs to grades."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from retina.cli.exits import DONE, USER, say
+
+HELP = "Grade photographs."
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("images", nargs="+", metavar="IMAGE", help="photographs of the back of the eye")
+    add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
+    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add("--json", action="store_true", help="a JSON list, in the order given")
+    add("--heatmaps", type=Path, metavar="DIR", help="write where the model looked, as PNG")
+    add("--anyway", action="store_true", help="grade also what the quality gate rejects")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade every image; one that fails never stops the rest."""
+    from retina.errors import InputError
+    from retina.inference.grader import Grader
+
+    grader = Grader.load(options.model, options.checkpoints)
+    if options.heatmaps:
+        options.heatmaps.mkdir(parents=True, exist_ok=True)
+    answers: list[dict[str, Any]] = []
+    for image in options.images:
+        try:
+            answer = _grade(grader, image, options)
+        except InputError as error:
+            say(str(error))
+            answer = {"image": {"name": Path(image).name}, "error": str(error)}
+        answers.append(answer)
+        if not options.json and "error" not in answer:
+            print(_line(answer), flush=True)
+    if options.json:
+        json.dump(answers, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        print()
+    return USER if any("error" in answer for answer in answers) else DONE
+
+
+def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, Any]:
+    from retina.explain.overlay import overlay_heatmap
+    from retina.images.decode import read_photograph
+    from retina.images.field_of_view import crop_to_retina
+
+    config = grader.checkpoint.config
+    photograph = read_photograph(image, at_least=config.preprocessing.at_least)
+    assessment = grader.assess(photograph, anyway=options.anyway)
+    if options.heatmaps and assessment.heatmap is not None:
+        view = crop_to_retina(photograph.image) if config.preprocessing.crop else photograph.image
+        overlay = overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
+        overlay.save(options.heatmaps / f"{Path(image).stem}-{photograph.sha256[:8]}.png")
+    return dict(assessment.to_json())
+
+
+def _line(answer: dict[str, Any]) -> str:
+    name = answer["image"]["name"]
+    if answer["grade"] is None:
+        return f"{name}: not graded, {' '.join(answer['quality']['reasons'])}"
+    refer = "refer" if answer["referable"] else "no referral"
+    notes = "".join(f" {warning}" for warning in answer["warnings"])
+    return (
+        f"{name}: {answer['grade']} {answer['label']} ({answer['confidence']:.0%}), {refer} "
+        f"(probability of referable disease {answer['referable_probability']:.0%}).{notes}"
+    )

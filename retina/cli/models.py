@@ -1,0 +1,42 @@
+"""``retina models``: which models there are."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from retina.cli.exits import DONE
+
+HELP = "List the models."
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    parser.add_argument(
+        "--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models"
+    )
+    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the models, without loading any."""
+    from retina.models.config import checkpoints_folder, describe_checkpoints
+
+    descriptions = describe_checkpoints(options.checkpoints)
+    if options.json:
+        json.dump(descriptions, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        print()
+        return DONE
+    if not descriptions:
+        folder = checkpoints_folder(options.checkpoints)
+        print(f"no model in {folder}: train one with `python train.py`", file=sys.stderr)
+    for each in descriptions:
+        metrics = each["metrics"] or {}
+        kappa = metrics.get("quadratic_weighted_kappa")
+        kappa = kappa["value"] if isinstance(kappa, dict) else kappa
+        print(
+            f"{each['name']:<32}{each['architecture']:<18}{each['image_size']:>5} px  "
+            f"started from {each['initial_weights']['source']}, "
+            f"test kappa {'unknown' if kappa is None else format(kappa, '.3f')}"
+        )
+    return DONE

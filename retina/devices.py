@@ -1,0 +1,23 @@
+"""Where to compute."""
+
+import torch
+
+from retina.errors import SettingsError
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one, else the CPU.
+
+    Raises:
+        SettingsError: the machine has no such device.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise SettingsError(
+            f"--device {name} is not to be had here: use --device auto or --device cpu"
+        ) from None
+    return device

@@ -1,0 +1,68 @@
+"""From logits to probabilities, in one place.
+
+Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, softmax
+
+Array = npt.NDArray[np.float64]
+
+
+def probabilities(logits: npt.ArrayLike, temperature: float = 1.0) -> Array:
+    """Softmax of logits divided by the temperature.
+
+    Args:
+        logits: (N, K), any real numbers.
+        temperature: Above 0; above 1 makes the answers less sure.
+
+    Returns:
+        (N, K) float64, each row adding up to 1.
+    """
+    return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=-1))
+
+
+def fit_temperature(logits: npt.ArrayLike, grades: npt.ArrayLike) -> float:
+    """The temperature with the lowest negative log-likelihood, between 0.05 and 20.
+
+    Args:
+        logits: (N, K) of the validation part.
+        grades: (N,) whole numbers below K.
+
+    Returns:
+        1.0 where there is nothing to fit on.
+    """
+    values = np.asarray(logits, dtype=np.float64)
+    truth = np.asarray(grades, dtype=np.int64)
+    if truth.size == 0:
+        return 1.0
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(values / np.exp(log_temperature), axis=1)
+        return float(-scaled[np.arange(truth.size), truth].mean())
+
+    best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
+    return float(np.exp(best.x))
+
+
+def expected_calibration_error(
+    grades: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 15
+) -> float:
+    """Mean gap between confidence and accuracy, over equal bins of confidence (Guo et al. 2017).
+
+    Args:
+        grades: (N,).
+        probability: (N, K).
+        bins: How many bins from 0 to 1.
+
+    Returns:
+        0 (calibrated) to 1.
+    """
+    values = np.asarray(probability, dtype=np.float64)
+    confidence = values.max(axis=1)
+    right = values.argmax(axis=1) == np.asarray(grades)
+    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / right.size)

@@ -1,0 +1,41 @@
+"""From which probability of referable disease a photograph is referred."""
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import roc_curve
+
+from retina.scale import REFERABLE_FROM
+
+MINIMUM_SENSITIVITY = 0.90
+
+
+def referable_probability(probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """(N, 5) probabilities of the grades to (N,) probabilities of grade 2 or above."""
+    return np.asarray(probability, dtype=np.float64)[:, REFERABLE_FROM:].sum(axis=1)
+
+
+def choose_threshold(
+    grades: npt.ArrayLike,
+    probability: npt.ArrayLike,
+    minimum_sensitivity: float = MINIMUM_SENSITIVITY,
+) -> float:
+    """The threshold of highest specificity among those of enough sensitivity.
+
+    Args:
+        grades: (N,) of the validation part.
+        probability: (N, 5).
+        minimum_sensitivity: 0 to 1.
+
+    Returns:
+        A threshold from 0 to 1, applied as ``probability >= threshold``; 0.5 where the part holds
+        only referable pictures, or none.
+    """
+    referable = np.asarray(grades) >= REFERABLE_FROM
+    if referable.all() or not referable.any():
+        return 0.5
+    false_positive, sensitivity, thresholds = roc_curve(
+        referable, referable_probability(probability), drop_intermediate=False
+    )
+    enough = np.flatnonzero(sensitivity >= minimum_sensitivity)
+    best = enough[np.argmin(false_positive[enough])]
+    return float(min(thresholds[best], 1.0))

@@ -1,0 +1,265 @@
+"""What a checkpoint says of itself: ``config.json``, readable without loading the network."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from retina.errors import CheckpointError, InputError
+from retina.images.prepare import Preprocessing
+from retina.scale import LABELS
+from retina.version import __version__
+
+FORMAT = 1
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+METRICS_FILE = "metrics.json"
+SPLIT_FILE = "split.csv"
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """From which probability of grade 2 or above a photograph is called referable.
+
+    Attributes:
+        threshold: 0 to 1.
+        rule: How it was chosen, in words.
+        chosen_on: The part that it was chosen on, never ``test``.
+    """
+
+    threshold: float = 0.5
+    rule: str = "not chosen"
+    chosen_on: str = "nothing"
+
+
+@dataclass(frozen=True)
+class StartedFrom:
+    """The weights that training started from.
+
+    Attributes:
+        kind: ``random``, ``imagenet``, or ``file`` for any other weights.
+        source: Where they came from, in words.
+        sha256: Of their file; None for random ones.
+    """
+
+    kind: Literal["random", "imagenet", "file"] = "random"
+    source: str = "He initialisation"
+    sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """The photographs that the model was trained on.
+
+    Attributes:
+        name: The data folder's name.
+        rows: Photographs in the three parts together.
+        fingerprint: SHA-256 over image names and grades.
+        terms: Under which they may be used, in words.
+    """
+
+    name: str
+    rows: int
+    fingerprint: str
+    terms: str
+
+
+@dataclass(frozen=True)
+class CheckpointConfig:
+    """All that is needed to use a network's weights rightly.
+
+    Attributes:
+        name: The checkpoint's name, such as ``resnet18-scratch``.
+        architecture: A name that ``retina.models.architectures.build`` knows.
+        preprocessing: What every photograph goes through.
+        temperature: Logits are divided by it before the softmax; fitted on validation.
+        referable: The operating point.
+        heatmap_scale: The value of the Grad-CAM that is shown in the strongest colour.
+        initial_weights: What training started from.
+        training: Recipe, settings and outcome of training, for the card.
+        data: The photographs.
+        code_version: Of this package, when the checkpoint was made.
+        weights_sha256: Of ``model.safetensors``; filled in when it is saved.
+        classes: The five labels.
+    """
+
+    name: str
+    architecture: str
+    preprocessing: Preprocessing
+    data: DataSource
+    temperature: float = 1.0
+    referable: OperatingPoint = OperatingPoint()
+    heatmap_scale: float = 1.0
+    initial_weights: StartedFrom = StartedFrom()
+    training: Mapping[str, Any] | None = None
+    code_version: str = __version__
+    weights_sha256: str = ""
+    classes: tuple[str, ...] = LABELS
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as JSON-ready values."""
+        return {
+            "format": FORMAT,
+            "name": self.name,
+            "architecture": self.architecture,
+            "classes": list(self.classes),
+            "preprocessing": self.preprocessing.to_json(),
+            "temperature": self.temperature,
+            "referable": asdict(self.referable),
+            "heatmap_scale": self.heatmap_scale,
+            "initial_weights": asdict(self.initial_weights),
+            "training": dict(self.training or {}),
+            "data": asdict(self.data),
+            "code_version": self.code_version,
+            "weights_sha256": self.weights_sha256,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "CheckpointConfig":
+        """Read what ``to_json`` gave.
+
+        Raises:
+            CheckpointError: a field is missing or has a value that cannot be.
+        """
+        if value.get("format") != FORMAT:
+            raise CheckpointError(
+                f"its format is {value.get('format')!r}, this version reads format {FORMAT}"
+            )
+        try:
+            config = cls(
+                name=str(value["name"]),
+                architecture=str(value["architecture"]),
+                classes=tuple(value["classes"]),
+                preprocessing=Preprocessing.from_json(value["preprocessing"]),
+                temperature=float(value["temperature"]),
+                referable=OperatingPoint(**value["referable"]),
+                heatmap_scale=float(value["heatmap_scale"]),
+                initial_weights=StartedFrom(**value["initial_weights"]),
+                training=dict(value["training"]),
+                data=DataSource(**value["data"]),
+                code_version=str(value["code_version"]),
+                weights_sha256=str(value["weights_sha256"]),
+            )
+        except KeyError as error:
+            raise CheckpointError(f"the field {error} is missing") from None
+        except (TypeError, ValueError, InputError) as error:
+            raise CheckpointError(f"a field has a value that cannot be: {error}") from None
+        if config.classes != LABELS:
+            raise CheckpointError(f"its classes are {list(config.classes)}, not {list(LABELS)}")
+        if not (config.temperature > 0 and config.heatmap_scale > 0):
+            raise CheckpointError("temperature and heatmap_scale must be above 0")
+        if not (
+            isinstance(config.referable.threshold, int | float)
+            and 0 <= config.referable.threshold <= 1
+        ):
+            raise CheckpointError("referable.threshold must lie between 0 and 1")
+        return config
+
+
+def read_config(folder: Path) -> CheckpointConfig:
+    """Read a checkpoint's ``config.json``.
+
+    Raises:
+        CheckpointError: there is none, or it cannot be used.
+    """
+    file = folder / CONFIG_FILE
+    try:
+        value = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(value, dict):
+            raise CheckpointError("it is not a JSON object")
+        return CheckpointConfig.from_json(value)
+    except OSError:
+        raise CheckpointError(
+            f"{folder.name} is no checkpoint: it has no readable {CONFIG_FILE}"
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{CONFIG_FILE} of checkpoint {folder.name} cannot be used: {error}"
+        ) from None
+
+
+def read_metrics(folder: Path) -> dict[str, Any] | None:
+    """Read a checkpoint's ``metrics.json``; None where it has not been evaluated.
+
+    Raises:
+        CheckpointError: it is not JSON.
+    """
+    try:
+        value = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise CheckpointError(
+            f"{METRICS_FILE} of checkpoint {folder.name} cannot be read: {error}"
+        ) from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{METRICS_FILE} of checkpoint {folder.name} is not a JSON object")
+    return value
+
+
+def checkpoints_folder(folder: str | os.PathLike[str] | None = None) -> Path:
+    """Where checkpoints lie.
+
+    The folder that is given, else the environment variable ``RETINA_CHECKPOINTS``, else
+    ``checkpoints`` in the current folder, else the one beside the package in a checkout.
+    """
+    if folder is not None:
+        return Path(folder)
+    if named := os.environ.get("RETINA_CHECKPOINTS"):
+        return Path(named)
+    here = Path("checkpoints")
+    return here if here.is_dir() else Path(__file__).resolve().parents[2] / "checkpoints"
+
+
+def list_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[str]:
+    """The names of the checkpoints in a folder, sorted; empty where there are none."""
+    return sorted(file.parent.name for file in checkpoints_folder(folder).glob(f"*/{CONFIG_FILE}"))
+
+
+def find_checkpoint(
+    name: str | os.PathLike[str], checkpoints: str | os.PathLike[str] | None = None
+) -> Path:
+    """The folder of the checkpoint called ``name``; a ``Path`` is taken as the folder itself.
+
+    A name is only ever looked up among ``list_checkpoints``, so that it cannot leave the folder.
+
+    Raises:
+        CheckpointError: there is none of that name; the message lists those that exist.
+    """
+    if not isinstance(name, str):
+        return Path(name)
+    names = list_checkpoints(checkpoints)
+    folder = checkpoints_folder(checkpoints)
+    if name in names:
+        return folder / name
+    if not names:
+        raise CheckpointError(
+            f"there is no checkpoint in {folder}: train one with `python train.py`, or name the "
+            "folder that holds them with --checkpoints"
+        )
+    raise CheckpointError(f"there is no model called {name!r} in {folder}: {', '.join(names)}")
+
+
+def describe_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
+    """What ``/models`` and ``retina models --json`` answer; no weights are loaded.
+
+    Returns:
+        For each checkpoint ``name, sha256, architecture, initial_weights, image_size, metrics``.
+    """
+    root = checkpoints_folder(folder)
+    described = []
+    for name in list_checkpoints(root):
+        config = read_config(root / name)
+        described.append(
+            {
+                "name": name,
+                "sha256": config.weights_sha256,
+                "architecture": config.architecture,
+                "initial_weights": asdict(config.initial_weights),
+                "image_size": config.preprocessing.size,
+                "metrics": read_metrics(root / name),
+            }
+        )
+    return described

@@ -1,0 +1,133 @@
+"""From a data folder to the three parts that a run sees."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from retina.datasets.cache import PreparedCache
+from retina.datasets.catalog import Catalog
+from retina.datasets.dataset import RetinopathyDataset, channel_statistics
+from retina.datasets.formats import read_folder
+from retina.datasets.leakage import (
+    IdenticalReport,
+    drop_identical,
+    familiar_test_share,
+    pixel_digests,
+)
+from retina.datasets.splits import PARTS, split
+from retina.datasets.transforms import LabAugmentation
+from retina.errors import DataError
+from retina.images.prepare import Preprocessing
+from retina.models.config import DataSource
+from retina.scale import NUM_GRADES
+
+KAGGLE_TERMS = "Kaggle competition rules: research, the photographs not for redistribution"
+TERMS = {
+    "APTOS": KAGGLE_TERMS,
+    "EyePACS": KAGGLE_TERMS,
+    "lab lists": KAGGLE_TERMS,
+    "IDRiD": "CC BY 4.0, Porwal et al., Data 2018, 3(3), 25",
+    "synthetic": "drawn by this package; no terms",
+}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The photographs of a run, divided.
+
+    Attributes:
+        source: What the checkpoint will say of them.
+        table: The catalogue's columns and ``part``; identical pictures are gone.
+        remarks: Sentences on what was left out, and on what the split does not keep apart.
+        cache: Where prepared squares are kept.
+    """
+
+    source: DataSource
+    table: pd.DataFrame
+    remarks: tuple[str, ...]
+    cache: PreparedCache
+
+    def rows(self, part: str) -> pd.DataFrame:
+        """The rows of ``train``, ``validation`` or ``test``."""
+        return self.table[self.table["part"] == part]
+
+    def preprocessing(self, image_size: int) -> Preprocessing:
+        """The preparation with the training part's own mean and deviation."""
+        geometry = Preprocessing(size=image_size)
+        for picture in self.cache.fill(self.table["path"].tolist(), geometry):
+            raise DataError(f"{picture.reason} It could be read a moment ago: start again.")
+        mean, std = channel_statistics(self.rows("train")["path"].tolist(), geometry, self.cache)
+        return Preprocessing(size=image_size, mean=mean, std=std)
+
+    def dataset(
+        self, part: str, preprocessing: Preprocessing, seed: int = 0, augmented: bool = False
+    ) -> RetinopathyDataset:
+        """A part as tensors and grades; ``augmented`` as the lab did it."""
+        rows = self.rows(part)
+        return RetinopathyDataset(
+            rows["path"].tolist(),
+            rows["grade"].tolist(),
+            preprocessing,
+            augment=LabAugmentation() if augmented else None,
+            seed=seed,
+            cache=self.cache,
+        )
+
+
+def read_parts(data: str, seed: int) -> Parts:
+    """Read a data folder, drop identical pictures, and split 70/10/20.
+
+    Args:
+        data: A folder, or ``synthetic`` for drawn photographs.
+        seed: Of the split.
+
+    Raises:
+        DataError: there is no such folder, nothing in it is recognised, or a part stays empty.
+    """
+    if data != "synthetic" and not Path(data).is_dir():
+        raise DataError(
+            f"there is no data folder {data}: put EyePACS or APTOS 2019 there (images and the CSV "
+            "from Kaggle), name another folder with --data, or try --data synthetic"
+        )
+    if data == "synthetic":
+        from retina.datasets.synthetic import synthetic_catalog
+
+        catalog = synthetic_catalog()
+    else:
+        catalog = read_folder(data)
+    digests = pixel_digests(catalog.table["path"].tolist())
+    table, identical = drop_identical(catalog.table, digests)
+    table = table.assign(part=split(table, seed, catalog.given_parts))
+    source = DataSource(
+        name=catalog.name,
+        rows=len(table),
+        fingerprint=catalog.fingerprint,
+        terms=TERMS.get(catalog.format, "as the owner of the data folder sets them"),
+    )
+    return Parts(source, table, _remarks(catalog, table, identical), PreparedCache())
+
+
+def _remarks(catalog: Catalog, table: pd.DataFrame, identical: IdenticalReport) -> tuple[str, ...]:
+    counts = {
+        f"{catalog.labels_without_picture} labels have no picture": catalog.labels_without_picture,
+        f"{catalog.pictures_without_label} pictures have no label": catalog.pictures_without_label,
+        f"{catalog.unusable_rows} rows of the tables cannot be used": catalog.unusable_rows,
+        f"{len(identical.unreadable)} pictures cannot be read: "
+        + "; ".join(picture.reason for picture in identical.unreadable[:3]): len(
+            identical.unreadable
+        ),
+        f"{identical.files} pictures in {identical.groups} groups are identical, "
+        f"{identical.conflicting_groups} of them with conflicting grades": identical.groups,
+    }
+    remarks = [sentence for sentence, count in counts.items() if count]
+    if share := familiar_test_share(table, table["part"]):
+        remarks.append(
+            f"{share:.0%} of the test pictures belong to a patient who is in another part too: "
+            "the test figures are too good"
+        )
+    grades = table.groupby("part")["grade"].value_counts().unstack(fill_value=0)
+    for part in PARTS:
+        by_grade = "/".join(str(grades.loc[part].get(grade, 0)) for grade in range(NUM_GRADES))
+        remarks.append(f"{part}: {int(grades.loc[part].sum())} pictures, by grade {by_grade}")
+    return tuple(remarks)

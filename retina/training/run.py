@@ -1,0 +1,107 @@
+"""One run from initial weights to a finished checkpoint."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from retina.atomic import write_json, write_text
+from retina.datasets.splits import write_split
+from retina.evaluation.calibration import fit_temperature, probabilities
+from retina.evaluation.evaluate import evaluate
+from retina.evaluation.operating_point import MINIMUM_SENSITIVITY, choose_threshold
+from retina.evaluation.predict import predict_with_maps
+from retina.models.architectures import build
+from retina.models.checkpoint import as_stored, load_checkpoint, save_checkpoint
+from retina.models.config import (
+    METRICS_FILE,
+    SPLIT_FILE,
+    CheckpointConfig,
+    OperatingPoint,
+    StartedFrom,
+)
+from retina.models.pretrained import InitialWeights, start_from
+from retina.training.config import RunSettings
+from retina.training.parts import Parts
+from retina.training.trainer import HISTORY_FILE, Outcome, Trainer
+
+HEATMAP_PERCENTILE = 99
+
+
+def train_run(
+    run: RunSettings,
+    parts: Parts,
+    initial: InitialWeights | None,
+    folder: Path,
+    device: torch.device,
+    workers: int = 0,
+    resume: bool = False,
+) -> None:
+    """Train one run and leave its checkpoint in ``folder``; ``metrics.json`` is written last.
+
+    Temperature, operating point and the heatmap's scale are taken from validation. Only then is
+    the test part opened, once, with the network as it was read back from the saved file.
+
+    Args:
+        run: Its settings.
+        parts: Its pictures.
+        initial: The weights to start from; None for random ones.
+        folder: Made if it is not there.
+        device: Where to compute.
+        workers: Processes that prepare batches; 0 for none.
+        resume: Go on from ``state.pt`` where ``folder`` holds one.
+    """
+    torch.manual_seed(run.seed)
+    model = build(run.architecture)
+    if initial is not None:
+        start_from(model, initial)
+    preprocessing = parts.preprocessing(run.image_size)
+    validation = parts.dataset("validation", preprocessing)
+    training = parts.dataset("train", preprocessing, run.seed, augmented=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    outcome = Trainer(run, model, training, validation, folder, device, workers).fit(resume)
+
+    model.load_state_dict(as_stored(outcome.best_weights))
+    logits, maps = predict_with_maps(model, validation, device)
+    grades = np.asarray(validation.grades)
+    temperature = fit_temperature(logits, grades)
+    threshold = choose_threshold(grades, probabilities(logits, temperature))
+    config = CheckpointConfig(
+        name=run.name,
+        architecture=run.architecture,
+        preprocessing=preprocessing,
+        data=parts.source,
+        temperature=temperature,
+        referable=OperatingPoint(
+            threshold,
+            f"highest specificity at a sensitivity of at least {MINIMUM_SENSITIVITY:.0%}",
+            "validation",
+        ),
+        heatmap_scale=max(float(np.percentile(maps, HEATMAP_PERCENTILE)), 1e-6),
+        initial_weights=_started_from(initial),
+        training=_record(run, outcome, device),
+    )
+    save_checkpoint(folder, model, config)
+    write_text(folder / HISTORY_FILE, outcome.history.to_csv(index=False))
+    write_split(folder / SPLIT_FILE, parts.table, parts.table["part"])
+
+    evaluation = evaluate(load_checkpoint(folder), parts.rows("test"), parts.cache, device)
+    write_json(folder / METRICS_FILE, evaluation.metrics)
+
+
+def _started_from(initial: InitialWeights | None) -> StartedFrom:
+    if initial is None:
+        return StartedFrom()
+    return StartedFrom(initial.kind, initial.source, initial.sha256)
+
+
+def _record(run: RunSettings, outcome: Outcome, device: torch.device) -> dict[str, Any]:
+    return {
+        **run.to_json(),
+        "best_epoch": outcome.best_epoch,
+        "best_validation_kappa": outcome.history["validation_kappa"].max(),
+        "seconds": round(float(outcome.history["seconds"].sum()), 1),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "torch": str(torch.__version__),
+    }
