@@ -185,7 +185,7 @@ def _proliferation(rng: np.random.Generator, field: _Field) -> tuple[list[Vessel
     vessels: list[Vessel] = []
     if draw < 0.75:
         if rng.random() < 0.5:
-            vessels += _tangle(rng, np.array(eye.disc), rng.uniform(0.16, 0.26))
+            vessels += _tangle(rng, np.array(eye.disc), rng.uniform(0.2, 0.3))
         for _ in range(int(rng.integers(0 if vessels else 1, 3))):
             trunks = [vessel.points for vessel in eye.vessels if vessel.vein][:4]
             trunk = trunks[int(rng.integers(len(trunks)))]
@@ -199,7 +199,7 @@ def _proliferation(rng: np.random.Generator, field: _Field) -> tuple[list[Vessel
 def _tangle(rng: np.random.Generator, root: Points, radius: float) -> list[Vessel]:
     """A net of fine looping vessels that fans out of ``root``."""
     vessels = []
-    for _ in range(int(rng.integers(14, 22))):
+    for _ in range(int(rng.integers(16, 26))):
         n = 56
         heading = rng.uniform(0, 2 * np.pi) + np.cumsum(rng.normal(0, 0.24, n))
         steps = np.stack([np.cos(heading), np.sin(heading)], axis=1) * radius / 18

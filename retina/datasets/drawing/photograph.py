@@ -19,7 +19,7 @@ def _rgb(red: float, green: float, blue: float) -> Array:
 
 # Optical densities.
 _MELANIN = _rgb(0.55, 0.75, 0.75)
-_CHOROID = _rgb(0.30, 0.42, 0.20)
+_CHOROID = _rgb(0.40, 0.40, 0.15)
 _VENOUS = _rgb(0.38, 0.85, 0.65)
 _ARTERIAL = _rgb(0.12, 0.62, 0.50)
 _CLOT = _rgb(0.75, 1.45, 1.20)
@@ -67,7 +67,7 @@ def _fundus_density(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array
     net = np.exp(-np.square(canvas.noise(rng, 0.085) / 0.4))
     net += 0.7 * np.exp(-np.square(canvas.noise(rng, 0.05) / 0.4))
     net *= 1 - 0.85 * np.exp(-np.square(from_fovea / 0.45))
-    choroid = -0.5 * eye.tessellation * net * (1 + 0.5 * canvas.noise(rng, 0.4))
+    choroid = -0.38 * eye.tessellation * net * (1 + 0.5 * canvas.noise(rng, 0.4))
     pigment = macula - foveal_reflex + mottling + grain
     density: Array = pigment * _MELANIN + choroid * _CHOROID
     return density
@@ -84,8 +84,8 @@ def _paint_disc(canvas: Canvas, eye: Eye, light: Array) -> None:
     crescent = 0.3 * np.exp(-np.square((r - 1.1) / 0.07)) * np.clip(temporal, 0, 1)
     light *= np.exp(glow - crescent)
     colour = _rgb(*eye.colour)
-    rim = 1.15 * colour ** _rgb(0.6, 0.6, 0.7)
-    cup = 1.35 * colour ** _rgb(0.3, 0.36, 0.55)
+    rim = 1.35 * colour ** _rgb(0.6, 0.6, 0.7)
+    cup = 1.75 * colour ** _rgb(0.3, 0.36, 0.55)
     paleness = _smoothstep(eye.cup + 0.22, eye.cup - 0.12, r - 0.12 * temporal)
     paleness = np.clip(paleness + 0.18 * temporal, 0, 1)
     inside = _smoothstep(1.08, 0.92, r)
@@ -122,7 +122,7 @@ def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions) -> Array:
     veins, arteries, reflexes = [], [], []
     for vessel in eye.vessels:
         if vessel.vein:
-            for centre in lesions.beaded:
+            for centre in lesions.beaded if vessel.widths[0] > 0.01 else ():
                 away = np.square(vessel.points - centre).sum(1)
                 vessel = vessel.beaded(np.exp(-away / 0.25**2) * (vessel.widths > 0.008))
             veins += vessel.shapes()
@@ -156,7 +156,8 @@ def _record(canvas: Canvas, camera: Camera, light: Array, rng: np.random.Generat
     """Lights, frames, blurs and samples the picture."""
     r = canvas.distance((0.0, 0.0))
     off_light = canvas.distance(camera.light)
-    lighting = 1 - camera.vignette * np.clip(0.55 * np.square(off_light) + 0.25 * r**4, 0, 1)
+    spot = np.exp(-np.square(off_light / 0.75))
+    lighting = 1 - camera.vignette * (1 - spot * (1 - 0.4 * np.minimum(r, 1) ** 4))
     light *= (camera.exposure * lighting) * _rgb(*camera.tint)
     if camera.haze.any():
         side = np.cos(np.arctan2(canvas.y, canvas.x) - camera.haze_angle)

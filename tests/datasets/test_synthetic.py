@@ -1,0 +1,255 @@
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+from PIL import Image
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import cohen_kappa_score
+from sklearn.model_selection import cross_val_predict
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from retina.datasets import synthetic
+from retina.datasets.drawing.canvas import Canvas, Shape
+from retina.datasets.drawing.eye import Camera, Eye, make_camera, make_eye
+from retina.datasets.drawing.lesions import Lesions, make_lesions
+from retina.datasets.synthetic import (
+    GRADE_SHARES,
+    draw_fundus,
+    synthetic_catalog,
+    write_synthetic,
+)
+from retina.errors import DataError, SettingsError
+from retina.images.field_of_view import find_retina
+
+SEEDS = range(12)
+COUNT = 250
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drawn") / "set"
+    write_synthetic(folder, count=COUNT, size=64, seed=3)
+    return folder
+
+
+def eye_and_camera(seed: int) -> tuple[Eye, Camera]:
+    return (
+        make_eye(np.random.default_rng([seed, 0, 0])),
+        make_camera(np.random.default_rng([seed, 0, 1])),
+    )
+
+
+def lesions_of(grade: int, seed: int) -> Lesions:
+    return make_lesions(grade, *eye_and_camera(seed), seed)
+
+
+def pixels(image: Image.Image) -> npt.NDArray[np.float64]:
+    return np.asarray(image, dtype=np.float64)
+
+
+def test_the_same_arguments_draw_the_same_pixels() -> None:
+    first, again, other = (draw_fundus(3, seed, 96) for seed in (5, 5, 6))
+    assert first.mode == "RGB"
+    assert first.tobytes() == again.tobytes()
+    assert first.tobytes() != other.tobytes()
+
+
+def test_the_grade_changes_nothing_but_the_lesions() -> None:
+    for seed in SEEDS:
+        healthy, mild, severe = (pixels(draw_fundus(grade, seed, 128)) for grade in (0, 1, 3))
+        changed = [(np.abs(ill - healthy).max(axis=2) > 8).mean() for ill in (mild, severe)]
+        assert 0 < changed[0] < 0.03
+        assert changed[0] < changed[1] < 0.3
+
+
+def test_another_size_is_another_resolution_of_the_same_picture() -> None:
+    for grade, seed in ((0, 1), (3, 2), (4, 3)):
+        large, small = draw_fundus(grade, seed, 384), draw_fundus(grade, seed, 192)
+        reduced = large.resize(small.size, Image.Resampling.BOX)
+        assert np.abs(pixels(reduced) - pixels(small)).mean() < 3
+        assert (
+            np.abs(
+                pixels(reduced) - pixels(draw_fundus(grade, seed + 9, 192).resize(small.size))
+            ).mean()
+            > 10
+        )
+
+
+def test_a_healthy_eye_has_no_lesion() -> None:
+    for seed in SEEDS:
+        lesions = lesions_of(0, seed)
+        assert not any(map(len, vars(lesions).values()))
+
+
+def test_mild_is_microaneurysms_only() -> None:
+    for seed in SEEDS:
+        kinds = {name for name, found in vars(lesions_of(1, seed)).items() if len(found)}
+        assert kinds == {"microaneurysms"}
+
+
+def test_moderate_is_more_than_microaneurysms_and_less_than_severe() -> None:
+    for seed in SEEDS:
+        lesions = lesions_of(2, seed)
+        assert len(lesions.microaneurysms) > len(lesions_of(1, seed).microaneurysms)
+        assert lesions.exudates
+        assert 0 < len(lesions.haemorrhages) <= 20
+        assert not len(lesions.beaded)
+        assert not lesions.new_vessels
+        assert not lesions.preretinal
+
+
+def quadrants(shapes: tuple[Shape, ...]) -> list[int]:
+    centres = np.array([shape.outline.mean(axis=0) for shape in shapes])
+    return [
+        int(((centres[:, 0] > 0) == right).astype(int) @ ((centres[:, 1] > 0) == low).astype(int))
+        for right in (False, True)
+        for low in (False, True)
+    ]
+
+
+def test_severe_has_more_than_twenty_haemorrhages_in_every_quadrant_and_beads_two_veins() -> None:
+    for seed in SEEDS:
+        lesions = lesions_of(3, seed)
+        assert min(quadrants(lesions.haemorrhages)) > 20
+        assert lesions.cotton_wool_spots
+        assert len(lesions.beaded) >= 2
+        assert not lesions.new_vessels
+        assert not lesions.preretinal
+
+
+def test_proliferative_has_new_vessels_or_preretinal_blood() -> None:
+    found = [lesions_of(4, seed) for seed in range(40)]
+    assert all(lesions.new_vessels or lesions.preretinal for lesions in found)
+    assert any(lesions.new_vessels and lesions.preretinal for lesions in found)
+
+
+def test_lesions_lie_on_the_retina_that_the_picture_shows() -> None:
+    for seed in SEEDS:
+        _, camera = eye_and_camera(seed)
+        lesions = lesions_of(3, seed)
+        for shape in lesions.haemorrhages + lesions.microaneurysms:
+            x, y = shape.outline.mean(axis=0)
+            assert np.hypot(x, y) < 0.95
+            assert abs(y) < camera.visible_half_height
+
+
+def test_the_disc_lies_nasally_of_the_fovea_in_left_and_right_eyes() -> None:
+    eyes = [eye_and_camera(seed)[0] for seed in range(40)]
+    assert {eye.right for eye in eyes} == {True, False}
+    assert all((eye.disc[0] > eye.fovea[0]) == eye.right for eye in eyes)
+
+
+def test_arcades_leave_the_macula_free() -> None:
+    for seed in SEEDS:
+        eye, _ = eye_and_camera(seed)
+        arcades = [vessel for vessel in eye.vessels if vessel.widths[0] > 0.02]
+        away = min(np.hypot(*(vessel.points - eye.fovea).T).min() for vessel in arcades)
+        assert away > 0.3
+        assert len(eye.vessels) > 60
+
+
+def test_the_retina_is_found_where_it_was_drawn() -> None:
+    size = 160
+    for seed in range(40):
+        _, camera = eye_and_camera(seed)
+        picture = draw_fundus(seed % 5, seed, size)
+        retina = find_retina(picture)
+        half_width, half_height = camera.radius * size, min(camera.radius, 0.5) * size
+        wanted = (
+            picture.width / 2 - half_width,
+            size / 2 - half_height,
+            picture.width / 2 + half_width,
+            size / 2 + half_height,
+        )
+        assert retina.found, seed
+        assert np.abs(np.subtract(retina.box, wanted)).max() <= 0.05 * size, seed
+
+
+def kappa_from_colour(colours: npt.NDArray[np.float64], grades: "pd.Series[int]") -> float:
+    guess = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+    guesses = cross_val_predict(guess, colours, grades, cv=5)
+    return float(cohen_kappa_score(grades, guesses, weights="quadratic"))
+
+
+def test_the_colour_does_not_tell_the_grade(drawn: Path) -> None:
+    table = pd.read_csv(drawn / "train.csv")
+    files = [drawn / "images" / f"{name}.jpg" for name in table["id_code"]]
+    colours = []
+    for file in files:
+        with Image.open(file) as picture:
+            box = find_retina(picture).box
+            colours.append(pixels(picture.crop(box)).mean(axis=(0, 1)))
+    means = np.array(colours)
+    assert kappa_from_colour(means, table["diagnosis"]) < 0.2
+    leaking = means + 20 * table["diagnosis"].to_numpy()[:, None] * np.array([0, 1, 0])
+    assert kappa_from_colour(leaking, table["diagnosis"]) > 0.2
+
+
+def test_a_set_has_kaggles_layout_and_the_stated_grades(drawn: Path) -> None:
+    table = pd.read_csv(drawn / "train.csv")
+    assert list(table.columns) == ["id_code", "diagnosis"]
+    assert sorted(path.stem for path in (drawn / "images").iterdir()) == list(table["id_code"])
+    shares = table["diagnosis"].value_counts(normalize=True).sort_index()
+    assert shares.to_numpy() == pytest.approx(GRADE_SHARES, abs=1 / COUNT)
+    assert [path.name for path in drawn.parent.iterdir()] == ["set"]
+
+
+def test_a_set_is_whole_or_not_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(grades: object, size: int, seed: int, path: str) -> None:
+        Path(path).touch()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(synthetic, "_draw_file", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_synthetic(tmp_path / "set", count=3, size=32)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="exists already"):
+        write_synthetic(tmp_path, count=3, size=32)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_catalog_is_drawn_once_into_the_users_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETINA_CACHE", str(tmp_path))
+    first = synthetic_catalog(count=10, size=32)
+    assert (first.name, first.format) == ("synthetic", "synthetic")
+    assert first.root.is_relative_to(tmp_path)
+    assert len(first.table) == 10
+    monkeypatch.setattr(synthetic, "draw_fundus", None)
+    assert synthetic_catalog(count=10, size=32).fingerprint == first.fingerprint
+
+
+def test_another_seed_is_another_set(tmp_path: Path) -> None:
+    first, second = (synthetic_catalog(tmp_path, 6, 32, seed).table["path"] for seed in (0, 1))
+    files = {Path(path).read_bytes() for path in [*first, *second]}
+    assert len(files) == 12
+
+
+@pytest.mark.parametrize(
+    ("grade", "seed", "size"), [(5, 0, 64), (-1, 0, 64), (0, -1, 64), (0, 0, 8)]
+)
+def test_what_cannot_be_drawn_is_refused(grade: int, seed: int, size: int) -> None:
+    with pytest.raises(SettingsError, match="a fundus is drawn with"):
+        draw_fundus(grade, seed, size)
+
+
+def test_a_set_without_pictures_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="not 0"):
+        write_synthetic(tmp_path / "set", count=0)
+
+
+def test_a_mask_covers_the_area_of_its_shape() -> None:
+    canvas = Canvas(120, 100, 50.0)
+    square = Shape(np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]), strength=0.8)
+    mask = canvas.mask([square])
+    assert mask is not None
+    assert mask.sum() == pytest.approx(0.8 * 50 * 50, rel=0.03)
+    assert mask[50, 60] == pytest.approx(0.8, abs=0.01)
+    assert canvas.mask([]) is None
