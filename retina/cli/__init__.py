@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from retina.cli import evaluate, grade, models, train
+from retina.cli import demo, evaluate, grade, models, train
 from retina.cli.exits import Parser, exit_status
 from retina.version import __version__
 
@@ -11,6 +11,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "models": models,
     "train": train,
+    "demo": demo,
 }
 
 

@@ -1,3 +1,32 @@
 """``app.py`` and ``retina demo``."""
 
-HELP = "Open the page in the browser."
+import argparse
+from pathlib import Path
+
+from retina.cli.exits import DONE
+
+HELP = "Open the page that grades fundus photographs in the browser."
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
+    add("--port", type=int, default=7860, help="port (7860)")
+    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add("--auth-file", type=Path, metavar="FILE", help="who may enter: lines of user:password")
+    add("--examples", type=Path, metavar="DIR", help="photographs instead of the drawn ones")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve the page until Ctrl-C."""
+    from retina.web.server import launch
+
+    launch(
+        host=options.host,
+        port=options.port,
+        checkpoints=options.checkpoints,
+        auth_file=options.auth_file,
+        examples=options.examples,
+    )
+    return DONE

@@ -36,14 +36,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train what the flags ask for."""
-    from retina.training.config import RunSettings
+    from retina.training.config import RunSettings, Start
     from retina.training.experiment import Experiment, run_experiment
 
     both = not options.scratch and options.pretrained is None
-    starts = [
-        *(["scratch"] if options.scratch or both else []),
-        *(["pretrained"] if options.pretrained is not None or both else []),
-    ]
+    wanted: dict[Start, bool] = {
+        "scratch": options.scratch or both,
+        "pretrained": options.pretrained is not None or both,
+    }
     runs = tuple(
         RunSettings(
             architecture=architecture,
@@ -56,7 +56,8 @@ def run(options: argparse.Namespace) -> int:
             seed=options.seed,
         )
         for architecture in dict.fromkeys(options.model or DEFAULT_MODELS)
-        for start in starts
+        for start, asked in wanted.items()
+        if asked
     )
     output = options.output or Path("runs") / f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}"
     try:

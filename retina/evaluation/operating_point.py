@@ -11,7 +11,8 @@ MINIMUM_SENSITIVITY = 0.90
 
 def referable_probability(probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """(N, 5) probabilities of the grades to (N,) probabilities of grade 2 or above."""
-    return np.asarray(probability, dtype=np.float64)[:, REFERABLE_FROM:].sum(axis=1)
+    values: npt.NDArray[np.float64] = np.asarray(probability, dtype=np.float64)
+    return np.asarray(values[:, REFERABLE_FROM:].sum(axis=1))
 
 
 def choose_threshold(

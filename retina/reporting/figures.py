@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from retina.atomic import replacing
 from retina.scale import LABELS, NUM_GRADES
@@ -24,7 +25,7 @@ def row_shares(matrix: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
         (5, 5), each row adding up to 1 or 0.
     """
     counts = np.asarray(matrix, dtype=np.float64)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
 def confusion_matrix_figure(matrix: Sequence[Sequence[int]], title: str) -> Figure:
@@ -89,7 +90,7 @@ def accuracy_trend_figure(histories: Mapping[str, pd.DataFrame], title: str) -> 
     axes.set_xlabel("Epoch")
     axes.set_ylabel("Accuracy")
     axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
     axes.set_title(title)

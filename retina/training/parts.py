@@ -16,6 +16,7 @@ from retina.datasets.leakage import (
     pixel_digests,
 )
 from retina.datasets.splits import PARTS, split
+from retina.datasets.synthetic import synthetic_catalog
 from retina.datasets.transforms import LabAugmentation
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing
@@ -90,12 +91,7 @@ def read_parts(data: str, seed: int) -> Parts:
             f"there is no data folder {data}: put EyePACS or APTOS 2019 there (images and the CSV "
             "from Kaggle), name another folder with --data, or try --data synthetic"
         )
-    if data == "synthetic":
-        from retina.datasets.synthetic import synthetic_catalog
-
-        catalog = synthetic_catalog()
-    else:
-        catalog = read_folder(data)
+    catalog = synthetic_catalog() if data == "synthetic" else read_folder(data)
     digests = pixel_digests(catalog.table["path"].tolist())
     table, identical = drop_identical(catalog.table, digests)
     table = table.assign(part=split(table, seed, catalog.given_parts))
@@ -126,8 +122,8 @@ def _remarks(catalog: Catalog, table: pd.DataFrame, identical: IdenticalReport) 
             f"{share:.0%} of the test pictures belong to a patient who is in another part too: "
             "the test figures are too good"
         )
-    grades = table.groupby("part")["grade"].value_counts().unstack(fill_value=0)
     for part in PARTS:
-        by_grade = "/".join(str(grades.loc[part].get(grade, 0)) for grade in range(NUM_GRADES))
-        remarks.append(f"{part}: {int(grades.loc[part].sum())} pictures, by grade {by_grade}")
+        grades = table.loc[table["part"] == part, "grade"]
+        by_grade = "/".join(str((grades == grade).sum()) for grade in range(NUM_GRADES))
+        remarks.append(f"{part}: {len(grades)} pictures, by grade {by_grade}")
     return tuple(remarks)
