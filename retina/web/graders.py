@@ -1,6 +1,5 @@
 """The models of the page, loaded when they are first asked for, and kept."""
 
-from dataclasses import asdict
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -9,10 +8,10 @@ from retina.inference.grader import Grader
 from retina.models.config import (
     CheckpointConfig,
     checkpoints_folder,
+    describe_checkpoints,
     find_checkpoint,
     list_checkpoints,
     read_config,
-    read_metrics,
 )
 
 
@@ -55,15 +54,5 @@ class Graders:
         Raises:
             CheckpointError: One of them cannot be used.
         """
-        return [self._describe(name) for name in self.names]
-
-    def _describe(self, name: str) -> dict[str, Any]:
-        config = self.config(name)
-        return {
-            "name": name,
-            "sha256": config.weights_sha256,
-            "architecture": config.architecture,
-            "initial_weights": asdict(config.initial_weights),
-            "image_size": config.preprocessing.size,
-            "metrics": read_metrics(self.folder / name),
-        }
+        every = describe_checkpoints(self.folder)
+        return [description for description in every if description["name"] in self.names]

@@ -76,7 +76,7 @@ class Handlers:
         """``/models``."""
         return self._graders.describe()
 
-    def show(self, image: str | None) -> tuple[Update, str, Update]:
+    def show(self, image: str | None) -> tuple[Update, Update, Update]:
         """A photograph was chosen or taken away: its picture, what is wrong with it, the button."""
         picture, sentence = None, ""
         if image is not None:
@@ -84,8 +84,8 @@ class Handlers:
                 picture = preview(read_photograph(image, at_least=VIEW_SIDE))
             except ImageError as error:
                 sentence = str(error)
-        button = gr.update(interactive=image is not None)
-        return _shown(picture), markup.notice(sentence), button
+        notice = gr.update(value=markup.notice(sentence), visible=bool(sentence))
+        return _shown(picture), notice, gr.update(interactive=image is not None)
 
     @in_one_sentence
     def model_facts(self, model: str) -> str:
@@ -96,7 +96,7 @@ class Handlers:
     def grade(self, image: str | None, model: str) -> tuple[str, Update, Update, Update]:
         """``Grade`` was clicked: the answer, the evidence's column, the heatmap, the matrix."""
         graded = self._grade(image, model)
-        answer = markup.assessment(graded.assessment, graded.grader.checkpoint.config)
+        answer = markup.assessment(graded.assessment, graded.grader.checkpoint)
         evidence = gr.update(visible=True)
         return answer, evidence, _shown(graded.heatmap), _shown(graded.matrix)
 
@@ -109,7 +109,7 @@ class Handlers:
             gr.update(visible=True),
         ]
         for graded in results:
-            answer = markup.compared(graded.assessment, graded.grader.checkpoint.config)
+            answer = markup.compared(graded.assessment, graded.grader.checkpoint)
             outputs += [answer, _shown(graded.heatmap), _shown(graded.matrix)]
         return outputs
 

@@ -1,8 +1,8 @@
 """What stands where on the page, and which handler each event calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import gradio as gr
 
@@ -42,20 +42,28 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
             gr.HTML(markup.no_model())
         with gr.Tabs():
             with gr.Tab(text.TAB_GRADE, id="grade"):
-                _grade_tab(handlers, graders.names, examples, own)
+                grade = _grade_tab(handlers, graders.names, examples, own)
             with gr.Tab(text.TAB_COMPARE, id="compare"):
-                _compare_tab(handlers, graders, examples, own)
+                compare = _compare_tab(handlers, graders, examples, own)
+        grade.upload.change(
+            lambda path: path,
+            grade.upload,
+            compare.upload,
+            show_progress="hidden",
+            api_visibility="private",
+        )
         _api(handlers, graders.names)
-    return page
+    return cast(gr.Blocks, page)
 
 
 def _grade_tab(
     handlers: Handlers, names: Sequence[str], examples: Sequence[Example], own: bool
-) -> None:
+) -> Picker:
     first = names[0] if names else None
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            picker = _picker("grade", examples, own)
+            picker = _picker("grade")
+            _gallery("grade", picker.upload, examples, own)
         with gr.Column(scale=7, min_width=320):
             model = gr.Dropdown(
                 list(names), value=first, label=text.MODEL, filterable=False, elem_id="model"
@@ -70,12 +78,7 @@ def _grade_tab(
                 with gr.Column(min_width=280):
                     matrix = _picture(text.MATRIX, text.MATRIX_ALT, "matrix")
     answers = [answer, evidence, heatmap, matrix]
-    _watch(handlers, picker, button, answers)
-    model.change(
-        handlers.model_facts, model, facts, show_progress="hidden", api_visibility="private"
-    )
-    model.change(_clear(answers), None, answers, show_progress="hidden", api_visibility="private")
-    button.click(
+    running = button.click(
         handlers.grade,
         [picker.upload, model],
         answers,
@@ -83,19 +86,27 @@ def _grade_tab(
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
+    _forget_when(picker.upload.change, answers, running)
+    _forget_when(model.change, answers, running)
+    _show_when_chosen(handlers, picker, button)
+    model.change(
+        handlers.model_facts, model, facts, show_progress="hidden", api_visibility="private"
+    )
+    return picker
 
 
 def _compare_tab(
     handlers: Handlers, graders: Graders, examples: Sequence[Example], own: bool
-) -> None:
+) -> Picker:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            picker = _picker("compare", examples, own)
+            picker = _picker("compare")
         with gr.Column(scale=7, min_width=320):
+            _gallery("compare", picker.upload, examples, own)
             button = gr.Button(text.BUTTON_COMPARE, variant="primary", interactive=False)
             sentence = gr.HTML("", elem_id="agreement")
     answers: list[Any] = [sentence]
-    with gr.Row(visible=False, equal_height=False) as row:
+    with gr.Row(visible=False, equal_height=False, elem_id="compared") as row:
         answers.append(row)
         for name in graders.names:
             with gr.Column(min_width=300, elem_classes="compared"):
@@ -105,8 +116,7 @@ def _compare_tab(
                     _picture(text.HEATMAP, text.HEATMAP_ALT, f"heatmap-{name}"),
                     _picture(text.MATRIX, text.MATRIX_ALT, f"matrix-{name}"),
                 ]
-    _watch(handlers, picker, button, answers)
-    button.click(
+    running = button.click(
         handlers.compare,
         picker.upload,
         answers,
@@ -114,11 +124,14 @@ def _compare_tab(
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
+    _forget_when(picker.upload.change, answers, running)
+    _show_when_chosen(handlers, picker, button)
+    return picker
 
 
-def _picker(tab: str, examples: Sequence[Example], own: bool) -> Picker:
+def _picker(tab: str) -> Picker:
     upload = gr.File(label=text.UPLOAD, height=140, elem_id=f"{tab}-upload")
-    notice = gr.HTML("", elem_id=f"{tab}-notice")
+    notice = gr.HTML("", visible=False, elem_id=f"{tab}-notice")
     photograph = gr.Image(
         label=text.PHOTOGRAPH,
         alt_text=text.PHOTOGRAPH_ALT,
@@ -127,7 +140,12 @@ def _picker(tab: str, examples: Sequence[Example], own: bool) -> Picker:
         interactive=False,
         buttons=["fullscreen"],
         elem_id=f"{tab}-photograph",
+        elem_classes="picture",
     )
+    return Picker(upload, notice, photograph)
+
+
+def _gallery(tab: str, upload: gr.File, examples: Sequence[Example], own: bool) -> None:
     gallery = gr.Gallery(
         [(example.thumbnail, example.caption) for example in examples],
         label=text.OWN_EXAMPLES if own else text.DRAWN_EXAMPLES,
@@ -138,20 +156,16 @@ def _picker(tab: str, examples: Sequence[Example], own: bool) -> Picker:
         buttons=[],
         interactive=False,
         elem_id=f"{tab}-examples",
+        elem_classes="examples",
     )
 
     def pick(event: gr.SelectData) -> str:
         return str(examples[event.index].path)
 
     gallery.select(pick, None, upload, show_progress="hidden", api_visibility="private")
-    return Picker(upload, notice, photograph)
 
 
-def _watch(handlers: Handlers, picker: Picker, button: gr.Button, answers: Sequence[Any]) -> None:
-    """Show every new photograph at once, and drop the answers to the last one."""
-    picker.upload.change(
-        _clear(answers), None, list(answers), show_progress="hidden", api_visibility="private"
-    )
+def _show_when_chosen(handlers: Handlers, picker: Picker, button: gr.Button) -> None:
     picker.upload.change(
         handlers.show,
         picker.upload,
@@ -161,13 +175,20 @@ def _watch(handlers: Handlers, picker: Picker, button: gr.Button, answers: Seque
     )
 
 
-def _clear(answers: Sequence[Any]) -> Any:
-    """A handler that empties texts and pictures, and hides what holds them."""
+def _forget_when(event: Callable[..., Any], answers: Sequence[Any], running: Any) -> None:
+    """Drop the answer, and one still on its way, as soon as it is no longer what was asked."""
     empty = [
         gr.update(visible=False) if isinstance(answer, gr.Row) else gr.update(value=None)
         for answer in answers
     ]
-    return lambda: empty
+    event(
+        lambda: empty,
+        None,
+        list(answers),
+        show_progress="hidden",
+        cancels=running,
+        api_visibility="private",
+    )
 
 
 def _picture(label: str, alt: str, elem_id: str) -> gr.Image:
@@ -178,6 +199,7 @@ def _picture(label: str, alt: str, elem_id: str) -> gr.Image:
         interactive=False,
         buttons=["fullscreen", "download"],
         elem_id=elem_id,
+        elem_classes="picture",
     )
 
 

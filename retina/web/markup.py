@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from retina.assessment import Assessment
+from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig
 from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
@@ -30,8 +31,8 @@ def no_model() -> str:
 
 
 def notice(sentence: str) -> str:
-    """An error that is the reader's to mend, in the page; nothing for an empty sentence."""
-    return f'<p class="notice" role="alert">{escape(sentence)}</p>' if sentence else ""
+    """An error that is the reader's to mend, in the page."""
+    return f'<p class="notice" role="alert">{escape(sentence)}</p>'
 
 
 def model_facts(config: CheckpointConfig) -> str:
@@ -43,7 +44,7 @@ def model_facts(config: CheckpointConfig) -> str:
     return f'<p class="model-facts">{escape(text.network(config))} {origin}</p>'
 
 
-def assessment(answer: Assessment, config: CheckpointConfig) -> str:
+def assessment(answer: Assessment, checkpoint: Checkpoint) -> str:
     """The whole answer: the grade first, then all that qualifies it."""
     if answer.grade is None:
         return _rejected(answer)
@@ -51,24 +52,26 @@ def assessment(answer: Assessment, config: CheckpointConfig) -> str:
         _grade(answer.grade),
         f"<p>{escape(text.grade_of(answer.grade))}</p>",
         f'<p class="not-assessed">{escape(_what_it_leaves_open(answer.grade))}</p>',
-        _referral(answer, config.referable.threshold),
+        _referral(answer, checkpoint.config.referable.threshold),
         _bars(answer.probabilities or ()),
         _warnings(answer),
+        _not_evaluated(checkpoint),
         f'<p class="provenance">{escape(text.provenance(answer))}</p>',
     ]
     return f'<section class="assessment">{"".join(parts)}</section>'
 
 
-def compared(answer: Assessment, config: CheckpointConfig) -> str:
+def compared(answer: Assessment, checkpoint: Checkpoint) -> str:
     """One model's answer, short enough to stand beside others."""
     if answer.grade is None:
         return _rejected(answer)
-    verdict, _ = text.referral(answer, config.referable.threshold)
+    verdict, _ = text.referral(answer, checkpoint.config.referable.threshold)
     parts = [
         _grade(answer.grade),
-        f'<p class="referral">{escape(verdict)}</p>',
+        f'<p class="referral"><strong>{escape(verdict)}</strong></p>',
         _bars(answer.probabilities or ()),
         _warnings(answer),
+        _not_evaluated(checkpoint),
     ]
     return f'<section class="assessment">{"".join(parts)}</section>'
 
@@ -130,6 +133,10 @@ def _warnings(answer: Assessment) -> str:
         return ""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     return f'<div class="warnings"><h3>{escape(text.WARNINGS)}</h3><ul>{items}</ul></div>'
+
+
+def _not_evaluated(checkpoint: Checkpoint) -> str:
+    return f"<p>{escape(text.NO_MATRIX)}</p>" if checkpoint.metrics is None else ""
 
 
 def _rejected(answer: Assessment) -> str:

@@ -38,7 +38,8 @@ def build_demo(
     """
     shown = drawn_examples(workspace) if examples is None else own_examples(examples, workspace)
     page = build_page(Graders(checkpoints), shown, own=examples is not None)
-    return page.queue(max_size=QUEUE_SIZE)
+    page.queue(max_size=QUEUE_SIZE)
+    return page
 
 
 def launch(

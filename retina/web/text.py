@@ -26,7 +26,7 @@ HEATMAP_CAPTION = (
     "The stronger the colour, the more this place spoke for the grade; the scale is the same "
     "for every photograph. It does not mark lesions."
 )
-MATRIX = "How this model did on its test photographs"
+MATRIX = "Its answers on test photographs"
 MATRIX_ALT = "Confusion matrix of this model: rows are true grades, columns are its answers"
 PROBABILITIES = "Calibrated probabilities"
 
@@ -44,7 +44,7 @@ TRAIN_COMMANDS = (
     "python app.py --checkpoints runs/DATE",
 )
 NO_MATRIX = "This model has not been evaluated on a test part, so it has no confusion matrix."
-MATRIX_TITLE = "{name}: answers on its {count} test photographs"
+MATRIX_TITLE = "{name}\n{count} test photographs"
 
 NOT_GRADED = "Not graded"
 RETAKE = "The quality of this photograph is too poor to grade. Please take it again:"
@@ -67,12 +67,12 @@ _NONE_GRADED = "The quality of this photograph is too poor: no model graded it."
 
 
 def share(probability: float) -> str:
-    """A probability as a whole percentage; never quite 0 or 100 where it is not."""
-    if 0 < probability < 0.005:
-        return "<1 %"
-    if 0.995 <= probability < 1:
-        return ">99 %"
-    return f"{probability:.0%}".replace("%", " %")
+    """A probability as a whole percentage, never quite 0 or 100: no model is that sure."""
+    if probability < 0.005:
+        return "<1\N{NO-BREAK SPACE}%"
+    if probability >= 0.995:
+        return ">99\N{NO-BREAK SPACE}%"
+    return f"{100 * probability:.0f}\N{NO-BREAK SPACE}%"
 
 
 def grade_of(number: int) -> str:
