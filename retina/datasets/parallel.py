@@ -12,7 +12,7 @@ from retina.errors import InputError
 Result = TypeVar("Result")
 
 # Starting processes takes about as long as this many small photographs.
-_WORTH_PROCESSES = 64
+WORTH_PROCESSES = 64
 _SECONDS_WITHOUT_BAR = 1.0
 
 
@@ -37,7 +37,7 @@ def map_pictures(
         paths: The photographs.
         doing: What the progress bar says; it appears on stderr once a second has passed.
     """
-    processes = cpu_count() if len(paths) >= _WORTH_PROCESSES else 1
+    processes = cpu_count() if len(paths) >= WORTH_PROCESSES else 1
     results = Parallel(n_jobs=processes, return_as="generator")(
         delayed(_guarded)(work, path) for path in paths
     )

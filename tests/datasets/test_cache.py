@@ -1,0 +1,149 @@
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from retina.datasets import cache as cache_module
+from retina.datasets import parallel
+from retina.datasets.cache import PreparedCache, user_cache_folder
+from retina.images.decode import ImageError, MissingFile, load_fundus
+from retina.images.prepare import Preprocessing, prepare_square
+from tests.datasets.pictures import write_pictures
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = Preprocessing(size=64)
+
+FOR_EVER = """
+import sys
+from pathlib import Path
+from retina.datasets.cache import PreparedCache
+from retina.images.prepare import Preprocessing
+
+cache = PreparedCache(sys.argv[1])
+while True:
+    for path in sys.argv[2:]:
+        cache.square(path, Preprocessing(size=64))
+    for file in cache.folder.rglob("*"):
+        if file.is_file() and not file.name.startswith("."):
+            file.write_bytes(b"foreign")
+            break
+"""
+
+
+def expected(path: str, settings: Preprocessing = SETTINGS) -> npt.NDArray[np.uint8]:
+    return np.asarray(prepare_square(load_fundus(path, at_least=settings.at_least), settings))
+
+
+def files_of(cache: PreparedCache) -> list[Path]:
+    return [file for file in cache.folder.rglob("*") if file.is_file()]
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise AssertionError("prepared again")
+
+
+def test_a_square_is_prepared_once_and_exactly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [path] = write_pictures(tmp_path, ["a.png"], size=150)
+    cache = PreparedCache(tmp_path / "cache")
+    first = cache.square(path, SETTINGS)
+    monkeypatch.setattr(cache_module, "prepare_square", refuse)
+    again = cache.square(path, SETTINGS)
+    for square in (first, again):
+        assert square.dtype == np.uint8
+        assert square.flags.writeable
+        np.testing.assert_array_equal(square, expected(path))
+
+
+def test_nothing_is_written_beside_the_photographs(tmp_path: Path) -> None:
+    [path] = write_pictures(tmp_path / "data", ["a.png"])
+    PreparedCache(tmp_path / "cache").square(path, SETTINGS)
+    assert list((tmp_path / "data").iterdir()) == [Path(path)]
+
+
+def test_a_changed_photograph_or_setting_is_prepared_anew(tmp_path: Path) -> None:
+    first, second = write_pictures(tmp_path, ["a.png", "b.png"])
+    cache = PreparedCache(tmp_path / "cache")
+    cache.square(first, SETTINGS)
+    uncropped = Preprocessing(size=64, crop=False)
+    np.testing.assert_array_equal(cache.square(first, uncropped), expected(first, uncropped))
+    Path(first).write_bytes(Path(second).read_bytes())
+    np.testing.assert_array_equal(cache.square(first, SETTINGS), expected(second))
+
+
+@pytest.mark.parametrize("damage", ["empty", "short", "flipped", "zeros"])
+def test_a_damaged_file_is_written_anew(tmp_path: Path, damage: str) -> None:
+    [path] = write_pictures(tmp_path, ["a.png"])
+    cache = PreparedCache(tmp_path / "cache")
+    cache.square(path, SETTINGS)
+    [file] = files_of(cache)
+    whole = file.read_bytes()
+    damaged = {
+        "empty": b"",
+        "short": whole[:-1],
+        "flipped": bytes([whole[0] ^ 1]) + whole[1:],
+        "zeros": bytes(len(whole)),
+    }
+    file.write_bytes(damaged[damage])
+    np.testing.assert_array_equal(cache.square(path, SETTINGS), expected(path))
+    assert file.read_bytes() == whole
+
+
+def test_fill_prepares_what_is_missing_and_names_what_it_cannot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parallel, "WORTH_PROCESSES", 2)
+    paths = write_pictures(tmp_path, [f"{number}.png" for number in range(5)])
+    Path(paths[1]).write_bytes(Path(paths[0]).read_bytes()[:200])
+    cache = PreparedCache(tmp_path / "cache")
+    [(path, reason)] = cache.fill(paths, SETTINGS)
+    assert path == paths[1]
+    assert "1.png" in reason
+    monkeypatch.setattr(cache_module, "prepare_square", refuse)
+    for readable in [paths[0], *paths[2:]]:
+        cache.square(readable, SETTINGS)
+
+
+def test_a_photograph_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("hello")
+    cache = PreparedCache(tmp_path / "cache")
+    with pytest.raises(ImageError):
+        cache.square(tmp_path / "text.jpg", SETTINGS)
+    with pytest.raises(MissingFile):
+        cache.square(tmp_path / "missing.jpg", SETTINGS)
+    assert files_of(cache) == []
+
+
+def test_two_writers_and_a_kill_leave_no_wrong_square(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path, [f"{number}.png" for number in range(6)])
+    cache = PreparedCache(tmp_path / "cache")
+    command = [sys.executable, "-c", FOR_EVER, str(cache.folder), *paths]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    writers = [subprocess.Popen(command, env=environment) for _ in range(2)]
+    try:
+        give_up = time.monotonic() + 60
+        while len(files_of(cache)) < len(paths) and time.monotonic() < give_up:
+            time.sleep(0.02)
+        for path in paths * 5:
+            np.testing.assert_array_equal(cache.square(path, SETTINGS), expected(path))
+        assert [writer.poll() for writer in writers] == [None, None]
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+    for path in paths:
+        np.testing.assert_array_equal(cache.square(path, SETTINGS), expected(path))
+
+
+def test_the_folder_is_the_users_choice_or_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETINA_CACHE", "somewhere")
+    assert user_cache_folder() == Path("somewhere").absolute()
+    monkeypatch.delenv("RETINA_CACHE")
+    assert user_cache_folder().name == "retina"
+    assert user_cache_folder().is_absolute()

@@ -1,0 +1,62 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from retina.datasets.parallel import Unreadable, map_pictures
+from retina.errors import DataError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+UNGUARDED = """
+import multiprocessing
+from retina.datasets.parallel import map_pictures
+from os.path import basename
+
+multiprocessing.set_start_method("spawn")
+print(",".join(map_pictures(basename, [f"x/{n}" for n in range(200)], "Working")))
+"""
+
+
+def length(path: str) -> int:
+    if path == "bad":
+        raise DataError("bad is bad.")
+    return len(path)
+
+
+@pytest.mark.parametrize("count", [3, 150])
+def test_results_come_in_order_and_errors_in_their_place(
+    count: int, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paths = ["x" * number for number in range(count)]
+    paths[1] = "bad"
+    results = list(map_pictures(length, paths, "Measuring"))
+    assert results == [0, Unreadable("bad", "bad is bad."), *range(2, count)]
+    assert capfd.readouterr().out == ""
+
+
+def test_a_fault_of_the_program_is_not_swallowed() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(map_pictures(divide, ["a"], "Dividing"))
+
+
+def divide(path: str) -> float:
+    return len(path) / 0
+
+
+def test_a_script_without_a_main_guard_runs_once_where_processes_are_spawned(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(UNGUARDED)
+    done = subprocess.run(
+        [sys.executable, script],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout.strip() == ",".join(str(number) for number in range(200))
