@@ -2,11 +2,18 @@
 
 import argparse
 import datetime
+import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retina.cli.exits import DONE
+
+if TYPE_CHECKING:
+    from retina.training.config import Start
+    from retina.training.plan import Study
 
 HELP = "Train and compare ResNet-18 and ResNet-50, from scratch and pretrained."
-DEFAULT_MODELS = ("resnet18", "resnet50")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -22,59 +29,111 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     add("--model", action="append", metavar="NAME", help="repeatable; both ResNets without it")
     add("--data", default="data", metavar="DIR|synthetic", help="the photographs (data)")
-    add("--recipe", default="lab", help="lab (the default)")
-    add("--epochs", type=int, default=10, help="passes over the training part (10)")
+    add("--recipe", default="lab", metavar="lab|modern", help="how to train (lab)")
+    add("--epochs", type=int, help="passes over the training part (10; 20 for --ablation)")
     add("--batch-size", type=int, default=32, help="photographs a step (32)")
-    add("--lr", type=float, default=0.001, help="learning rate (0.001)")
+    add("--lr", type=float, help="learning rate (0.001; modern: its own)")
     add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
-    add("--seed", type=int, default=0, help="of split, weights, order, augmentation (0)")
+    add("--seed", type=int, default=0, help="of split, weights, order and augmentation (0)")
+    add("--sampling", default="none", help="none, over, under, balanced or sqrt (none)")
+    add(
+        "--loss",
+        default="cross-entropy",
+        help="cross-entropy, weighted, focal, ordinal or expected-grade (cross-entropy)",
+    )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (auto)")
+    add("--amp", default="auto", help="auto, off, float16 or bfloat16 (auto)")
+    add("--compile", action="store_true", help="compile the network first")
     add("--workers", type=int, help="processes that prepare batches")
+    studies = parser.add_mutually_exclusive_group()
+    studies.add_argument(
+        "--ablation",
+        action="store_true",
+        help="one model with augmentation and normalisation, each alone, and neither",
+    )
+    studies.add_argument(
+        "--imbalance-study",
+        action="store_true",
+        help="one model with one sampling or one loss changed at a time",
+    )
+    studies.add_argument(
+        "--report",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="train nothing: compare runs that exist, each a run's folder or a whole --output",
+    )
     add("--output", type=Path, metavar="DIR", help="where all is written (runs/DATE)")
     add("--resume", action="store_true", help="go on with what lies in --output")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train what the flags ask for."""
-    from retina.training.config import RunSettings, Start
-    from retina.training.experiment import Experiment, run_experiment
-
-    both = not options.scratch and options.pretrained is None
-    wanted: dict[Start, bool] = {
-        "scratch": options.scratch or both,
-        "pretrained": options.pretrained is not None or both,
-    }
-    runs = tuple(
-        RunSettings(
-            architecture=architecture,
-            start=start,
-            recipe=options.recipe,
-            epochs=options.epochs,
-            batch_size=options.batch_size,
-            lr=options.lr,
-            image_size=options.image_size,
-            seed=options.seed,
-        )
-        for architecture in dict.fromkeys(options.model or DEFAULT_MODELS)
-        for start, asked in wanted.items()
-        if asked
-    )
+    """Train what the flags ask for, or report on what was trained."""
     output = options.output or Path("runs") / f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}"
+    command = shlex.join(["python", "train.py", *sys.argv[1:]])
+    if options.report:
+        _report(options.report, output, command)
+    else:
+        _train(options, output, command)
+    print(output)
+    return DONE
+
+
+def _report(folders: list[Path], output: Path, command: str) -> None:
+    from retina.reporting.experiment_report import finished_runs, write_experiment_report
+
+    write_experiment_report(
+        output,
+        finished_runs(folders),
+        study="comparison",
+        remarks=(),
+        gap=None,
+        command=command,
+    )
+
+
+def _train(options: argparse.Namespace, output: Path, command: str) -> None:
+    from retina.training.config import LEARNING_RATES, RunSettings
+    from retina.training.experiment import Experiment, run_experiment
+    from retina.training.plan import DEFAULT_EPOCHS, plan
+
+    study: Study = (
+        "ablation" if options.ablation else "imbalance" if options.imbalance_study else "comparison"
+    )
+    starts: list[Start] = []
+    if options.scratch:
+        starts.append("scratch")
+    if options.pretrained is not None:
+        starts.append("pretrained")
+    common = RunSettings(
+        architecture="resnet18",
+        start="scratch",
+        recipe=options.recipe,
+        epochs=DEFAULT_EPOCHS[study] if options.epochs is None else options.epochs,
+        batch_size=options.batch_size,
+        lr=LEARNING_RATES.get(options.recipe, 0.001) if options.lr is None else options.lr,
+        image_size=options.image_size,
+        seed=options.seed,
+        sampling=options.sampling,
+        loss=options.loss,
+        amp=options.amp,
+    )
     try:
         run_experiment(
             Experiment(
-                runs=runs,
+                study=study,
+                runs=plan(study, options.model or (), starts, common),
                 data=options.data,
                 output=output,
                 pretrained=Path(options.pretrained) if options.pretrained else None,
-                pretrained_wanted=options.pretrained is not None,
+                needs_pretrained=options.pretrained is not None or study == "ablation",
                 device=options.device,
                 workers=options.workers,
+                compiled=options.compile,
                 resume=options.resume,
+                command=command,
             )
         )
     except KeyboardInterrupt:
-        print(f"go on with the same flags and --output {output} --resume", file=sys.stderr)
+        print(f"go on with the same flags, --output {output} and --resume", file=sys.stderr)
         raise
-    print(output)
-    return 0

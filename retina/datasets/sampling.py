@@ -1,36 +1,85 @@
 """Which pictures make up each batch: decided by seed and epoch alone, so that a run can resume."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Literal, get_args
 
 import numpy as np
+import numpy.typing as npt
 from torch.utils.data import Sampler
+
+Sampling = Literal["none", "over", "under", "balanced", "sqrt"]
+SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
+
+Order = npt.NDArray[np.int64]
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """Batches of ``(index, epoch)`` in an order that depends only on seed and epoch.
 
-    The set is shuffled anew each epoch. The last batch is left out where it is not full, unless it
-    is the only one. Set ``epoch``, and ``first_batch`` to go on inside an epoch, before iterating.
+    An epoch holds, in random order: with ``none`` every picture once; with ``over`` every grade as
+    often as the most frequent one, its pictures repeated; with ``under`` every grade as often as
+    the rarest, its pictures drawn anew each epoch; with ``balanced`` and ``sqrt`` as many pictures
+    as there are, drawn with replacement, each grade equally often or in proportion to the square
+    root of its frequency.
+
+    The last batch is left out where it is not full, unless it is the only one. Set ``epoch``, and
+    ``first_batch`` to go on inside an epoch, before iterating.
 
     Args:
-        count: Pictures in the set, at least 1.
-        batch_size: Pictures in a batch, at least 1.
+        grades: Of the pictures, at least one.
+        batch_size: Pictures a step, over all processes.
         seed: Of the run.
+        sampling: One of ``SAMPLINGS``.
+        rank: This process among those that share the batches.
+        processes: How many they are; each takes every ``processes``-th picture of a batch.
     """
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
-        self.count = count
-        self.batch_size = min(batch_size, count)
+    def __init__(
+        self,
+        grades: Sequence[int],
+        batch_size: int,
+        seed: int,
+        sampling: Sampling = "none",
+        rank: int = 0,
+        processes: int = 1,
+    ) -> None:
+        self.by_grade = [
+            np.flatnonzero(np.asarray(grades) == grade) for grade in sorted(set(grades))
+        ]
+        self.sampling = sampling
         self.seed = seed
+        self.rank = rank
+        self.processes = processes
+        self.pictures = len(self._order(0))
+        self.batch_size = min(batch_size, self.pictures)
         self.epoch = 0
         self.first_batch = 0
 
     def __len__(self) -> int:
         """Batches in a whole epoch."""
-        return self.count // self.batch_size
+        return self.pictures // self.batch_size
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.count)
+        order = self._order(self.epoch).tolist()
         for batch in range(self.first_batch, len(self)):
             chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [(index, self.epoch) for index in chosen.tolist()]
+            yield [(index, self.epoch) for index in chosen[self.rank :: self.processes]]
+
+    def _order(self, epoch: int) -> Order:
+        random = np.random.default_rng((self.seed, epoch))
+        sizes = np.array([len(indices) for indices in self.by_grade])
+        if self.sampling == "none":
+            return random.permutation(np.concatenate(self.by_grade))
+        if self.sampling in ("over", "under"):
+            wanted = sizes.max() if self.sampling == "over" else sizes.min()
+            chosen = [_repeat(indices, int(wanted), random) for indices in self.by_grade]
+            return random.permutation(np.concatenate(chosen))
+        weights = np.ones(len(sizes)) if self.sampling == "balanced" else np.sqrt(sizes)
+        drawn = random.choice(len(sizes), size=sizes.sum(), p=weights / weights.sum())
+        return np.array([random.choice(self.by_grade[grade]) for grade in drawn])
+
+
+def _repeat(indices: Order, count: int, random: np.random.Generator) -> Order:
+    """``count`` of ``indices``, each as often as every other, to within one."""
+    rounds = [random.permutation(indices) for _ in range(-(-count // len(indices)))]
+    return np.concatenate(rounds)[:count]

@@ -1,8 +1,10 @@
 """What a training picture may look like instead: changes that leave the grade as it is."""
 
+import math
+
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
@@ -38,3 +40,69 @@ def _rotate(square: Tensor, degrees: float) -> Tensor:
     image = Image.fromarray(square.permute(1, 2, 0).numpy())
     rotated = image.rotate(degrees, Image.Resampling.BILINEAR)
     return torch.from_numpy(np.array(rotated)).permute(2, 0, 1)
+
+
+class ModernAugmentation:
+    """Flips, any rotation, scale and shift in one resampling; colour, blur and erasing.
+
+    Colour: each channel gets a gain and a gamma of its own, as cameras and eyes differ in tint
+    more than in anything else. Blur and erasing touch a fifth of the pictures each. The random
+    numbers come from torch's global generator on the CPU.
+    """
+
+    SCALE = 0.15
+    SHIFT = 0.05
+    GAIN = 0.25
+    GAMMA = 0.25
+    BLUR_RADIUS = 1.0 / 150
+    ERASED_SIDE = 0.25
+    RARE = 0.2
+
+    def __call__(self, square: Tensor) -> Tensor:
+        """Change a square at random.
+
+        Args:
+            square: (3, H, W) uint8, H equal to W.
+
+        Returns:
+            The same shape and type; the square given is left as it is.
+        """
+        side = square.shape[-1]
+        image = Image.fromarray(square.permute(1, 2, 0).numpy())
+        image = image.transform(
+            image.size, Image.Transform.AFFINE, self._affine(side), Image.Resampling.BILINEAR
+        ).point(self._tables())
+        blur, erase, radius, width, height, left, top = torch.rand(7).tolist()
+        if blur < self.RARE:
+            image = image.filter(ImageFilter.GaussianBlur(radius * self.BLUR_RADIUS * side))
+        if erase < self.RARE:
+            width, height = (1 + int(share * self.ERASED_SIDE * side) for share in (width, height))
+            place = (int(left * (side - width)), int(top * (side - height)))
+            image.paste((0, 0, 0), (*place, place[0] + width, place[1] + height))
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+
+    def _affine(self, side: int) -> tuple[float, float, float, float, float, float]:
+        """Where in the square each pixel of the result is taken from, as Pillow wants it."""
+        mirror, turn, zoom, right, down = torch.rand(5).tolist()
+        angle = 2 * math.pi * turn
+        scale = 1 + self.SCALE * (2 * zoom - 1)
+        cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
+        flip = -1.0 if mirror < 0.5 else 1.0
+        middle = side / 2
+        column = middle + self.SHIFT * side * (2 * right - 1)
+        row = middle + self.SHIFT * side * (2 * down - 1)
+        return (
+            flip * cosine,
+            sine,
+            column - middle * (flip * cosine + sine),
+            -flip * sine,
+            cosine,
+            row - middle * (cosine - flip * sine),
+        )
+
+    def _tables(self) -> list[int]:
+        """What becomes of each of the 256 values of red, green and blue."""
+        gains = 1 + self.GAIN * (2 * torch.rand(3, 1) - 1)
+        gammas = torch.exp(self.GAMMA * (2 * torch.rand(3, 1) - 1))
+        values = gains * torch.linspace(0, 1, 256) ** gammas
+        return (255 * values).round().clamp(0, 255).int().flatten().tolist()

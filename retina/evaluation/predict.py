@@ -6,11 +6,15 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
+from retina import distributed
 from retina.datasets.dataset import RetinopathyDataset
 from retina.explain.cam import forward_with_cam
+from retina.scale import NUM_GRADES
+
+Answers = npt.NDArray[np.float32]
 
 
 def predict_logits(
@@ -20,7 +24,7 @@ def predict_logits(
     batch_size: int = 32,
     description: str | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The logits of every picture.
+    """The logits of every picture, worked on by all processes and known to each.
 
     Args:
         model: Put in evaluation mode here.
@@ -38,7 +42,7 @@ def predict_logits(
             model(batch).float().cpu().numpy()
             for batch in _batches(pictures, device, batch_size, description)
         ]
-    return np.concatenate(logits)
+    return _in_order(logits, (0, NUM_GRADES))
 
 
 def predict_with_maps(
@@ -58,13 +62,26 @@ def predict_with_maps(
         forward_with_cam(model, batch)
         for batch in _batches(pictures, device, batch_size, description)
     ]
-    logits = np.concatenate([part.float().cpu().numpy() for part, _ in answers])
-    return logits, np.concatenate([part.float().cpu().numpy() for _, part in answers])
+    logits = [part.float().cpu().numpy() for part, _ in answers]
+    maps = [part.float().cpu().numpy() for _, part in answers]
+    return _in_order(logits, (0, NUM_GRADES)), _in_order(maps, (0, 1, 1))
 
 
 def _batches(
     pictures: RetinopathyDataset, device: torch.device, batch_size: int, description: str | None
 ) -> Iterator[Tensor]:
-    loader = DataLoader(pictures, batch_size=batch_size, generator=torch.Generator())
-    for batch, _ in tqdm(loader, desc=description, unit=" batches", disable=description is None):
+    mine = Subset(pictures, range(distributed.rank(), len(pictures), distributed.processes()))
+    loader = DataLoader(mine, batch_size=batch_size, generator=torch.Generator())
+    quiet = description is None or not distributed.is_writer()
+    for batch, _ in tqdm(loader, desc=description, unit=" batches", disable=quiet):
         yield batch.to(device, memory_format=torch.channels_last)
+
+
+def _in_order(batches: list[Answers], empty: tuple[int, ...]) -> Answers:
+    """Join the batches of this process, and those of the others: each took every so-manieth."""
+    own = np.concatenate(batches) if batches else np.empty(empty, dtype=np.float32)
+    parts = distributed.gather(own)
+    joined = np.empty((sum(map(len, parts)), *max(part.shape[1:] for part in parts)), np.float32)
+    for rank, part in enumerate(parts):
+        joined[rank :: len(parts)] = part
+    return joined

@@ -1,32 +1,42 @@
-"""The settings of one training run and of an experiment of several, which check themselves."""
+"""The settings of one training run, which check themselves."""
 
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from retina.datasets.sampling import SAMPLINGS, Sampling
 from retina.errors import SettingsError
 from retina.models.architectures import NAMES
+from retina.training.losses import LOSSES, LossName
 
 Start = Literal["scratch", "pretrained"]
-Recipe = Literal["lab"]
-RECIPES: tuple[Recipe, ...] = ("lab",)
+Recipe = Literal["lab", "modern"]
+AmpName = Literal["auto", "off", "float16", "bfloat16"]
+RECIPES: tuple[Recipe, ...] = get_args(Recipe)
+PRECISIONS: tuple[AmpName, ...] = get_args(AmpName)
+
+LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.02}
 
 
 @dataclass(frozen=True)
 class RunSettings:
     """Everything that decides a run's weights but the pictures and the initial weights.
 
-    The lab's recipe: stochastic gradient descent with momentum 0.9 and weight decay 0.0005, a
-    constant learning rate, flips and rotation.
-
     Attributes:
         architecture: A name of ``retina.models.architectures.NAMES``.
         start: ``scratch`` or ``pretrained``.
-        recipe: ``lab``.
+        recipe: ``lab`` or ``modern``; ``retina.training.recipes`` says what they are.
         epochs: Passes over the training part.
-        batch_size: Pictures a step.
-        lr: Learning rate.
+        batch_size: Pictures a step, over all processes.
+        lr: Learning rate; at its highest where it changes.
         image_size: Side of the prepared square, in pixels.
         seed: Of the split, the initial weights, the order and the augmentation.
+        sampling: How often each grade is seen.
+        loss: What is made small.
+        amp: ``auto`` (float16 on CUDA, bfloat16 on a CPU with a matrix unit, else off), ``off``,
+            ``float16`` or ``bfloat16``.
+        augmentation: Whether training pictures are changed at random.
+        normalisation: Whether mean and deviation of the training part are taken out.
+        variant: What tells this run from its sisters in a study; empty for none.
 
     Raises:
         SettingsError: a value lies outside its range.
@@ -40,29 +50,38 @@ class RunSettings:
     lr: float = 0.001
     image_size: int = 512
     seed: int = 0
+    sampling: Sampling = "none"
+    loss: LossName = "cross-entropy"
+    amp: AmpName = "auto"
+    augmentation: bool = True
+    normalisation: bool = True
+    variant: str = ""
 
     def __post_init__(self) -> None:
-        if self.architecture not in NAMES:
-            raise SettingsError(
-                f"there is no model called {self.architecture!r}: choose one of {', '.join(NAMES)}"
-            )
-        if self.recipe not in RECIPES:
-            raise SettingsError(f"there is no recipe called {self.recipe!r}: {', '.join(RECIPES)}")
-        for flag, value, low, high in (
+        for flag, value, known in (
+            ("--model", self.architecture, NAMES),
+            ("--recipe", self.recipe, RECIPES),
+            ("--sampling", self.sampling, SAMPLINGS),
+            ("--loss", self.loss, LOSSES),
+            ("--amp", self.amp, PRECISIONS),
+        ):
+            if value not in known:
+                raise SettingsError(f"{flag} {value} is not known: choose {' or '.join(known)}")
+        for flag, number, low, high in (
             ("--epochs", self.epochs, 1, 100_000),
             ("--batch-size", self.batch_size, 1, 100_000),
             ("--image-size", self.image_size, 32, 2048),
             ("--seed", self.seed, 0, 2**63 - 1),
         ):
-            if not low <= value <= high:
-                raise SettingsError(f"{flag} is {value}: it must lie between {low} and {high}")
+            if not low <= number <= high:
+                raise SettingsError(f"{flag} is {number}: it must lie between {low} and {high}")
         if not 0 < self.lr < 100:
             raise SettingsError(f"--lr is {self.lr}: it must be above 0 and below 100")
 
     @property
     def name(self) -> str:
-        """The run's name and its folder's: ``resnet18-scratch``."""
-        return f"{self.architecture}-{self.start}"
+        """The run's name and its folder's: ``resnet18-scratch``, with the variant behind it."""
+        return "-".join(filter(None, (self.architecture, self.start, self.variant)))
 
     def to_json(self) -> dict[str, Any]:
         """The settings as JSON-ready values."""

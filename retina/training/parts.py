@@ -1,13 +1,14 @@
 """From a data folder to the three parts that a run sees."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
+from retina import distributed
 from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
-from retina.datasets.dataset import RetinopathyDataset, channel_statistics
+from retina.datasets.dataset import Augmentation, RetinopathyDataset, channel_statistics
 from retina.datasets.formats import read_folder
 from retina.datasets.leakage import (
     IdenticalReport,
@@ -17,11 +18,12 @@ from retina.datasets.leakage import (
 )
 from retina.datasets.splits import PARTS, split
 from retina.datasets.synthetic import synthetic_catalog
-from retina.datasets.transforms import LabAugmentation
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing
 from retina.models.config import DataSource
 from retina.scale import NUM_GRADES
+
+SYNTHETIC = "synthetic"
 
 KAGGLE_TERMS = "Kaggle competition rules: research, the photographs not for redistribution"
 TERMS = {
@@ -53,26 +55,57 @@ class Parts:
         """The rows of ``train``, ``validation`` or ``test``."""
         return self.table[self.table["part"] == part]
 
-    def preprocessing(self, image_size: int) -> Preprocessing:
-        """The preparation with the training part's own mean and deviation."""
-        geometry = Preprocessing(size=image_size)
-        for picture in self.cache.fill(self.table["path"].tolist(), geometry):
-            raise DataError(f"{picture.reason} It could be read a moment ago: start again.")
+    def preprocessing(self, image_size: int, normalisation: bool = True) -> Preprocessing:
+        """The preparation, with the training part's own mean and deviation.
+
+        The prepared squares of all parts are in the cache afterwards.
+
+        Args:
+            image_size: Side of the square, in pixels.
+            normalisation: If not, pixels are only scaled to 0..1.
+
+        Raises:
+            DataError: a picture that could be read a moment ago cannot any more.
+        """
+        geometry = Preprocessing(size=image_size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+        paths = self.table["path"].tolist()
+        with distributed.first_process_first():
+            for picture in self.cache.fill(paths, geometry):
+                raise DataError(f"{picture.reason} It could be read a moment ago: start again.")
+        if not normalisation:
+            return geometry
         mean, std = channel_statistics(self.rows("train")["path"].tolist(), geometry, self.cache)
-        return Preprocessing(size=image_size, mean=mean, std=std)
+        return replace(geometry, mean=mean, std=std)
 
     def dataset(
-        self, part: str, preprocessing: Preprocessing, seed: int = 0, augmented: bool = False
+        self,
+        part: str,
+        preprocessing: Preprocessing,
+        augmentation: Augmentation | None = None,
+        seed: int = 0,
     ) -> RetinopathyDataset:
-        """A part as tensors and grades; ``augmented`` as the lab did it."""
+        """A part as tensors and grades."""
         rows = self.rows(part)
         return RetinopathyDataset(
             rows["path"].tolist(),
             rows["grade"].tolist(),
             preprocessing,
-            augment=LabAugmentation() if augmented else None,
+            augment=augmentation,
             seed=seed,
             cache=self.cache,
+        )
+
+
+def check_data(data: str) -> None:
+    """Make sure that there is something to read, before anything else is done.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    if data != SYNTHETIC and not Path(data).is_dir():
+        raise DataError(
+            f"there is no data folder {data}: put EyePACS or APTOS 2019 there (images and the CSV "
+            "from Kaggle), name another folder with --data, or try --data synthetic"
         )
 
 
@@ -84,15 +117,11 @@ def read_parts(data: str, seed: int) -> Parts:
         seed: Of the split.
 
     Raises:
-        DataError: there is no such folder, nothing in it is recognised, or a part stays empty.
+        DataError: nothing in it is recognised, or it is too small to split.
     """
-    if data != "synthetic" and not Path(data).is_dir():
-        raise DataError(
-            f"there is no data folder {data}: put EyePACS or APTOS 2019 there (images and the CSV "
-            "from Kaggle), name another folder with --data, or try --data synthetic"
-        )
-    catalog = synthetic_catalog() if data == "synthetic" else read_folder(data)
-    digests = pixel_digests(catalog.table["path"].tolist())
+    with distributed.first_process_first():
+        catalog = synthetic_catalog() if data == SYNTHETIC else read_folder(data)
+        digests = pixel_digests(catalog.table["path"].tolist())
     table, identical = drop_identical(catalog.table, digests)
     table = table.assign(part=split(table, seed, catalog.given_parts))
     source = DataSource(

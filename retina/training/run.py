@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from retina import distributed
 from retina.atomic import write_json, write_text
 from retina.datasets.splits import write_split
 from retina.evaluation.calibration import fit_temperature, probabilities
@@ -24,7 +25,9 @@ from retina.models.config import (
 from retina.models.pretrained import InitialWeights, start_from
 from retina.training.config import RunSettings
 from retina.training.parts import Parts
-from retina.training.trainer import HISTORY_FILE, Outcome, Trainer
+from retina.training.recipes import recipe_of
+from retina.training.state import Outcome
+from retina.training.trainer import HISTORY_FILE, Trainer
 
 HEATMAP_PERCENTILE = 99
 
@@ -37,6 +40,7 @@ def train_run(
     device: torch.device,
     workers: int = 0,
     resume: bool = False,
+    compiled: bool = False,
 ) -> None:
     """Train one run and leave its checkpoint in ``folder``; ``metrics.json`` is written last.
 
@@ -51,16 +55,19 @@ def train_run(
         device: Where to compute.
         workers: Processes that prepare batches; 0 for none.
         resume: Go on from ``state.pt`` where ``folder`` holds one.
+        compiled: Whether to compile the network first.
     """
     torch.manual_seed(run.seed)
     model = build(run.architecture)
     if initial is not None:
         start_from(model, initial)
-    preprocessing = parts.preprocessing(run.image_size)
+    preprocessing = parts.preprocessing(run.image_size, run.normalisation)
     validation = parts.dataset("validation", preprocessing)
-    training = parts.dataset("train", preprocessing, run.seed, augmented=True)
+    augmentation = recipe_of(run).augmentation if run.augmentation else None
+    training = parts.dataset("train", preprocessing, augmentation, run.seed)
     folder.mkdir(parents=True, exist_ok=True)
-    outcome = Trainer(run, model, training, validation, folder, device, workers).fit(resume)
+    trainer = Trainer(run, model, training, validation, folder, device, workers, compiled)
+    outcome = trainer.fit(resume)
 
     model.load_state_dict(as_stored(outcome.best_weights))
     logits, maps = predict_with_maps(model, validation, device)
@@ -82,12 +89,15 @@ def train_run(
         initial_weights=_started_from(initial),
         training=_record(run, outcome, device),
     )
-    save_checkpoint(folder, model, config)
-    write_text(folder / HISTORY_FILE, outcome.history.to_csv(index=False))
-    write_split(folder / SPLIT_FILE, parts.table, parts.table["part"])
+    if distributed.is_writer():
+        save_checkpoint(folder, model, config)
+        write_text(folder / HISTORY_FILE, outcome.history.to_csv(index=False))
+        write_split(folder / SPLIT_FILE, parts.table, parts.table["part"])
+    distributed.wait_for_all()
 
     evaluation = evaluate(load_checkpoint(folder), parts.rows("test"), parts.cache, device)
-    write_json(folder / METRICS_FILE, evaluation.metrics)
+    if distributed.is_writer():
+        write_json(folder / METRICS_FILE, evaluation.metrics)
 
 
 def _started_from(initial: InitialWeights | None) -> StartedFrom:
@@ -102,6 +112,7 @@ def _record(run: RunSettings, outcome: Outcome, device: torch.device) -> dict[st
         "best_epoch": outcome.best_epoch,
         "best_validation_kappa": outcome.history["validation_kappa"].max(),
         "seconds": round(float(outcome.history["seconds"].sum()), 1),
+        "processes": distributed.processes(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "torch": str(torch.__version__),
     }

@@ -5,71 +5,38 @@ whole state is written atomically, so that a run that is killed at any moment an
 the CPU, with the very same weights as one that was not.
 """
 
-import signal
+import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from retina.atomic import replacing, write_text
+from retina import distributed
+from retina.atomic import write_text
 from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.sampling import EpochBatches
-from retina.errors import CheckpointError, SettingsError
+from retina.errors import SettingsError
 from retina.evaluation.metrics import quadratic_weighted_kappa
 from retina.evaluation.predict import predict_logits
+from retina.scale import NUM_GRADES
 from retina.training.config import RunSettings
+from retina.training.interrupt import stop_on_interrupt
+from retina.training.losses import build_loss
+from retina.training.precision import choose_precision
+from retina.training.recipes import MOMENTUM, recipe_of
+from retina.training.state import Outcome, Progress, read_state, write_state
+from retina.training.watching import EventLog
 
-STATE_FILE = "state.pt"
 HISTORY_FILE = "history.csv"
-MOMENTUM = 0.9
-WEIGHT_DECAY = 0.0005
 SECONDS_BETWEEN_SAVES = 120.0
-
-
-@dataclass
-class Progress:
-    """How far a run has come; all of it is saved and resumed.
-
-    ``loss_sum``, ``correct`` and ``seen`` add up over the epoch that is under way, ``seconds`` and
-    ``waiting`` (for data) likewise.
-    """
-
-    epoch: int = 0
-    batch: int = 0
-    loss_sum: float = 0.0
-    correct: int = 0
-    seen: int = 0
-    seconds: float = 0.0
-    waiting: float = 0.0
-    best_epoch: int = -1
-    best_kappa: float = -2.0
-    history: list[dict[str, float | int | None]] = field(default_factory=list)
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Set the sums of the epoch under way to nothing."""
-        self.epoch, self.batch = epoch, 0
-        self.loss_sum, self.correct, self.seen = 0.0, 0, 0
-        self.seconds, self.waiting = 0.0, 0.0
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished run leaves: the best epoch's weights and the history, a row an epoch."""
-
-    best_weights: dict[str, Tensor]
-    best_epoch: int
-    history: pd.DataFrame
 
 
 class Trainer:
@@ -83,6 +50,7 @@ class Trainer:
         folder: ``state.pt`` and ``history.csv`` are written there.
         device: Where to compute.
         workers: Processes that prepare batches; 0 for none.
+        compiled: Whether to compile the network first, for long runs on a GPU.
     """
 
     def __init__(
@@ -94,19 +62,37 @@ class Trainer:
         folder: Path,
         device: torch.device,
         workers: int = 0,
+        compiled: bool = False,
     ) -> None:
         self.settings = settings
+        self.recipe = recipe_of(settings)
         self.device = device
-        self.workers = workers
         self.folder = folder
         self.validation = validation
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = _wrapped(self.model, compiled)
         self.optimizer = torch.optim.SGD(
-            self.model.parameters(), lr=settings.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+            self.recipe.parameter_groups(self.model),
+            lr=settings.lr,
+            momentum=MOMENTUM,
+            nesterov=self.recipe.nesterov,
+        )
+        self.precision = choose_precision(settings.amp, device)
+        self.loss = build_loss(
+            settings.loss,
+            torch.bincount(torch.tensor(training.grades), minlength=NUM_GRADES),
+            self.recipe.label_smoothing,
         )
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
-        self.batches = EpochBatches(len(training), settings.batch_size, settings.seed)
+        self.batches = EpochBatches(
+            training.grades,
+            settings.batch_size,
+            settings.seed,
+            settings.sampling,
+            distributed.rank(),
+            distributed.processes(),
+        )
         self.loader = DataLoader(
             training,
             batch_sampler=self.batches,
@@ -125,97 +111,126 @@ class Trainer:
         Raises:
             CheckpointError: ``state.pt`` cannot be read, or belongs to other settings.
             SettingsError: the loss is no longer a number.
+            MemoryError: a step does not fit into the device's memory.
             KeyboardInterrupt: Ctrl-C; the step was finished and the state written first.
         """
-        if resume and (self.folder / STATE_FILE).exists():
+        if resume:
             self._restore()
-        with _stop_on_interrupt() as interrupted:
+        log = EventLog(self.folder)
+        with stop_on_interrupt() as interrupted:
             while self.progress.epoch < self.settings.epochs:
                 self._train_epoch(interrupted)
-                self._close_epoch()
+                row = self._close_epoch()
+                log.write(row)
                 self._save()
                 if interrupted() and self.progress.epoch < self.settings.epochs:
                     raise KeyboardInterrupt
+        log.close()
         return Outcome(
             self.best_weights, self.progress.best_epoch, pd.DataFrame(self.progress.history)
         )
 
+    def step(self, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of the optimizer.
+
+        Args:
+            pictures: (n, 3, H, W) float32, this process's share of the batch.
+            grades: (n,).
+
+        Returns:
+            The mean loss, and how many of the answers were right, both on the device.
+        """
+        pictures = pictures.to(self.device, non_blocking=True, memory_format=torch.channels_last)
+        grades = grades.to(self.device, non_blocking=True)
+        side = self.recipe.side(self.progress.epoch, self.settings.epochs, self.settings.image_size)
+        if side != pictures.shape[-1]:
+            pictures = F.interpolate(
+                pictures, (side, side), mode="bilinear", antialias=True
+            ).contiguous(memory_format=torch.channels_last)
+        with self.precision.autocast():
+            logits = self.network(pictures)
+        loss = self.loss(logits.float(), grades).mean()
+        self.precision.step(loss, self.optimizer)
+        return loss.detach(), (logits.detach().argmax(dim=1) == grades).sum()
+
     def _train_epoch(self, interrupted: Callable[[], bool]) -> None:
-        progress = self.progress
-        self.batches.epoch, self.batches.first_batch = progress.epoch, progress.batch
+        progress, batches = self.progress, self.batches
+        batches.epoch, batches.first_batch = progress.epoch, progress.batch
+        steps = self.settings.epochs * len(batches)
         self.model.train()
         saved = mark = time.monotonic()
         with tqdm(
-            total=len(self.batches) * self.batches.batch_size,
-            initial=progress.batch * self.batches.batch_size,
+            total=len(batches) * batches.batch_size,
+            initial=progress.batch * batches.batch_size,
             desc=f"{self.settings.name} epoch {progress.epoch + 1}/{self.settings.epochs}",
             unit=" pictures",
             mininterval=0.5,
+            disable=not distributed.is_writer(),
         ) as bar:
             for pictures, grades in self.loader:
-                arrived = time.monotonic()
-                progress.waiting += arrived - mark
-                loss, correct = self._step(pictures, grades)
-                progress.loss_sum += loss * len(grades)
-                progress.correct += correct
-                progress.seen += len(grades)
-                progress.batch += 1
-                bar.update(len(grades))
+                progress.waiting += time.monotonic() - mark
+                step = progress.epoch * len(batches) + progress.batch
+                lr = self.settings.lr * self.recipe.lr_factor(step, steps)
+                for group in self.optimizer.param_groups:
+                    group["lr"] = lr
+                try:
+                    loss, correct = self.step(pictures, grades)
+                except (torch.OutOfMemoryError, RuntimeError) as error:
+                    raise _out_of_memory(error, self.settings) or error from None
+                progress.add(float(loss), int(correct), len(grades))
+                self._check_finite()
+                bar.update(len(grades) * distributed.processes())
                 bar.set_postfix(
-                    loss=f"{progress.loss_sum / progress.seen:.3f}",
-                    accuracy=f"{progress.correct / progress.seen:.1%}",
-                    refresh=False,
+                    loss=f"{progress.loss:.3f}", accuracy=f"{progress.accuracy:.1%}", refresh=False
                 )
                 now = time.monotonic()
                 progress.seconds += now - mark
                 mark = now
-                last = progress.batch == len(self.batches)
-                if interrupted() and not last:
+                if progress.batch == len(batches):
+                    continue
+                if interrupted():
                     self._save()
                     raise KeyboardInterrupt
-                if now - saved > SECONDS_BETWEEN_SAVES and not last:
+                if now - saved > SECONDS_BETWEEN_SAVES:
                     self._save()
                     saved = mark = time.monotonic()
 
-    def _step(self, pictures: Tensor, grades: Tensor) -> tuple[float, int]:
-        pictures = pictures.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-        grades = grades.to(self.device, non_blocking=True)
-        logits = self.model(pictures)
-        loss = F.cross_entropy(logits, grades)
-        value = float(loss.detach())
-        if not np.isfinite(value):
+    def _check_finite(self) -> None:
+        if not np.isfinite(self.progress.loss_sum):
             raise SettingsError(
                 f"the loss of {self.settings.name} is no longer a number in epoch "
-                f"{self.progress.epoch + 1}: start anew with a lower --lr than {self.settings.lr}; "
-                "the last good state is kept"
+                f"{self.progress.epoch + 1}: train anew with a lower --lr than "
+                f"{self.settings.lr:g}; the last good state is kept"
             )
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
-        return value, int((logits.detach().argmax(dim=1) == grades).sum())
 
-    def _close_epoch(self) -> None:
+    def _close_epoch(self) -> dict[str, float | int | None]:
         progress = self.progress
+        distributed.share_buffers(self.model)
         logits = predict_logits(
             self.model, self.validation, self.device, 2 * self.settings.batch_size
         )
         truth = np.asarray(self.validation.grades)
         kappa = quadratic_weighted_kappa(truth, logits.argmax(axis=1))
-        progress.history.append(
-            {
-                "epoch": progress.epoch + 1,
-                "train_loss": progress.loss_sum / progress.seen,
-                "train_accuracy": progress.correct / progress.seen,
-                "validation_loss": float(
-                    F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))
-                ),
-                "validation_accuracy": float((logits.argmax(axis=1) == truth).mean()),
-                "validation_kappa": kappa,
-                "lr": self.settings.lr,
-                "seconds": round(progress.seconds, 3),
-                "waiting_seconds": round(progress.waiting, 3),
-            }
-        )
+        loss, accuracy = progress.totals()
+        row: dict[str, float | int | None] = {
+            "epoch": progress.epoch + 1,
+            "train_loss": loss,
+            "train_accuracy": accuracy,
+            "validation_loss": float(
+                F.cross_entropy(torch.from_numpy(logits), torch.from_numpy(truth))
+            ),
+            "validation_accuracy": float((logits.argmax(axis=1) == truth).mean()),
+            "validation_kappa": kappa,
+            "lr": float(self.optimizer.param_groups[0]["lr"]),
+            "seconds": round(progress.seconds, 3),
+            "waiting_seconds": round(progress.waiting, 3),
+        }
+        progress.history.append(row)
+        if distributed.is_writer():
+            write_text(
+                self.folder / HISTORY_FILE, pd.DataFrame(progress.history).to_csv(index=False)
+            )
+            print(_sentence(row), file=sys.stderr)
         score = -1.0 if kappa is None else kappa
         if score > progress.best_kappa:
             progress.best_kappa, progress.best_epoch = score, progress.epoch + 1
@@ -223,53 +238,54 @@ class Trainer:
                 name: value.detach().cpu().clone()
                 for name, value in self.model.state_dict().items()
             }
-        write_text(self.folder / HISTORY_FILE, pd.DataFrame(progress.history).to_csv(index=False))
         progress.begin_epoch(progress.epoch + 1)
+        return row
 
     def _save(self) -> None:
-        state: dict[str, Any] = {
-            "settings": self.settings.to_json(),
-            "progress": vars(self.progress),
-            "model": self.model.state_dict(),
-            "best_weights": self.best_weights,
-            "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
-        }
-        with replacing(self.folder / STATE_FILE) as temporary:
-            torch.save(state, temporary)
+        if distributed.is_writer():
+            state = {
+                "progress": vars(self.progress),
+                "model": self.model.state_dict(),
+                "best_weights": self.best_weights,
+                "optimizer": self.optimizer.state_dict(),
+                "scaler": self.precision.scaler.state_dict(),
+                "random": torch.get_rng_state(),
+            }
+            write_state(self.folder, self.settings, state)
 
     def _restore(self) -> None:
-        file = self.folder / STATE_FILE
-        try:
-            state = torch.load(file, map_location="cpu", weights_only=True)
-            if state["settings"] != self.settings.to_json():
-                raise CheckpointError(f"{file} belongs to a run with other settings")
+        state = read_state(self.folder, self.settings)
+        if state is not None:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.precision.scaler.load_state_dict(state["scaler"])
             self.progress = Progress(**state["progress"])
             self.best_weights = state["best_weights"]
             torch.set_rng_state(state["random"])
-        except CheckpointError:
-            raise
-        except Exception as error:
-            raise CheckpointError(
-                f"{file} cannot be resumed from ({type(error).__name__}): delete it to train this "
-                "run anew"
-            ) from error
 
 
-@contextmanager
-def _stop_on_interrupt() -> Iterator[Callable[[], bool]]:
-    """Turn the first Ctrl-C into a flag that is read between steps; the second acts at once."""
-    pressed = False
+def _wrapped(model: nn.Module, compiled: bool) -> nn.Module:
+    network: nn.Module = torch.compile(model) if compiled else model  # type: ignore[assignment]
+    if distributed.processes() == 1:
+        return network
+    return DistributedDataParallel(network)
 
-    def note(number: int, frame: FrameType | None) -> None:
-        nonlocal pressed
-        pressed = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
 
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield lambda: pressed
-    finally:
-        signal.signal(signal.SIGINT, previous)
+def _out_of_memory(error: RuntimeError, settings: RunSettings) -> MemoryError | None:
+    if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        return None
+    return MemoryError(
+        f"{settings.name} does not fit into memory: lower --batch-size (now "
+        f"{settings.batch_size}) or --image-size (now {settings.image_size})"
+    )
+
+
+def _sentence(row: dict[str, float | int | None]) -> str:
+    kappa = row["validation_kappa"]
+    waiting = (row["waiting_seconds"] or 0) / max(row["seconds"] or 0, 1e-9)
+    return (
+        f"epoch {row['epoch']}: training accuracy {row['train_accuracy']:.1%}, validation "
+        f"accuracy {row['validation_accuracy']:.1%}, kappa "
+        f"{'undefined' if kappa is None else format(kappa, '.3f')}; {row['seconds']:.0f} s, "
+        f"{waiting:.0%} of it waiting for data"
+    )

@@ -1,0 +1,89 @@
+"""Several processes at one task, as ``torchrun`` starts them; a single process needs none of it."""
+
+import datetime
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+# Preparing the cache of a large data set is waited for by the other processes.
+PATIENCE = datetime.timedelta(hours=12)
+
+
+@contextmanager
+def process_group(device: torch.device) -> Iterator[torch.device]:
+    """Join the other processes that ``torchrun`` started, if it did, and leave them at the end.
+
+    Args:
+        device: What was asked for.
+
+    Yields:
+        The device of this process: its own GPU where there are several.
+    """
+    if "LOCAL_RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield device
+        return
+    if device.type == "cuda":
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield device
+    finally:
+        dist.destroy_process_group()
+
+
+def rank() -> int:
+    """This process's number, 0 for the one that writes."""
+    return dist.get_rank() if _active() else 0
+
+
+def processes() -> int:
+    """How many processes there are."""
+    return dist.get_world_size() if _active() else 1
+
+
+def is_writer() -> bool:
+    """Whether this process writes files and draws progress bars."""
+    return rank() == 0
+
+
+@contextmanager
+def first_process_first() -> Iterator[None]:
+    """Let the first process of each machine do the block before the others, who find its cache."""
+    is_first = not _active() or int(os.environ["LOCAL_RANK"]) == 0
+    if not is_first:
+        wait_for_all()
+    yield
+    if is_first:
+        wait_for_all()
+
+
+def wait_for_all() -> None:
+    """Return when every process has come here."""
+    if _active():
+        dist.barrier()
+
+
+def gather(part: Any) -> list[Any]:
+    """Every process's ``part``, in the order of their ranks, at every process."""
+    if not _active():
+        return [part]
+    parts: list[Any] = [None] * processes()
+    dist.all_gather_object(parts, part)
+    return parts
+
+
+def share_buffers(model: nn.Module) -> None:
+    """Give every process the first one's batch-norm statistics."""
+    if _active():
+        for buffer in model.buffers():
+            dist.broadcast(buffer, src=0)
+
+
+def _active() -> bool:
+    return dist.is_available() and dist.is_initialized()

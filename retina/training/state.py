@@ -1,0 +1,109 @@
+"""How far a run has come, and the file that it resumes from."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from retina import distributed
+from retina.atomic import replacing
+from retina.errors import CheckpointError
+from retina.training.config import RunSettings
+
+STATE_FILE = "state.pt"
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    ``batch``, ``loss_sum``, ``correct``, ``seen``, ``seconds`` and ``waiting`` (for data) add up
+    over the epoch that is under way; ``history`` holds a row for each that is finished.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    loss_sum: float = 0.0
+    correct: int = 0
+    seen: int = 0
+    seconds: float = 0.0
+    waiting: float = 0.0
+    best_epoch: int = 0
+    best_kappa: float = -2.0
+    history: list[dict[str, float | int | None]] = field(default_factory=list)
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of the epoch so far, in this process."""
+        return self.loss_sum / self.seen
+
+    @property
+    def accuracy(self) -> float:
+        """Accuracy of the epoch so far, in this process."""
+        return self.correct / self.seen
+
+    def add(self, loss: float, correct: int, count: int) -> None:
+        """Take a step into account."""
+        self.batch += 1
+        self.loss_sum += loss * count
+        self.correct += correct
+        self.seen += count
+
+    def totals(self) -> tuple[float, float]:
+        """Mean loss and accuracy of the epoch over all processes."""
+        sums = distributed.gather((self.loss_sum, self.correct, self.seen))
+        loss_sum, correct, seen = (sum(column) for column in zip(*sums, strict=True))
+        return loss_sum / seen, correct / seen
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Set the sums of the epoch under way to nothing."""
+        self.epoch, self.batch = epoch, 0
+        self.loss_sum, self.correct, self.seen = 0.0, 0, 0
+        self.seconds, self.waiting = 0.0, 0.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run leaves: the best epoch's weights and the history, a row an epoch."""
+
+    best_weights: dict[str, Tensor]
+    best_epoch: int
+    history: pd.DataFrame
+
+
+def write_state(folder: Path, settings: RunSettings, state: dict[str, Any]) -> None:
+    """Write ``state.pt``, atomically.
+
+    Raises:
+        OSError: the disk refused; the file is as it was.
+    """
+    data = io.BytesIO()  # torch.save into a full disk raises RuntimeError without a reason
+    torch.save({"settings": settings.to_json(), **state}, data)
+    with replacing(folder / STATE_FILE) as temporary:
+        temporary.write_bytes(data.getbuffer())
+
+
+def read_state(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
+    """Read ``state.pt``; None where there is none.
+
+    Raises:
+        CheckpointError: it cannot be read, or belongs to a run with other settings.
+    """
+    file = folder / STATE_FILE
+    if not file.exists():
+        return None
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        before = state.pop("settings")
+    except Exception as error:
+        raise CheckpointError(
+            f"{file} cannot be resumed from ({type(error).__name__}): delete it to train this run "
+            "anew"
+        ) from error
+    if before != settings.to_json():
+        raise CheckpointError(f"{file} belongs to a run with other settings: name another --output")
+    return dict(state)
