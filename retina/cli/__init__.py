@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from retina.cli import demo, evaluate, grade, models, train
+from retina.cli import demo, evaluate, grade, models, prepare, train
 from retina.cli.exits import Parser, exit_status
 from retina.version import __version__
 
@@ -10,6 +10,7 @@ COMMANDS = {
     "grade": grade,
     "evaluate": evaluate,
     "models": models,
+    "prepare": prepare,
     "train": train,
     "demo": demo,
 }

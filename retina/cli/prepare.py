@@ -1,0 +1,32 @@
+"""``retina prepare``: fill the cache of prepared squares before training or evaluating."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from retina.cli.exits import DONE
+
+HELP = "Prepare the photographs of a data folder, so that training starts at once."
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("data", metavar="DIR", type=Path, help="a folder of photographs and their grades")
+    add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepare what is not prepared yet and say where it lies."""
+    from retina.datasets.cache import PreparedCache
+    from retina.datasets.formats import read_folder
+    from retina.images.prepare import Preprocessing
+
+    settings = Preprocessing(size=options.image_size)
+    paths = read_folder(options.data).table["path"].tolist()
+    cache = PreparedCache()
+    unreadable = cache.fill(paths, settings)
+    for picture in unreadable:
+        print(f"left out: {picture.reason}", file=sys.stderr)
+    print(f"{len(paths) - len(unreadable)} photographs are prepared in {cache.folder}")
+    return DONE
