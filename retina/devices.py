@@ -15,8 +15,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError):
+        torch.ones(1, device=device).item()
+    except (RuntimeError, AssertionError, ImportError):
         raise SettingsError(
             f"--device {name} is not to be had here: use --device auto or --device cpu"
         ) from None
