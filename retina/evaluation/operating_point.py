@@ -22,6 +22,8 @@ def choose_threshold(
 ) -> float:
     """The threshold of highest specificity among those of enough sensitivity.
 
+    Of several with that specificity, the one of highest sensitivity.
+
     Args:
         grades: (N,) of the validation part.
         probability: (N, 5).
@@ -38,5 +40,5 @@ def choose_threshold(
         referable, referable_probability(probability), drop_intermediate=False
     )
     enough = np.flatnonzero(sensitivity >= minimum_sensitivity)
-    best = enough[np.argmin(false_positive[enough])]
+    best = np.flatnonzero(false_positive == false_positive[enough].min())[-1]
     return float(min(thresholds[best], 1.0))
