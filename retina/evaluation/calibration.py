@@ -8,6 +8,8 @@ import numpy.typing as npt
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
+from retina.errors import CheckpointError
+
 Array = npt.NDArray[np.float64]
 
 
@@ -20,8 +22,16 @@ def probabilities(logits: npt.ArrayLike, temperature: float = 1.0) -> Array:
 
     Returns:
         (N, K) float64, each row adding up to 1.
+
+    Raises:
+        CheckpointError: a logit is NaN or infinite, which would read as some grade or other.
     """
-    return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=-1))
+    values = np.asarray(logits, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise CheckpointError(
+            "the model's answer is not a number, so its weights are of no use: choose another model"
+        )
+    return np.asarray(softmax(values / temperature, axis=-1))
 
 
 def fit_temperature(logits: npt.ArrayLike, grades: npt.ArrayLike) -> float:

@@ -87,8 +87,8 @@ def load_checkpoint(
     """Load a checkpoint by its name in ``checkpoints``, or, given a ``Path``, from that folder.
 
     Raises:
-        CheckpointError: it is missing, its bytes are not those that were saved, or its weights do
-            not fit its architecture.
+        CheckpointError: it is missing, its bytes are not those that were saved, its weights do
+            not fit its architecture, or one of them is NaN or infinite.
     """
     folder = find_checkpoint(name, checkpoints)
     config = read_config(folder)
@@ -110,6 +110,12 @@ def load_checkpoint(
         raise CheckpointError(
             f"the weights of checkpoint {folder.name} do not fit {config.architecture}: {reason}"
         ) from None
+    for tensor, value in tensors.items():
+        if not value.isfinite().all():
+            raise CheckpointError(
+                f"checkpoint {folder.name} is of no use: a value of {tensor} is not a number, "
+                "as after training with too high a learning rate; train it anew"
+            )
     return Checkpoint(folder, config, read_metrics(folder), model.eval())
 
 
