@@ -1,11 +1,12 @@
 """What a checkpoint says of itself: ``config.json``, readable without loading the network."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn, TypeVar
 
 from retina.errors import CheckpointError, InputError
 from retina.images.prepare import Preprocessing
@@ -134,11 +135,11 @@ class CheckpointConfig:
                 classes=tuple(value["classes"]),
                 preprocessing=Preprocessing.from_json(value["preprocessing"]),
                 temperature=float(value["temperature"]),
-                referable=OperatingPoint(**value["referable"]),
+                referable=_read_all(OperatingPoint, value["referable"]),
                 heatmap_scale=float(value["heatmap_scale"]),
-                initial_weights=StartedFrom(**value["initial_weights"]),
+                initial_weights=_read_all(StartedFrom, value["initial_weights"]),
                 training=dict(value["training"]),
-                data=DataSource(**value["data"]),
+                data=_read_all(DataSource, value["data"]),
                 code_version=str(value["code_version"]),
                 weights_sha256=str(value["weights_sha256"]),
             )
@@ -148,14 +149,26 @@ class CheckpointConfig:
             raise CheckpointError(f"a field has a value that cannot be: {error}") from None
         if config.classes != LABELS:
             raise CheckpointError(f"its classes are {list(config.classes)}, not {list(LABELS)}")
-        if not (config.temperature > 0 and config.heatmap_scale > 0):
-            raise CheckpointError("temperature and heatmap_scale must be above 0")
+        if not (0 < config.temperature < math.inf and 0 < config.heatmap_scale < math.inf):
+            raise CheckpointError("temperature and heatmap_scale must be numbers above 0")
         if not (
             isinstance(config.referable.threshold, int | float)
             and 0 <= config.referable.threshold <= 1
         ):
             raise CheckpointError("referable.threshold must lie between 0 and 1")
         return config
+
+
+Section = TypeVar("Section", OperatingPoint, StartedFrom, DataSource)
+
+
+def _read_all(kind: type[Section], value: Mapping[str, Any]) -> Section:
+    """A section of the file; a field that is missing is an error, never a default."""
+    return kind(**{field.name: value[field.name] for field in fields(kind)})
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
 
 
 def read_config(folder: Path) -> CheckpointConfig:
@@ -187,7 +200,8 @@ def read_metrics(folder: Path) -> dict[str, Any] | None:
         CheckpointError: it is not JSON.
     """
     try:
-        value = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))
+        text = (folder / METRICS_FILE).read_text(encoding="utf-8")
+        value = json.loads(text, parse_constant=_refuse_constant)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
