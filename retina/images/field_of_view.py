@@ -4,16 +4,17 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFilter
+from PIL import Image, ImageChops, ImageFilter
 
 _THUMBNAIL = 256
-_CORNER = 1 / 16
-_MIN_CONTRAST = 6
-_LIT = 0.12
-_MIN_CHORD = 0.06
-_MIN_SIDE = 0.25
-_MIN_FILL = 0.6
-_MIN_DARK = 0.05
+_CORNER = 1 / 16  # side of a corner, as a share of the picture's
+_MIN_CONTRAST = 6  # grey levels between the border and the middle of the picture
+_THRESHOLDS = (0.12, 0.25, 0.4)  # from the border's level (0) to that of the middle (1)
+_MIN_CHORD = 0.06  # of the longest chord
+_MIN_SIDE = 0.2  # of the picture's side
+_MAX_LIT = 0.95  # of the picture
+_MIN_ARC = 0.25  # of the disc's height or width
+_MAX_MISFIT = 0.05  # of the disc's width
 
 
 @dataclass(frozen=True)
@@ -46,40 +47,37 @@ def find_retina(image: Image.Image) -> FieldOfView:
 
     The picture is searched at 256 pixels or less. A pixel is lit where its brightest channel
     stands out from the darkest corner by a share of what the middle of the picture does, so that
-    neither a dark picture nor a border that is not quite black matters. A row or column belongs to
-    the disc where it has a run of lit pixels that is not short beside the longest, so that
-    labels, time stamps and noise do not widen the box. The disc may be cut off on any side, or
-    squashed to an ellipse.
+    neither a dark picture nor a border that is not quite black matters; the share rises until the
+    outline is an ellipse's, so that a noisy border does not either. A row or column belongs to
+    the disc where it has a run of lit pixels that is not short beside the longest, so that labels
+    and time stamps do not widen the box. The disc may be cut off on any side, or squashed.
 
     Args:
         image: An upright picture of any size.
 
     Returns:
         The box, the whole picture with ``found`` False where there is no disc on a dark border:
-        the retina fills the picture, or there is none.
+        the retina fills the picture but for its corners, or there is none.
     """
     width, height = image.size
-    whole = FieldOfView(0, 0, width, height, found=False)
-    lit = _lit_pixels(image)
-    if lit is None:
-        return whole
-    rows, columns = _extent(lit)
-    inside = lit[rows, columns]
-    if (
-        inside.shape[0] < _MIN_SIDE * lit.shape[0]
-        or inside.shape[1] < _MIN_SIDE * lit.shape[1]
-        or inside.mean() < _MIN_FILL
-        or inside.sum() > (1 - _MIN_DARK) * lit.size
-    ):
-        return whole
-    across, down = width / lit.shape[1], height / lit.shape[0]
-    return FieldOfView(
-        left=round(columns.start * across),
-        top=round(rows.start * down),
-        right=round(columns.stop * across),
-        bottom=round(rows.stop * down),
-        found=True,
-    )
+    light = _light(image)
+    across, down = width / light.shape[1], height / light.shape[0]
+    border, middle = _levels(light)
+    if middle - border >= _MIN_CONTRAST:
+        for threshold in _THRESHOLDS:
+            lit = light > border + max(_MIN_CONTRAST / 2, threshold * (middle - border))
+            if lit.mean() > _MAX_LIT:
+                break
+            rows, columns = _extent(lit)
+            if _is_disc(lit, rows, columns):
+                return FieldOfView(
+                    left=round(columns.start * across),
+                    top=round(rows.start * down),
+                    right=round(columns.stop * across),
+                    bottom=round(rows.stop * down),
+                    found=True,
+                )
+    return FieldOfView(0, 0, width, height, found=False)
 
 
 def crop_to_retina(image: Image.Image) -> Image.Image:
@@ -87,22 +85,25 @@ def crop_to_retina(image: Image.Image) -> Image.Image:
     return image.crop(find_retina(image).box)
 
 
-def _lit_pixels(image: Image.Image) -> npt.NDArray[np.bool_] | None:
-    """(h, w) mask at 256 pixels or less, None where nothing stands out from the corners."""
+def _light(image: Image.Image) -> npt.NDArray[np.float32]:
+    """(h, w) brightest channel, 0 to 255, at 256 pixels or less, with specks taken out."""
     scale = min(1.0, _THUMBNAIL / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
-    small = image.convert("RGB").resize(size, Image.Resampling.BOX)
-    smooth = small.filter(ImageFilter.MedianFilter(5))
-    light = np.asarray(smooth).max(axis=2).astype(np.float32)
+    red, green, blue = image.convert("RGB").resize(size, Image.Resampling.BOX).split()
+    brightest = ImageChops.lighter(ImageChops.lighter(red, green), blue)
+    light: npt.NDArray[np.float32] = np.asarray(
+        brightest.filter(ImageFilter.MedianFilter(5)), dtype=np.float32
+    )
+    return light
+
+
+def _levels(light: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """The level of the darkest corner and that of the middle of the picture."""
     h, w = light.shape
     ch, cw = max(1, round(h * _CORNER)), max(1, round(w * _CORNER))
     corners = (light[:ch, :cw], light[:ch, -cw:], light[-ch:, :cw], light[-ch:, -cw:])
-    border = min(float(np.median(corner)) for corner in corners)
-    middle = float(np.median(light[h // 4 : h - h // 4, w // 4 : w - w // 4]))
-    if middle - border < _MIN_CONTRAST:
-        return None
-    lit: npt.NDArray[np.bool_] = light > border + max(_MIN_CONTRAST / 2, _LIT * (middle - border))
-    return lit
+    middle = light[h // 4 : h - h // 4, w // 4 : w - w // 4]
+    return min(float(np.median(corner)) for corner in corners), float(np.median(middle))
 
 
 def _extent(lit: npt.NDArray[np.bool_]) -> tuple[slice, slice]:
@@ -131,3 +132,33 @@ def _main_stretch(chords: npt.NDArray[np.int_]) -> slice:
         return slice(0, 0)
     widest = int(np.argmax(stops - starts))
     return slice(int(starts[widest]), int(stops[widest]))
+
+
+def _is_disc(lit: npt.NDArray[np.bool_], rows: slice, columns: slice) -> bool:
+    """Whether the box holds an ellipse of some size."""
+    inside = lit[rows, columns]
+    return (
+        inside.shape[0] >= _MIN_SIDE * lit.shape[0]
+        and inside.shape[1] >= _MIN_SIDE * lit.shape[1]
+        and min(_misfit(inside), _misfit(inside.T)) <= _MAX_MISFIT
+    )
+
+
+def _misfit(lit: npt.NDArray[np.bool_]) -> float:
+    """How far the rows' chords are from an ellipse's, as a share of the width; 1 without an arc.
+
+    The square of an ellipse's chord is a parabola over the chord's position. It is fitted to the
+    chords that end inside the box, because those that reach its sides may be cut off.
+    """
+    width = lit.shape[1]
+    outermost = width - lit.argmax(axis=1) - lit[:, ::-1].argmax(axis=1)
+    chords = np.where(lit.any(axis=1), outermost, 0) / width
+    free = chords < 1 - 2 / width
+    if free.mean() < _MIN_ARC:
+        return 1.0
+    position = np.linspace(-1, 1, len(chords))[free]
+    parabola = np.polyfit(position, chords[free] ** 2, 2)
+    if parabola[0] >= 0:
+        return 1.0
+    expected = np.sqrt(np.clip(np.polyval(parabola, position), 0, None))
+    return float(np.median(np.abs(expected - chords[free])))
