@@ -23,6 +23,7 @@ from retina.models.config import (
     StartedFrom,
 )
 from retina.models.pretrained import InitialWeights, start_from
+from retina.reporting.model_card import write_model_card
 from retina.training.config import RunSettings
 from retina.training.parts import Parts
 from retina.training.recipes import recipe_of
@@ -42,7 +43,7 @@ def train_run(
     resume: bool = False,
     compiled: bool = False,
 ) -> None:
-    """Train one run and leave its checkpoint in ``folder``; ``metrics.json`` is written last.
+    """Train one run and leave its checkpoint in ``folder``; the figures and the card are written last.
 
     Temperature, operating point and the heatmap's scale are taken from validation. Only then is
     the test part opened, once, with the network as it was read back from the saved file.
@@ -98,6 +99,7 @@ def train_run(
     evaluation = evaluate(load_checkpoint(folder), parts.rows("test"), parts.cache, device)
     if distributed.is_writer():
         write_json(folder / METRICS_FILE, evaluation.metrics)
+        write_model_card(folder)
 
 
 def _started_from(initial: InitialWeights | None) -> StartedFrom:
