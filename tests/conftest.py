@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -18,3 +19,22 @@ def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RETINA_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+@pytest.fixture(scope="session")
+def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn photographs in Kaggle's layout, as ``tests.checkpoints`` says; to be read only."""
+    from tests.checkpoints import draw_data
+
+    return draw_data(tmp_path_factory.mktemp("data") / "drawn")
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Path:
+    """A folder that holds the checkpoint ``small``, which knows ``drawn_data``; to be read only."""
+    from tests.checkpoints import save_small, split_data
+
+    folder = tmp_path_factory.mktemp("models")
+    save_small(folder / "small")
+    split_data(folder / "small", drawn_data)
+    return folder

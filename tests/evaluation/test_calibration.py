@@ -1,0 +1,110 @@
+import numpy as np
+import numpy.typing as npt
+import pytest
+import torch
+
+from retina.errors import CheckpointError
+from retina.evaluation.calibration import (
+    expected_calibration_error,
+    fit_temperature,
+    probabilities,
+)
+
+Floats = npt.NDArray[np.float64]
+
+
+def overconfident(factor: float, seed: int = 0, count: int = 4000) -> tuple[Floats, Floats]:
+    """Logits that are ``factor`` times those that the grades were drawn from."""
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(0, 1.5, (count, 5))
+    grades = [generator.choice(5, p=row) for row in probabilities(logits)]
+    return factor * logits, np.array(grades)
+
+
+def test_is_the_softmax_of_pytorch() -> None:
+    logits = np.random.default_rng(0).normal(0, 5, (20, 5)).astype(np.float32)
+    expected = torch.softmax(torch.from_numpy(logits).double() / 1.7, dim=1).numpy()
+    answer = probabilities(logits, 1.7)
+    assert answer.dtype == np.float64
+    np.testing.assert_allclose(answer, expected, rtol=1e-12)
+    np.testing.assert_allclose(answer.sum(axis=1), 1, rtol=0, atol=1e-12)
+
+
+def test_large_logits_stay_probabilities() -> None:
+    answer = probabilities([[1e4, -1e4, 0, 0, 0]], 0.05)
+    assert answer.tolist() == [[1, 0, 0, 0, 0]]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_what_is_no_number_never_becomes_a_grade(value: float) -> None:
+    logits = np.zeros((3, 5))
+    logits[1, 2] = value
+    with pytest.raises(CheckpointError, match="not a number"):
+        probabilities(logits)
+
+
+@pytest.mark.parametrize("factor", [0.3, 1.0, 4.0])
+def test_the_temperature_is_that_of_a_grid_search(factor: float) -> None:
+    logits, grades = overconfident(factor, count=1000)
+    grid = np.geomspace(0.05, 20, 1201)
+    scaled = torch.from_numpy(logits)[None] / torch.from_numpy(grid)[:, None, None]
+    truth = torch.from_numpy(grades).expand(len(grid), -1)
+    losses = torch.nn.functional.cross_entropy(scaled.mT, truth, reduction="none").mean(dim=1)
+    best = grid[int(losses.argmin())]
+    assert fit_temperature(logits, grades) == pytest.approx(best, rel=0.006)
+
+
+def test_the_temperature_takes_overconfidence_back() -> None:
+    logits, grades = overconfident(3.0)
+    temperature = fit_temperature(logits, grades)
+    assert temperature == pytest.approx(3.0, rel=0.1)
+    before = expected_calibration_error(grades, probabilities(logits))
+    after = expected_calibration_error(grades, probabilities(logits, temperature))
+    assert before > 0.15
+    assert after < 0.03
+
+
+def test_without_pictures_the_temperature_is_1() -> None:
+    assert fit_temperature(np.empty((0, 5)), []) == 1.0
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_the_temperature_stays_within_its_bounds(right: bool) -> None:
+    # Always right, the best temperature is 0; always wrong, it is infinite.
+    grades = np.arange(5) if right else (np.arange(5) + 1) % 5
+    temperature = fit_temperature(np.eye(5), grades)
+    assert temperature == pytest.approx(0.05 if right else 20, rel=0.05)
+    assert 0.05 <= temperature <= 20
+
+
+def test_a_calibration_error_reckoned_by_hand() -> None:
+    # Confidences 0.9 and 0.92 share the bin from 13/15 to 14/15 and are half right: a gap of
+    # |1 - 1.82|. 0.5 is alone in its bin and right, 0.4 alone and wrong.
+    values = [
+        [0.9, 0.1, 0.0, 0.0, 0.0],
+        [0.92, 0.08, 0.0, 0.0, 0.0],
+        [0.5, 0.2, 0.1, 0.1, 0.1],
+        [0.2, 0.4, 0.2, 0.1, 0.1],
+    ]
+    error = expected_calibration_error([0, 1, 0, 0], values)
+    assert error == pytest.approx((0.82 + 0.5 + 0.4) / 4)
+
+
+@pytest.mark.parametrize("bins", [1, 10, 15])
+def test_the_calibration_error_is_that_of_a_plain_loop(bins: int) -> None:
+    generator = np.random.default_rng(bins)
+    values = generator.dirichlet(np.full(5, 0.5), 300)
+    grades = generator.integers(0, 5, 300)
+    confidence, right = values.max(axis=1), values.argmax(axis=1) == grades
+    expected = 0.0
+    for number in range(bins):
+        inside = (confidence > number / bins) & (confidence <= (number + 1) / bins)
+        if inside.any():
+            gap = abs(right[inside].mean() - confidence[inside].mean())
+            expected += inside.mean() * gap
+    assert expected_calibration_error(grades, values, bins) == pytest.approx(expected)
+
+
+def test_a_sure_model_that_is_right_is_calibrated() -> None:
+    assert expected_calibration_error([0, 3, 4], np.eye(5)[[0, 3, 4]]) == 0.0
+    assert expected_calibration_error([1, 2, 0], np.eye(5)[[0, 3, 4]]) == 1.0

@@ -1,0 +1,176 @@
+import json
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from scipy.stats import mannwhitneyu
+from sklearn import metrics as oracle
+
+from retina.evaluation.metrics import compute_metrics, quadratic_weighted_kappa
+
+Grades = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+KEYS = [
+    "n",
+    "accuracy",
+    "balanced_accuracy",
+    "quadratic_weighted_kappa",
+    "macro_f1",
+    "majority_baseline_accuracy",
+    "ece",
+    "recall",
+    "referable",
+    "confusion_matrix",
+]
+
+
+def draw(seed: int, count: int = 200, grades: tuple[int, ...] = (0, 1, 2, 3, 4)) -> Any:
+    """Grades, and probabilities that know something of them."""
+    generator = np.random.default_rng(seed)
+    truth = generator.choice(grades, count)
+    values = generator.dirichlet(np.full(5, 0.6), count)
+    values[np.arange(count), truth] += generator.uniform(0, 0.8, count)
+    return truth, values / values.sum(axis=1, keepdims=True)
+
+
+def certain(predicted: list[int]) -> Floats:
+    """Probabilities of a model that is sure of its answers."""
+    return np.eye(5)[predicted]
+
+
+def checked(truth: npt.ArrayLike, values: npt.ArrayLike, threshold: float = 0.5) -> dict[str, Any]:
+    """The figures, made without a warning and after a journey through strict JSON."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        metrics = compute_metrics(truth, values, threshold)
+    read: dict[str, Any] = json.loads(json.dumps(metrics, allow_nan=False))
+    assert read == metrics
+    assert list(metrics) == KEYS
+    return metrics
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_agrees_with_other_definitions_of_the_same_figures(seed: int) -> None:
+    truth, values = draw(seed)
+    predicted = values.argmax(axis=1)
+    metrics = checked(truth, values, threshold=0.4)
+    assert metrics["n"] == 200
+    assert metrics["accuracy"] == pytest.approx((truth == predicted).mean())
+    assert metrics["balanced_accuracy"] == pytest.approx(
+        oracle.balanced_accuracy_score(truth, predicted)
+    )
+    report = oracle.classification_report(truth, predicted, output_dict=True)
+    assert metrics["macro_f1"] == pytest.approx(report["macro avg"]["f1-score"])
+    assert metrics["recall"] == pytest.approx([report[str(grade)]["recall"] for grade in range(5)])
+    assert (
+        metrics["majority_baseline_accuracy"] == max(np.unique(truth, return_counts=True)[1]) / 200
+    )
+
+    matrix = np.zeros((5, 5), int)
+    np.add.at(matrix, (truth, predicted), 1)
+    assert metrics["confusion_matrix"] == matrix.tolist()
+    distance = np.subtract.outer(np.arange(5), np.arange(5)) ** 2
+    chance = np.outer(matrix.sum(axis=1), matrix.sum(axis=0)) / 200
+    kappa = 1 - (distance * matrix).sum() / (distance * chance).sum()
+    assert metrics["quadratic_weighted_kappa"] == pytest.approx(kappa)
+
+    diseased, score = truth >= 2, values[:, 2:].sum(axis=1)
+    pairs = mannwhitneyu(score[diseased], score[~diseased]).statistic
+    referable = metrics["referable"]
+    assert referable["auroc"] == pytest.approx(pairs / (diseased.sum() * (~diseased).sum()))
+    assert referable["sensitivity"] == pytest.approx(oracle.recall_score(diseased, score >= 0.4))
+    assert referable["specificity"] == pytest.approx(oracle.recall_score(~diseased, score < 0.4))
+    assert referable["threshold"] == 0.4
+
+
+def test_a_set_reckoned_by_hand() -> None:
+    metrics = checked([0, 0, 0, 2, 4], certain([0, 0, 2, 2, 3]))
+    assert metrics["accuracy"] == pytest.approx(3 / 5)
+    assert metrics["majority_baseline_accuracy"] == pytest.approx(3 / 5)
+    assert metrics["balanced_accuracy"] == pytest.approx((2 / 3 + 1 + 0) / 3)
+    assert metrics["macro_f1"] == pytest.approx((4 / 5 + 2 / 3 + 0) / 3)
+    assert metrics["recall"] == [pytest.approx(2 / 3), None, 1.0, None, 0.0]
+    assert metrics["ece"] == pytest.approx(2 / 5)
+    assert metrics["referable"]["sensitivity"] == 1.0
+    assert metrics["referable"]["specificity"] == pytest.approx(2 / 3)
+    assert metrics["referable"]["auroc"] == pytest.approx(5 / 6)
+
+
+def test_the_rows_of_the_matrix_are_the_truth() -> None:
+    matrix = checked([3], certain([1]))["confusion_matrix"]
+    assert matrix[3][1] == 1
+    assert np.sum(matrix) == 1
+
+
+@pytest.mark.parametrize("grades", [(0, 2), (1, 3, 4), (0, 1)])
+def test_grades_that_do_not_occur_are_left_out_of_the_means(grades: tuple[int, ...]) -> None:
+    truth, values = draw(7, grades=grades)
+    predicted = values.argmax(axis=1)
+    assert len(np.unique(predicted)) == 5
+    metrics = checked(truth, values)
+    recalls = [float((predicted[truth == grade] == grade).mean()) for grade in grades]
+    assert metrics["balanced_accuracy"] == pytest.approx(np.mean(recalls))
+    assert [grade for grade in range(5) if metrics["recall"][grade] is not None] == list(grades)
+    f1 = [oracle.f1_score(truth == grade, predicted == grade) for grade in grades]
+    assert metrics["macro_f1"] == pytest.approx(np.mean(f1))
+    assert np.shape(metrics["confusion_matrix"]) == (5, 5)
+
+
+@pytest.mark.parametrize("grade", range(5))
+def test_a_set_of_one_grade_answered_rightly(grade: int) -> None:
+    metrics = checked([grade] * 4, certain([grade] * 4))
+    assert metrics["accuracy"] == metrics["balanced_accuracy"] == metrics["macro_f1"] == 1.0
+    assert metrics["quadratic_weighted_kappa"] is None
+    assert metrics["majority_baseline_accuracy"] == 1.0
+    assert metrics["referable"] == {
+        "sensitivity": 1.0 if grade >= 2 else None,
+        "specificity": None if grade >= 2 else 1.0,
+        "auroc": None,
+        "threshold": 0.5,
+    }
+
+
+def test_a_set_of_one_grade_answered_wrongly() -> None:
+    metrics = checked([0] * 4, certain([4] * 4))
+    assert metrics["accuracy"] == metrics["balanced_accuracy"] == metrics["macro_f1"] == 0.0
+    assert metrics["quadratic_weighted_kappa"] == 0.0
+    assert metrics["referable"]["specificity"] == 0.0
+
+
+def test_a_model_that_always_answers_the_same() -> None:
+    truth, _ = draw(3)
+    metrics = checked(truth, np.tile([0.6, 0.1, 0.1, 0.1, 0.1], (200, 1)))
+    assert metrics["accuracy"] == pytest.approx((truth == 0).mean())
+    assert metrics["balanced_accuracy"] == pytest.approx(0.2)
+    assert metrics["quadratic_weighted_kappa"] == pytest.approx(0.0, abs=1e-12)
+    assert metrics["referable"]["auroc"] == pytest.approx(0.5)
+    assert metrics["referable"]["sensitivity"] == 0.0
+    assert metrics["referable"]["specificity"] == 1.0
+
+
+def test_one_picture() -> None:
+    metrics = checked([2], [[0.1, 0.1, 0.5, 0.2, 0.1]])
+    assert metrics["n"] == 1
+    assert metrics["accuracy"] == 1.0
+    assert metrics["ece"] == pytest.approx(0.5)
+
+
+def test_the_threshold_itself_is_referred() -> None:
+    values = [[0.5, 0.25, 0.25, 0.0, 0.0]] * 2
+    assert checked([0, 2], values, threshold=0.25)["referable"]["sensitivity"] == 1.0
+    assert checked([0, 2], values, threshold=0.2500001)["referable"]["sensitivity"] == 0.0
+
+
+def test_kappa_counts_how_far_an_answer_is_off() -> None:
+    truth = [0, 1, 2, 3, 4] * 4
+    near, far = list(truth), list(truth)
+    near[0], far[0] = 1, 4
+    near_by = quadratic_weighted_kappa(truth, near)
+    far_off = quadratic_weighted_kappa(truth, far)
+    assert near_by is not None
+    assert far_off is not None
+    assert 1 > near_by > far_off
+    assert near_by == pytest.approx(oracle.cohen_kappa_score(truth, near, weights="quadratic"))
