@@ -22,6 +22,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 Update = dict[str, Any]
 
+MODEL_QUEUE = "model"
+"""All events that run a model share it, so that one runs at a time."""
+
 
 def in_one_sentence(handler: Callable[P, R]) -> Callable[P, R]:
     """Let an ``InputError`` reach page and client as its sentence, without a traceback."""

@@ -1,30 +1,41 @@
 """What stands where on the page, and which handler each event calls."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import gradio as gr
 
 from retina.web import markup, text
+from retina.web.api import add_api
 from retina.web.examples import Example
 from retina.web.graders import Graders
-from retina.web.handlers import Handlers
-
-MODEL_QUEUE = "model"
-"""All events that run a model share it, so that one runs at a time."""
+from retina.web.handlers import MODEL_QUEUE, Handlers, Update
 
 CACHE_SECONDS = (600, 3600)
 """How often Gradio's cache is emptied, and of files of what age."""
 
 
 @dataclass(frozen=True)
-class Picker:
-    """Where a photograph is chosen, and shown."""
+class Desk:
+    """One tab: where a photograph is chosen and shown, and all that the answer fills."""
 
     upload: gr.File
-    notice: gr.HTML
+    gallery: gr.Gallery
     photograph: gr.Image
+    notice: gr.HTML
+    button: gr.Button
+    answer: Sequence[Any]
+    running: Any
+
+    @property
+    def outputs(self) -> list[Any]:
+        """What a new photograph changes."""
+        return [self.upload, self.photograph, self.notice, self.button, *self.answer]
+
+    def updates(self, handlers: Handlers, image: str | None) -> list[Any]:
+        """Show a photograph, or none, and take the answer to the last one away."""
+        return [image, *handlers.show(image), *_emptied(self.answer)]
 
 
 def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> gr.Blocks:
@@ -37,36 +48,36 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
     """
     handlers = Handlers(graders)
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
+        add_api(handlers, graders.names)  # First, so that it has first claim to its names.
         gr.HTML(markup.header())
         if not graders.names:
             gr.HTML(markup.no_model())
         with gr.Tabs():
             with gr.Tab(text.TAB_GRADE, id="grade"):
-                grade = _grade_tab(handlers, graders.names, examples, own)
-            with gr.Tab(text.TAB_COMPARE, id="compare"):
+                grade = _grade_tab(handlers, graders, examples, own)
+            with gr.Tab(text.TAB_COMPARE, id="compare") as tab:
                 compare = _compare_tab(handlers, graders, examples, own)
-        grade.upload.change(
-            lambda path: path,
-            grade.upload,
-            compare.upload,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        _api(handlers, graders.names)
+        _when_chosen(handlers, examples, grade, compare)
+        _when_chosen(handlers, examples, compare)
+        _carry_over(handlers, tab, grade, compare)
     return cast(gr.Blocks, page)
 
 
 def _grade_tab(
-    handlers: Handlers, names: Sequence[str], examples: Sequence[Example], own: bool
-) -> Picker:
-    first = names[0] if names else None
+    handlers: Handlers, graders: Graders, examples: Sequence[Example], own: bool
+) -> Desk:
+    first = graders.names[0] if graders.names else None
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            picker = _picker("grade")
-            _gallery("grade", picker.upload, examples, own)
+            upload, notice, photograph = _photograph("grade")
+            gallery = _gallery("grade", examples, own)
         with gr.Column(scale=7, min_width=320):
             model = gr.Dropdown(
-                list(names), value=first, label=text.MODEL, filterable=False, elem_id="model"
+                list(graders.names),
+                value=first,
+                label=text.MODEL,
+                filterable=False,
+                elem_id="model",
             )
             facts = gr.HTML(handlers.model_facts(first) if first else "")
             button = gr.Button(text.BUTTON_GRADE, variant="primary", interactive=False)
@@ -80,36 +91,38 @@ def _grade_tab(
     answers = [answer, evidence, heatmap, matrix]
     running = button.click(
         handlers.grade,
-        [picker.upload, model],
+        [upload, model],
         answers,
-        show_progress_on=picker.photograph,
+        show_progress_on=photograph,
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
-    _forget_when(picker.upload.change, answers, running)
-    _forget_when(model.change, answers, running)
-    _show_when_chosen(handlers, picker, button)
     model.change(
-        handlers.model_facts, model, facts, show_progress="hidden", api_visibility="private"
+        lambda name: [handlers.model_facts(name), *_emptied(answers)],
+        model,
+        [facts, *answers],
+        show_progress="hidden",
+        cancels=running,
+        api_visibility="private",
     )
-    return picker
+    return Desk(upload, gallery, photograph, notice, button, answers, running)
 
 
 def _compare_tab(
     handlers: Handlers, graders: Graders, examples: Sequence[Example], own: bool
-) -> Picker:
+) -> Desk:
     with gr.Row(equal_height=False):
         with gr.Column(scale=5, min_width=320):
-            picker = _picker("compare")
+            upload, notice, photograph = _photograph("compare")
         with gr.Column(scale=7, min_width=320):
-            _gallery("compare", picker.upload, examples, own)
+            gallery = _gallery("compare", examples, own)
             button = gr.Button(text.BUTTON_COMPARE, variant="primary", interactive=False)
             sentence = gr.HTML("", elem_id="agreement")
     answers: list[Any] = [sentence]
     with gr.Row(visible=False, equal_height=False, elem_id="compared") as row:
         answers.append(row)
         for name in graders.names:
-            with gr.Column(min_width=300, elem_classes="compared"):
+            with gr.Column(min_width=280, elem_classes="compared"):
                 gr.HTML(markup.model_heading(graders.config(name), name))
                 answers += [
                     gr.HTML(""),
@@ -118,18 +131,71 @@ def _compare_tab(
                 ]
     running = button.click(
         handlers.compare,
-        picker.upload,
+        upload,
         answers,
-        show_progress_on=picker.photograph,
+        show_progress_on=photograph,
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
-    _forget_when(picker.upload.change, answers, running)
-    _show_when_chosen(handlers, picker, button)
-    return picker
+    return Desk(upload, gallery, photograph, notice, button, answers, running)
 
 
-def _picker(tab: str) -> Picker:
+def _when_chosen(
+    handlers: Handlers, examples: Sequence[Example], desk: Desk, *followers: Desk
+) -> None:
+    """Show a photograph as soon as it is chosen, and let the followers forget theirs.
+
+    Answers that are still on their way are not waited for: they would stand beside the wrong eye.
+    """
+
+    def picked(event: gr.SelectData) -> list[Any]:
+        return uploaded(str(examples[event.index].path))
+
+    def uploaded(image: str | None) -> list[Any]:
+        cleared = [each for other in followers for each in other.updates(handlers, None)]
+        return [*desk.updates(handlers, image), *cleared]
+
+    desks = (desk, *followers)
+    for event, handler, inputs in (
+        (desk.upload.upload, uploaded, desk.upload),
+        (desk.upload.clear, uploaded, desk.upload),
+        (desk.gallery.select, picked, None),
+    ):
+        event(
+            handler,
+            inputs,
+            [output for each in desks for output in each.outputs],
+            show_progress="hidden",
+            cancels=[each.running for each in desks],
+            api_visibility="private",
+        )
+
+
+def _carry_over(handlers: Handlers, tab: gr.Tab, source: Desk, target: Desk) -> None:
+    """When its tab is opened, let a desk without a photograph take another desk's."""
+
+    def carried(image: str | None, own: str | None) -> list[Any]:
+        if image is None or own is not None:
+            return [gr.skip() for _ in target.outputs]
+        return target.updates(handlers, image)
+
+    tab.select(
+        carried,
+        [source.upload, target.upload],
+        target.outputs,
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+
+def _emptied(answer: Sequence[Any]) -> list[Update]:
+    return [
+        gr.update(visible=False) if isinstance(part, gr.Row) else gr.update(value=None)
+        for part in answer
+    ]
+
+
+def _photograph(tab: str) -> tuple[gr.File, gr.HTML, gr.Image]:
     upload = gr.File(label=text.UPLOAD, height=140, elem_id=f"{tab}-upload")
     notice = gr.HTML("", visible=False, elem_id=f"{tab}-notice")
     photograph = gr.Image(
@@ -142,14 +208,13 @@ def _picker(tab: str) -> Picker:
         elem_id=f"{tab}-photograph",
         elem_classes="picture",
     )
-    return Picker(upload, notice, photograph)
+    return upload, notice, photograph
 
 
-def _gallery(tab: str, upload: gr.File, examples: Sequence[Example], own: bool) -> None:
-    gallery = gr.Gallery(
+def _gallery(tab: str, examples: Sequence[Example], own: bool) -> gr.Gallery:
+    return gr.Gallery(
         [(example.thumbnail, example.caption) for example in examples],
         label=text.OWN_EXAMPLES if own else text.DRAWN_EXAMPLES,
-        columns=5,
         height="auto",
         allow_preview=False,
         object_fit="cover",
@@ -157,37 +222,6 @@ def _gallery(tab: str, upload: gr.File, examples: Sequence[Example], own: bool) 
         interactive=False,
         elem_id=f"{tab}-examples",
         elem_classes="examples",
-    )
-
-    def pick(event: gr.SelectData) -> str:
-        return str(examples[event.index].path)
-
-    gallery.select(pick, None, upload, show_progress="hidden", api_visibility="private")
-
-
-def _show_when_chosen(handlers: Handlers, picker: Picker, button: gr.Button) -> None:
-    picker.upload.change(
-        handlers.show,
-        picker.upload,
-        [picker.photograph, picker.notice, button],
-        show_progress="hidden",
-        api_visibility="private",
-    )
-
-
-def _forget_when(event: Callable[..., Any], answers: Sequence[Any], running: Any) -> None:
-    """Drop the answer, and one still on its way, as soon as it is no longer what was asked."""
-    empty = [
-        gr.update(visible=False) if isinstance(answer, gr.Row) else gr.update(value=None)
-        for answer in answers
-    ]
-    event(
-        lambda: empty,
-        None,
-        list(answers),
-        show_progress="hidden",
-        cancels=running,
-        api_visibility="private",
     )
 
 
@@ -201,38 +235,3 @@ def _picture(label: str, alt: str, elem_id: str) -> gr.Image:
         elem_id=elem_id,
         elem_classes="picture",
     )
-
-
-def _api(handlers: Handlers, names: Sequence[str]) -> None:
-    """What gradio_client calls: components that are never drawn, apart from those of the page."""
-    with gr.Row(visible=False):
-        image = gr.File(label="image")
-        model = gr.Textbox(names[0] if names else "", label="model")
-        assessment, assessments = gr.JSON(label="assessment"), gr.JSON(label="assessments")
-        pictures = [
-            gr.Image(label=label, format="png", interactive=False)
-            for label in ("heatmap", "confusion matrix")
-        ]
-        gr.Button().click(
-            handlers.api_grade,
-            [image, model],
-            [assessment, *pictures],
-            api_name="grade",
-            api_description=text.API_GRADE,
-            concurrency_id=MODEL_QUEUE,
-        )
-        gr.Button().click(
-            handlers.api_compare,
-            image,
-            assessments,
-            api_name="compare",
-            api_description=text.API_COMPARE,
-            concurrency_id=MODEL_QUEUE,
-        )
-        gr.Button().click(
-            handlers.api_models,
-            None,
-            gr.JSON(label="models"),
-            api_name="models",
-            api_description=text.API_MODELS,
-        )

@@ -15,7 +15,7 @@ from retina.web import text
 VIEW_SIDE = 768
 """The longer side, in pixels, of a photograph as the page shows it."""
 
-_MATRIX_DPI = 120
+MATRIX_DPI = 120
 
 
 def preview(photograph: Photograph) -> Image.Image:
@@ -46,7 +46,7 @@ def matrix_picture(grader: Grader) -> Image.Image | None:
         matrix, text.MATRIX_TITLE.format(name=grader.name, count=count)
     )
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_MATRIX_DPI)
+    figure.savefig(buffer, format="png", dpi=MATRIX_DPI)
     return Image.open(buffer).convert("RGB")
 
 

@@ -1,0 +1,122 @@
+"""The page, running as a user runs it, with two small models; and a browser to look at it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Error as PlaywrightError
+
+from retina.images.prepare import Preprocessing
+from retina.models.architectures import build
+from retina.models.checkpoint import save_checkpoint
+from retina.models.config import METRICS_FILE, CheckpointConfig, DataSource, StartedFrom
+
+REPOSITORY = Path(__file__).parents[2]
+GOLDENS = Path(__file__).parent / "goldens"
+# Drawn once by retina.datasets.synthetic.draw_fundus(2, seed=11, size=256), and kept as a file so
+# that the goldens do not change with the drawing.
+PHOTOGRAPH = GOLDENS / "photograph.png"
+
+MATRIX = [[50, 4, 1, 0, 0], [6, 9, 5, 0, 0], [3, 6, 30, 4, 2], [0, 0, 5, 6, 1], [0, 0, 3, 2, 8]]
+STARTED_FROM = StartedFrom("file", "weights of a test", "0" * 64)
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+def make_checkpoint(folder: Path, seed: int, config: CheckpointConfig) -> None:
+    """A ResNet-18 that NumPy's generator fills, so that PyTorch's may change."""
+    generator = np.random.default_rng(seed)
+    model = build(config.architecture)
+    for name, weights in model.named_parameters():
+        if weights.dim() > 1:
+            spread = np.sqrt(2 / np.prod(weights.shape[1:]))
+            values = generator.normal(0, spread, tuple(weights.shape))
+            weights.data = torch.from_numpy(values.astype(np.float32))
+        elif name == "fc.bias":
+            weights.data.zero_()
+    save_checkpoint(folder, model, config)
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoints")
+    config = CheckpointConfig(
+        name="resnet18-scratch",
+        architecture="resnet18",
+        preprocessing=Preprocessing(size=128),
+        data=DataSource("nothing", rows=0, fingerprint="", terms="none"),
+        temperature=40.0,
+        heatmap_scale=4.0,
+    )
+    make_checkpoint(folder / "resnet18-scratch", 4, config)
+    metrics = {"n": int(np.sum(MATRIX)), "confusion_matrix": MATRIX}
+    (folder / "resnet18-scratch" / METRICS_FILE).write_text(json.dumps(metrics))
+    pretrained = replace(config, name="resnet18-pretrained", initial_weights=STARTED_FROM)
+    make_checkpoint(folder / "resnet18-pretrained", 6, pretrained)
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(*flags: str) -> Iterator[str]:
+    """``python app.py`` on a free port; gives its address, and ends it as Ctrl-C does."""
+    port = free_port()
+    command = [sys.executable, "app.py", "--port", str(port), *flags]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            assert f"http://127.0.0.1:{port}/" in line, "the page did not open; see stderr above"
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+@pytest.fixture(scope="session")
+def address(checkpoints: Path) -> Iterator[str]:
+    with served("--checkpoints", str(checkpoints)) as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        except PlaywrightError as error:
+            pytest.fail(
+                "there is no Chromium for the browser tests: run `python -m playwright install "
+                f"chromium`, or install your system's chromium or google-chrome. {error}"
+            )
+        yield browser
+        browser.close()
