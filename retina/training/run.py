@@ -43,7 +43,7 @@ def train_run(
     resume: bool = False,
     compiled: bool = False,
 ) -> None:
-    """Train one run and leave its checkpoint in ``folder``; the figures and the card are written last.
+    """Train one run and leave its checkpoint in ``folder``; figures and card are written last.
 
     Temperature, operating point and the heatmap's scale are taken from validation. Only then is
     the test part opened, once, with the network as it was read back from the saved file.
