@@ -1,18 +1,47 @@
 """The figures of the lab report, on matplotlib's own ``Figure``: no pyplot, safe in a server."""
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.lines import Line2D
+from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from retina.atomic import replacing
 from retina.scale import LABELS, NUM_GRADES
 
-RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+INK, GREY, FAINT, PAPER = "#1a1a1a", "#6b7480", "#d9dde2", "#ffffff"
+RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
+
+# What stands for each colour on a dark page. Text on the cells of a matrix has colours of its own,
+# which are not among them.
+DARK = {
+    INK: "#e8eaed",
+    GREY: "#a3acb7",
+    FAINT: "#3d444d",
+    PAPER: "#1a1e23",
+    "#0072b2": "#56b4e9",
+    "#d55e00": "#f08c4a",
+    "#009e73": "#3cc79c",
+    "#cc79a7": "#e3a3c6",
+}
+CELL_INK, CELL_PAPER = "#16202b", "#fdfdfd"
+
+_DPI = 150
+_HALF = (6.4, 5.3)
+_TOGETHER = len(RUN_COLOURS)
+_BASELINE: dict[str, Any] = {"color": GREY, "linewidth": 1.3, "linestyle": (0, (1, 2))}
 
 
 def row_shares(matrix: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
@@ -28,7 +57,9 @@ def row_shares(matrix: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
     return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
 
-def confusion_matrix_figure(matrix: Sequence[Sequence[int]], title: str) -> Figure:
+def confusion_matrix_figure(
+    matrix: Sequence[Sequence[int]], title: str, note: str | None = None
+) -> Figure:
     """A row-normalised confusion matrix, darker blue for larger shares.
 
     Each cell shows the share of its row, and the count below it.
@@ -36,68 +67,242 @@ def confusion_matrix_figure(matrix: Sequence[Sequence[int]], title: str) -> Figu
     Args:
         matrix: (5, 5) counts, rows are the truth, columns what the model answered.
         title: Above it.
+        note: A second line below the title, such as what the run started from.
     """
     counts = np.asarray(matrix)
     shares = row_shares(matrix)
-    figure = Figure(figsize=(6.4, 5.8), layout="constrained")
+    figure = Figure(figsize=_HALF, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
     for row in range(NUM_GRADES):
+        empty = counts[row].sum() == 0
         for column in range(NUM_GRADES):
-            axes.text(
-                column,
-                row,
-                f"{shares[row, column]:.0%}\n({counts[row, column]})",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if shares[row, column] > 0.5 else "#1a1a1a",
-            )
+            colour = CELL_PAPER if shares[row, column] > 0.5 else CELL_INK
+            place: dict[str, Any] = {"ha": "center", "color": colour}
+            share = "–" if empty else f"{shares[row, column]:.0%}"
+            axes.text(column, row, share, va="bottom", fontsize=12, **place)
+            axes.text(column, row + 0.06, f"{counts[row, column]}", va="top", fontsize=8.5, **place)
     names = [label.replace(" DR", "\nDR") if len(label) > 8 else label for label in LABELS]
     axes.set_xticks(range(NUM_GRADES), names)
     axes.set_yticks(range(NUM_GRADES), names)
-    axes.set_xlabel("The model's grade")
-    axes.set_ylabel("True grade")
-    axes.set_title(title)
-    figure.colorbar(image, ax=axes, shrink=0.8, format="{x:.0%}", label="Share of the true grade")
+    axes.set_xticks(np.arange(0.5, NUM_GRADES - 1), minor=True)
+    axes.set_yticks(np.arange(0.5, NUM_GRADES - 1), minor=True)
+    axes.grid(which="minor", color=PAPER, linewidth=2)
+    axes.tick_params(which="both", length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("The model's grade", labelpad=8)
+    axes.set_ylabel("True grade", labelpad=8)
+    _head(figure, title, note)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=30, format="{x:.0%}")
+    bar.set_label("Share of the true grade")
+    bar.outline.set_visible(False)
+    bar.ax.tick_params(length=0)
+    _ink(figure)
     return figure
 
 
-def accuracy_trend_figure(histories: Mapping[str, pd.DataFrame], title: str) -> Figure:
-    """Accuracy by epoch, several runs in one figure.
+def accuracy_trend_figure(
+    histories: Mapping[str, pd.DataFrame],
+    title: str,
+    best_epochs: Mapping[str, int] | None = None,
+    baseline: float | None = None,
+    limits: tuple[float, float] | None = None,
+) -> Figure:
+    """Accuracy by epoch: training dashed, validation solid.
+
+    Up to four runs share one pair of axes; more get one each, on common scales.
 
     Args:
-        histories: A run's name to its ``history.csv``; training accuracy is drawn dashed,
-            validation accuracy solid.
+        histories: A run's label to its ``history.csv``.
         title: Above it.
+        best_epochs: A run's label to the epoch that was chosen, which gets a ring.
+        baseline: Accuracy, 0 to 1, of always giving the most frequent answer.
+        limits: Lowest and highest accuracy of the axis, so that figures can be set side by side.
     """
-    figure = Figure(figsize=(7.2, 4.6), layout="constrained")
-    axes = figure.add_subplot()
-    for colour, (name, history) in zip(RUN_COLOURS, histories.items(), strict=False):
-        for column, style, part in (
-            ("train_accuracy", "--", "training"),
-            ("validation_accuracy", "-", "validation"),
-        ):
-            axes.plot(
-                history["epoch"],
-                history[column],
-                style,
-                color=colour,
-                marker="o",
-                markersize=3,
-                label=f"{name}, {part}",
-            )
-    axes.set_xlabel("Epoch")
-    axes.set_ylabel("Accuracy")
-    axes.yaxis.set_major_formatter("{x:.0%}")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    axes.set_title(title)
+    together = len(histories) <= _TOGETHER
+    columns = 1 if together else 3
+    rows = 1 if together else -(-len(histories) // columns)
+    wide = (10.2, 5.4) if together else (10.2, 2.5 * rows + 1.2)
+    figure = Figure(figsize=_HALF if len(histories) <= 2 else wide, layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for index, (label, history) in enumerate(histories.items()):
+        axes = grid[0 if together else index]
+        colour = RUN_COLOURS[index if together else 0]
+        _trend(axes, history, colour, (best_epochs or {}).get(label))
+        if not together:
+            axes.set_title(label, fontsize=9, loc="left")
+    panels = 1 if together else len(histories)
+    for index, axes in enumerate(grid):
+        axes.set_visible(index < panels)
+        if baseline is not None:
+            axes.axhline(baseline, **_BASELINE)
+        axes.grid(color=FAINT, linewidth=0.7)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        axes.spines["bottom"].set_color(GREY)
+        lowest = index + columns >= panels
+        axes.tick_params(length=0, labelbottom=lowest)
+        axes.set_xlabel("Epoch" if lowest else "")
+    grid[0].set_ylim(limits)
+    grid[0].yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
+    grid[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+    grid[0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    figure.supylabel("Accuracy", fontsize=10)
+    _head(figure, title, None)
+    _trend_legend(figure, [*histories] if together else [], bool(best_epochs), baseline is not None)
+    _ink(figure)
     return figure
+
+
+def imbalance_figure(
+    table: pd.DataFrame, title: str, plain: str | None = None, baseline: float | None = None
+) -> Figure:
+    """Accuracy beside kappa and the recall of each grade: a row a variant, a dot a number.
+
+    Args:
+        table: Indexed by the variants' labels; a column of numbers a metric, the first of them
+            accuracy. What is undefined is NaN.
+        title: Above it.
+        plain: The label of the variant that the others are measured against: each of theirs is
+            joined to its dot's place.
+        baseline: Accuracy, 0 to 1, of always giving the most frequent answer.
+    """
+    figure = Figure(figsize=(11, 0.36 * len(table) + 1.7), layout="constrained")
+    panels = figure.subplots(1, len(table.columns), sharey=True, squeeze=False).ravel()
+    rows = np.arange(len(table))
+    low = min(0.0, float(np.nan_to_num(table.to_numpy(dtype=float)).min()))
+    for axes, (name, values) in zip(panels, table.items(), strict=True):
+        axes.set_xlim(low - 0.45, 1.45)
+        axes.set_title(str(name), fontsize=9.5)
+        axes.vlines([0, 1], -0.5, len(table) - 0.5, color=FAINT, linewidth=0.8)
+        reference = values.get(plain, np.nan)
+        if np.isfinite(reference):
+            axes.axvline(reference, color=GREY, linewidth=1)
+            axes.hlines(rows, reference, values, color=RUN_COLOURS[0], linewidth=2.5)
+        axes.plot(values, rows, "o", color=RUN_COLOURS[0], markersize=7)
+        for row, value in enumerate(values):
+            undefined = not np.isfinite(value)
+            side = -1 if value < reference else 1
+            axes.annotate(
+                "undefined" if undefined else f"{value:.2f}".replace("-", "−"),
+                (low if undefined else value, row),
+                xytext=(0 if undefined else 7 * side, 0),
+                textcoords="offset points",
+                ha="right" if side < 0 else "left",
+                va="center",
+                fontsize=8.5,
+            )
+        axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+    if baseline is not None:
+        panels[0].axvline(baseline, **_BASELINE)
+    panels[0].set_yticks(rows, [str(label) for label in table.index])
+    panels[0].set_ylim(len(table) - 0.5, -0.5)
+    notes = [
+        *(["Grey line: the run without any of it."] if plain is not None else []),
+        *(["Dotted: always the most frequent grade."] if baseline is not None else []),
+    ]
+    _head(figure, title, " ".join(notes) or None)
+    _ink(figure)
+    return figure
+
+
+def in_the_dark(figure: Figure) -> Figure:
+    """Recolour a figure of this module, in place, for a dark page that shines through it."""
+    figure.patch.set_alpha(0.0)
+    for axes in figure.axes:
+        axes.patch.set_alpha(0.0)
+        axes.tick_params(labelcolor=DARK[INK])
+        for image in axes.images:
+            image.set_alpha(0.88)
+    for artist in figure.findobj(_has_colour):
+        if isinstance(artist, LineCollection):
+            artist.set_color([_dark(colour) for colour in artist.get_color()])
+        elif isinstance(artist, Text | Line2D):
+            artist.set_color(_dark(artist.get_color()))
+        if isinstance(artist, Line2D):
+            artist.set_markeredgecolor(_dark(artist.get_markeredgecolor()))
+    return figure
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
 
 
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, atomically."""
     with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=150)
+        temporary.write_bytes(png(figure))
+
+
+def _trend(axes: Axes, history: pd.DataFrame, colour: str, best_epoch: int | None) -> None:
+    line = {"color": colour, "linewidth": 1.8, "marker": "o", "markersize": 3.5}
+    axes.plot(history["epoch"], history["train_accuracy"], linestyle="--", **line)  # type: ignore[arg-type]
+    axes.plot(history["epoch"], history["validation_accuracy"], linestyle="-", **line)  # type: ignore[arg-type]
+    chosen = history[history["epoch"] == best_epoch]
+    ring = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.5}
+    axes.plot(chosen["epoch"], chosen["validation_accuracy"], "o", color=colour, **ring)  # type: ignore[arg-type]
+
+
+def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: bool) -> None:
+    """What the colours mean, and beside it what the lines mean."""
+    entries = [
+        ("training", Line2D([], [], color=GREY, linestyle="--")),
+        ("validation", Line2D([], [], color=GREY)),
+    ]
+    if chosen:
+        ring = Line2D([], [], color=GREY, linestyle="", marker="o", markersize=8)
+        ring.set_markerfacecolor("none")
+        entries.append(("chosen epoch", ring))
+    if baseline:
+        entries.append(("most frequent grade, test part", Line2D([], [], **_BASELINE)))
+    columns = len(entries)
+    if runs:
+        columns = 2
+        colours = [
+            (label, Line2D([], [], color=colour, linewidth=4))
+            for label, colour in zip(runs, RUN_COLOURS, strict=False)
+        ]
+        nothing = [("", Line2D([], [], linestyle=""))]
+        height = max(len(colours), len(entries))
+        entries = [
+            *colours,
+            *nothing * (height - len(colours)),
+            *entries,
+            *nothing * (height - len(entries)),
+        ]
+    figure.legend(
+        [line for _, line in entries],
+        [label for label, _ in entries],
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=8.5,
+    )
+
+
+def _head(figure: Figure, title: str, note: str | None) -> None:
+    lines = fill(title, 62) if note is None else f"{fill(title, 62)}\n{fill(note, 72)}"
+    figure.suptitle(lines, fontsize=12 if note is None else 11)
+
+
+def _ink(figure: Figure) -> None:
+    """Give all text that has matplotlib's black the ink of this module, and no mathematics."""
+    for axes in figure.axes:
+        axes.tick_params(labelcolor=INK)
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_parse_math(False)
+        if to_hex(text.get_color()) == "#000000":
+            text.set_color(INK)
+
+
+def _dark(colour: Any) -> str:
+    return DARK.get(to_hex(colour), to_hex(colour))
+
+
+def _has_colour(artist: Artist) -> bool:
+    return isinstance(artist, Text | Line2D | LineCollection)

@@ -1,0 +1,228 @@
+"""The report of an experiment: one HTML file that needs nothing else, figures and numbers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from retina.atomic import write_text
+from retina.errors import SettingsError
+from retina.reporting.findings import (
+    ONE_GRADE_SHARE,
+    OVERFITTING_GAP,
+    Study,
+    decimal,
+    findings,
+    percent,
+    summary,
+)
+from retina.reporting.finished_runs import (
+    FinishedRun,
+    comparison_table,
+    finished_runs,
+    interval,
+    labels,
+    number,
+    read_finished_run,
+)
+from retina.reporting.report_figures import draw_figures
+from retina.scale import LABELS, NOT_ASSESSED, NUM_GRADES, RESEARCH_ONLY
+from retina.version import __version__
+
+__all__ = [
+    "FinishedRun",
+    "Study",
+    "comparison_table",
+    "finished_runs",
+    "read_finished_run",
+    "write_experiment_report",
+]
+
+REPORT_FILE = "report.html"
+
+# Table 1 of the lab's report: accuracy at its best epoch on 7,025 EyePACS photographs.
+LAB_ACCURACY = {
+    ("resnet18", "scratch"): 0.7312,
+    ("resnet18", "pretrained"): 0.8152,
+    ("resnet50", "scratch"): 0.7224,
+    ("resnet50", "pretrained"): 0.8260,
+}
+TITLES: dict[Study, str] = {
+    "comparison": "Comparison of training runs",
+    "ablation": "Ablation: augmentation and normalisation",
+    "imbalance": "Imbalance: sampling and loss",
+}
+# What `training` holds that is no setting: it names the run, or says how it went.
+NO_SETTING = {"architecture", "start", "variant"}
+WORDS = {
+    "lr": "learning rate",
+    "amp": "mixed precision",
+    "crop": "cropped to the retina",
+    "size": "side of the square, px",
+    "interpolation": "resized with",
+    "mean": "mean of red, green, blue",
+    "std": "deviation of red, green, blue",
+}
+OUTCOMES = {"best_epoch", "best_validation_kappa", "seconds", "device", "torch"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number in the headline table: ``share``, 0 to 1, is how dark its ground is."""
+
+    text: str
+    bounds: str | None = None
+    share: float | None = None
+
+
+def write_experiment_report(
+    output: Path,
+    runs: Sequence[FinishedRun],
+    *,
+    study: Study,
+    remarks: Sequence[str],
+    gap: str | None,
+    command: str,
+) -> None:
+    """Write ``report.html``, ``comparison.csv`` and the figures, each whole or not at all.
+
+    The figures are ``accuracy-trend-ARCHITECTURE.png``, ``confusion-matrix-NAME.png``, and
+    ``ablation.png`` or ``imbalance.png`` for that study.
+
+    Args:
+        output: Made if it is not there.
+        runs: At least one, in the order in which they are to be shown.
+        study: What the runs have in common.
+        remarks: Sentences on the data, its parts and what they do not keep apart.
+        gap: Why runs that were asked for are missing; None where none are.
+        command: That led here, to be shown as it is.
+
+    Raises:
+        SettingsError: there is no run.
+        OSError: the file system refused.
+    """
+    if not runs:
+        raise SettingsError("there is no finished run to report on: train one first")
+    write_text(output / "comparison.csv", comparison_table(runs).to_csv(index=False))
+    environment = Environment(
+        loader=PackageLoader("retina.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page = environment.get_template("experiment_report.html").render(
+        title=TITLES[study],
+        command=command,
+        summary=summary(runs),
+        gap=gap,
+        figures=draw_figures(output, runs, study),
+        headline=_headline(runs),
+        runs=list(zip(labels(runs), runs, strict=True)),
+        settings=_settings(runs),
+        remarks=remarks,
+        findings=findings(runs, study),
+        cropped=all(run.config.preprocessing.crop for run in runs),
+        overfitting_gap=OVERFITTING_GAP,
+        one_grade_share=ONE_GRADE_SHARE,
+        research_only=RESEARCH_ONLY,
+        not_assessed=NOT_ASSESSED,
+        version=__version__,
+        percent=percent,
+        decimal=decimal,
+        number=number,
+        duration=_duration,
+    )
+    write_text(output / REPORT_FILE, page)
+
+
+def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
+    """The columns' names, and a row of cells a run, with the lab's accuracy where it has one."""
+    truths = {tuple(run.confusion_matrix.sum(axis=1).tolist()) for run in runs}
+    lab = [
+        None if run.variant else LAB_ACCURACY.get((run.config.architecture, run.start))
+        for run in runs
+    ]
+    return {
+        "grades": LABELS,
+        "truths": truths.pop() if len(truths) == 1 else None,
+        "has_lab": any(lab),
+        "has_bounds": any(interval(run.metric("accuracy")) for run in runs),
+        "rows": [
+            {
+                "label": label,
+                "warning": run.not_imagenet,
+                "lab": None if value is None else f"{value:.2%}",
+                "accuracy": _cell(run, "accuracy", lambda v: percent(v, 2)),
+                "baseline": _cell(run, "majority_baseline_accuracy", lambda v: percent(v, 2)),
+                "kappa": _cell(run, "quadratic_weighted_kappa", decimal),
+                "balanced": _cell(run, "balanced_accuracy", percent),
+                "recalls": [
+                    _cell(run, f"recall_{grade}", _hundredths, shaded=True)
+                    for grade in range(NUM_GRADES)
+                ],
+                "more": [_cell(run, name, decimal) for name in _MORE],
+            }
+            for label, run, value in zip(labels(runs), runs, lab, strict=True)
+        ],
+    }
+
+
+_MORE = ("referable_auroc", "referable_sensitivity", "referable_specificity", "macro_f1")
+
+
+def _cell(
+    run: FinishedRun, name: str, form: Callable[[float | None], str], shaded: bool = False
+) -> Cell:
+    value, bounds = run.value(name), interval(run.metric(name))
+    return Cell(
+        form(value),
+        None if bounds is None else f"{form(bounds[0])}–{form(bounds[1])}",
+        value if shaded else None,
+    )
+
+
+def _hundredths(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:
+    """What all runs have in common, and what differs between them."""
+    each = []
+    for run in runs:
+        preparation = run.config.preprocessing.to_json()
+        settings = {k: v for k, v in run.training.items() if k not in NO_SETTING | OUTCOMES}
+        settings.setdefault("epochs", run.epochs)
+        settings.pop("image_size", None)
+        each.append({k: _words(v) for k, v in {**settings, **preparation}.items()})
+    names = list(dict.fromkeys(name for settings in each for name in settings))
+    rows = {name: [settings.get(name, "not recorded") for settings in each] for name in names}
+    common = {name: values[0] for name, values in rows.items() if len(set(values)) == 1}
+    differing = {name: values for name, values in rows.items() if len(set(values)) > 1}
+    return {
+        "common": {
+            WORDS.get(name, name.replace("_", " ")): value for name, value in common.items()
+        },
+        "differing": [WORDS.get(name, name.replace("_", " ")) for name in differing],
+        "values": list(zip(*differing.values(), strict=True)) or [()] * len(runs),
+    }
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_words(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: Any) -> str:
+    value = number(seconds)
+    if value is None:
+        return "–"
+    if value < 120:
+        return f"{value:.0f} s"
+    minutes = round(value / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"

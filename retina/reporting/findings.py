@@ -1,0 +1,250 @@
+"""What follows from the figures of some runs, in sentences: no claim without its number."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from retina.reporting.finished_runs import FinishedRun, interval, labels
+from retina.scale import LABELS
+
+Study = Literal["comparison", "ablation", "imbalance"]
+
+LOW_RECALL = 0.3
+ONE_GRADE_SHARE = 0.9
+OVERFITTING_GAP = 0.05
+
+_KAPPA = "quadratic_weighted_kappa"
+
+
+def percent(value: float | None, digits: int = 1) -> str:
+    """A share, 0 to 1, as ``73.1%``; a dash where it is undefined."""
+    return "–" if value is None else f"{value:.{digits}%}".replace("-", "−")
+
+
+def decimal(value: float | None) -> str:
+    """A number with three decimals and a proper minus; a dash where it is undefined."""
+    return "–" if value is None else f"{value:.3f}".replace("-", "−")
+
+
+def summary(runs: Sequence[FinishedRun]) -> str:
+    """Two sentences: the best kappa with its accuracy, and how many runs beat the baseline."""
+    named = list(zip(labels(runs), runs, strict=True))
+    scored = [(label, run) for label, run in named if run.value(_KAPPA) is not None]
+    above = [run for run in runs if (_above_baseline(run) or 0) > 0]
+    if not scored:
+        first = "Quadratic weighted kappa is undefined for every run."
+    else:
+        label, best = max(scored, key=lambda pair: pair[1].value(_KAPPA) or 0.0)
+        rank = "reaches a {} of" if len(runs) == 1 else "has the highest {}:"
+        first = (
+            f"{_named(label, best)} {rank.format('quadratic weighted kappa')} "
+            f"{_with_interval(best, _KAPPA)}, with an accuracy of "
+            f"{percent(best.value('accuracy'))} on the {best.pictures:,} pictures of its test part."
+        )
+    baseline = _range([run.value("majority_baseline_accuracy") for run in runs])
+    if len(runs) == 1:
+        verdict = "above" if above else "not above"
+        second = (
+            f"Its accuracy is {verdict} the {baseline} of always answering the most frequent grade."
+        )
+    else:
+        all_of_them = len(above) == len(runs)
+        count = f"{_word(len(above))} of the".capitalize() if not all_of_them else "All"
+        second = (
+            f"{count} {_word(len(runs))} runs {'has' if len(above) < 2 else 'have'} an accuracy "
+            f"above the {baseline} of always answering the most frequent grade."
+        )
+    return f"{first} {second}"
+
+
+def findings(runs: Sequence[FinishedRun], study: Study) -> list[tuple[str, list[str]]]:
+    """What follows, by heading: first between the runs, then for each of them.
+
+    Args:
+        runs: At least one.
+        study: ``comparison`` sets pretrained against scratch; the others set each variant against
+            the first run of its depth and start.
+    """
+    between = [*_comparable(runs), _resolution(runs)]
+    between += _pretrained_minus_scratch(runs) if study == "comparison" else _variants(runs)
+    heading = "Between the runs" if len(runs) > 1 else "The test part"
+    of_each = [(label, _of_one(run)) for label, run in zip(labels(runs), runs, strict=True)]
+    return [(heading, between), *of_each]
+
+
+def _of_one(run: FinishedRun) -> list[str]:
+    return [_baseline(run), _most_frequent_answer(run), _recalls(run), *_last_epoch(run)]
+
+
+def _baseline(run: FinishedRun) -> str:
+    above = _above_baseline(run)
+    if above is None:
+        return "Its accuracy is undefined."
+    place = "exactly at" if above == 0 else f"{_points(abs(above))} {_side(above)}"
+    return (
+        f"Accuracy {_with_interval(run, 'accuracy')} is {place} the majority baseline of "
+        f"{percent(run.value('majority_baseline_accuracy'))}."
+    )
+
+
+def _most_frequent_answer(run: FinishedRun) -> str:
+    matrix = run.confusion_matrix
+    if not matrix.sum():
+        return "Its test part is empty."
+    answer = int(matrix.sum(axis=0).argmax())
+    share = matrix[:, answer].sum() / matrix.sum()
+    truth = matrix[answer].sum() / matrix.sum()
+    if share >= ONE_GRADE_SHARE:
+        return (
+            f"It answers {LABELS[answer]} nearly always: to {percent(share)} of the pictures, "
+            f"where {percent(truth)} are."
+        )
+    return (
+        f"Its most frequent answer is {LABELS[answer]}: to {percent(share)} of the pictures, "
+        f"where {percent(truth)} are."
+    )
+
+
+def _recalls(run: FinishedRun) -> str:
+    recalls = [run.value(f"recall_{grade}") for grade in range(len(LABELS))]
+    rows = run.confusion_matrix.sum(axis=1)
+    low = [
+        f"{LABELS[grade]} {recall:.2f} (n = {rows[grade]:,})"
+        for grade, recall in enumerate(recalls)
+        if recall is not None and recall < LOW_RECALL
+    ]
+    absent = [LABELS[grade] for grade, recall in enumerate(recalls) if recall is None]
+    sentence = f"Recall is under {LOW_RECALL:.2f} for " + ", ".join(low) + "."
+    if not low:
+        known = [recall for recall in recalls if recall is not None]
+        lowest = f": the lowest is {min(known):.2f}" if known else ""
+        sentence = f"No grade has a recall under {LOW_RECALL:.2f}{lowest}."
+    return sentence + (f" Recall is undefined for {', '.join(absent)}." if absent else "")
+
+
+def _last_epoch(run: FinishedRun) -> list[str]:
+    last = run.history.iloc[-1]
+    training, validation = float(last["train_accuracy"]), float(last["validation_accuracy"])
+    sentences = []
+    if math.isfinite(training) and math.isfinite(validation):
+        gap = _minus(training, validation) or 0.0
+        verdict = "a sign of overfitting" if gap > OVERFITTING_GAP else "no sign of overfitting"
+        sentences.append(
+            f"At the last epoch, {int(last['epoch'])}, accuracy is {percent(training)} in training "
+            f"and {percent(validation)} on validation: {_points(abs(gap))} "
+            f"{'more' if gap >= 0 else 'less'} in training, {verdict}."
+        )
+    if run.epochs > 1 and run.best_epoch == run.epochs:
+        sentences.append(
+            f"Validation chose the last of {run.epochs} epochs: more of them may still help."
+        )
+    return sentences
+
+
+def _comparable(runs: Sequence[FinishedRun]) -> list[str]:
+    parts = {(run.config.data.fingerprint, run.training.get("seed"), run.pictures) for run in runs}
+    if len(parts) == 1:
+        return []
+    sizes = " and ".join(f"{size:,}" for size in sorted({run.pictures for run in runs}))
+    return [
+        f"The runs do not share one test part (they hold {sizes} pictures, from data or splits "
+        "that differ), so the differences between them say little."
+    ]
+
+
+def _resolution(runs: Sequence[FinishedRun]) -> str:
+    """How fine the test part can tell: the normal approximation of a binomial share."""
+    size = min(run.pictures for run in runs)
+    shares = [value for run in runs if (value := run.value("accuracy")) is not None]
+    if not (size and shares):
+        return "The test part is too small to say anything."
+    share = float(np.median(shares))
+    error = math.sqrt(share * (1 - share) / size)
+    return (
+        f"The test part holds {size:,} pictures: an accuracy near {percent(share)} is uncertain by "
+        f"±{_points(1.96 * error)} (95%, by its size alone, of one training run each)."
+    )
+
+
+def _pretrained_minus_scratch(runs: Sequence[FinishedRun]) -> list[str]:
+    named = list(zip(labels(runs), runs, strict=True))
+    return [
+        _difference(label, run, other_label, other)
+        for label, run in named
+        for other_label, other in named
+        if (run.start, other.start) == ("pretrained", "scratch")
+        and (run.config.architecture, run.variant) == (other.config.architecture, other.variant)
+    ]
+
+
+def _variants(runs: Sequence[FinishedRun]) -> list[str]:
+    first: dict[tuple[str, str], tuple[str, FinishedRun]] = {}
+    sentences = []
+    for label, run in zip(labels(runs), runs, strict=True):
+        key = (run.config.architecture, run.start)
+        if key in first:
+            sentences.append(_difference(label, run, *first[key]))
+        else:
+            first[key] = label, run
+    return sentences
+
+
+def _difference(label: str, run: FinishedRun, other_label: str, other: FinishedRun) -> str:
+    kappa, before = run.value(_KAPPA), other.value(_KAPPA)
+    gain = _minus(kappa, before)
+    accuracy_gain = _minus(run.value("accuracy"), other.value("accuracy"))
+    name = _named(label, run)
+    if gain is None or accuracy_gain is None:
+        return f"{name} cannot be set against {other_label}: kappa is undefined for one of them."
+    return (
+        f"{name} minus {_named(other_label, other)}: kappa {_signed(gain)} ({decimal(before)} to "
+        f"{decimal(kappa)}), accuracy {_points(accuracy_gain, signed=True)}."
+    )
+
+
+def _named(label: str, run: FinishedRun) -> str:
+    return f"{label} ({run.not_imagenet})" if run.not_imagenet else label
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "−")
+
+
+def _above_baseline(run: FinishedRun) -> float | None:
+    return _minus(run.value("accuracy"), run.value("majority_baseline_accuracy"))
+
+
+def _minus(value: float | None, other: float | None) -> float | None:
+    """The difference of two numbers as the sentences show them, with three decimals."""
+    if value is None or other is None:
+        return None
+    return round(round(value, 3) - round(other, 3), 3)
+
+
+def _with_interval(run: FinishedRun, name: str) -> str:
+    form = percent if name == "accuracy" else decimal
+    bounds = interval(run.metric(name))
+    return form(run.value(name)) + (f" ({form(bounds[0])} to {form(bounds[1])})" if bounds else "")
+
+
+def _range(values: Sequence[float | None]) -> str:
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return "–"
+    low, high = percent(known[0]), percent(known[-1])
+    return low if low == high else f"{low} to {high}"
+
+
+def _word(count: int) -> str:
+    words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    return words[count] if count < len(words) else str(count)
+
+
+def _points(share: float, signed: bool = False) -> str:
+    return f"{100 * share:{'+' if signed else ''}.1f} points".replace("-", "−")
+
+
+def _side(difference: float) -> str:
+    return "above" if difference > 0 else "below"

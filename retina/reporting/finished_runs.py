@@ -1,0 +1,270 @@
+"""Training runs as they lie on the disk, and the table that compares them."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from retina.errors import CheckpointError
+from retina.models.config import (
+    CONFIG_FILE,
+    METRICS_FILE,
+    CheckpointConfig,
+    read_config,
+    read_metrics,
+)
+from retina.scale import NUM_GRADES
+
+HISTORY_FILE = "history.csv"
+ACCURACY_COLUMNS = ["epoch", "train_accuracy", "validation_accuracy"]
+
+METRICS = (
+    "accuracy",
+    "majority_baseline_accuracy",
+    "balanced_accuracy",
+    "quadratic_weighted_kappa",
+    "macro_f1",
+    *(f"recall_{grade}" for grade in range(NUM_GRADES)),
+    "referable_sensitivity",
+    "referable_specificity",
+    "referable_auroc",
+)
+"""The metrics of ``comparison.csv``, in its order."""
+
+_STARTS = ("scratch", "pretrained")
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run whose test part has been opened.
+
+    Attributes:
+        folder: Where it was read from.
+        config: Its ``config.json``.
+        metrics: Its ``metrics.json``, of the test part; figures are numbers, ``{value, low, high}``
+            or None.
+        history: Its ``history.csv``, a row an epoch.
+    """
+
+    folder: Path
+    config: CheckpointConfig
+    metrics: dict[str, Any]
+    history: pd.DataFrame
+
+    @property
+    def name(self) -> str:
+        """Such as ``resnet18-scratch``."""
+        return self.config.name
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """Settings and outcome of training, as far as they were recorded."""
+        return dict(self.config.training or {})
+
+    @property
+    def start(self) -> str:
+        """``scratch`` or ``pretrained``; by the name where it is not recorded."""
+        return str(self.training.get("start") or self._suffix.partition("-")[0])
+
+    @property
+    def variant(self) -> str:
+        """What tells the run from its sisters in a study; empty for none."""
+        return str(self.training.get("variant", self._suffix.partition("-")[2]))
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return len(self.history)
+
+    @property
+    def best_epoch(self) -> int | None:
+        """The epoch that validation chose, from 1; None where it cannot be told."""
+        recorded = number(self.training.get("best_epoch"))
+        return None if recorded is None else int(recorded)
+
+    @property
+    def confusion_matrix(self) -> npt.NDArray[np.int64]:
+        """(5, 5) counts; rows are the truth."""
+        return np.asarray(self.metrics["confusion_matrix"], dtype=np.int64)
+
+    @property
+    def pictures(self) -> int:
+        """The size of the test part."""
+        return int(self.confusion_matrix.sum())
+
+    @property
+    def not_imagenet(self) -> str | None:
+        """What a pretrained run started from, in words, where that was not ImageNet; else None."""
+        initial = self.config.initial_weights
+        if self.start == "scratch" or initial.kind == "imagenet":
+            return None
+        return f"started from {initial.source}, not from ImageNet"
+
+    def metric(self, name: str) -> Any:
+        """A metric of ``METRICS`` as ``metrics.json`` has it; None where it has none."""
+        group, _, rest = name.partition("_")
+        if group == "recall":
+            recall = self.metrics.get("recall") or []
+            return recall[int(rest)] if int(rest) < len(recall) else None
+        if group == "referable":
+            return (self.metrics.get("referable") or {}).get(rest)
+        return self.metrics.get(name)
+
+    def value(self, name: str) -> float | None:
+        """A metric of ``METRICS`` as a number."""
+        return number(self.metric(name))
+
+    @property
+    def _suffix(self) -> str:
+        return self.name.removeprefix(self.config.architecture).lstrip("-")
+
+
+def number(metric: Any) -> float | None:
+    """The value of a metric; None where it is undefined."""
+    value = metric.get("value") if isinstance(metric, dict) else metric
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def interval(metric: Any) -> tuple[float, float] | None:
+    """The confidence interval of a metric; None where it was given without one."""
+    if not isinstance(metric, dict):
+        return None
+    low, high = number(metric.get("low")), number(metric.get("high"))
+    return None if low is None or high is None else (low, high)
+
+
+def read_finished_run(folder: Path) -> FinishedRun:
+    """Read a run's folder; its weights are not loaded.
+
+    Raises:
+        CheckpointError: a file is missing or cannot be used; the message names it.
+    """
+    config = read_config(folder)
+    metrics = read_metrics(folder)
+    if metrics is None:
+        raise CheckpointError(
+            f"{folder} has no {METRICS_FILE}: the run is not finished, go on with --resume, or "
+            "leave it out"
+        )
+    try:
+        usable = np.shape(np.asarray(metrics["confusion_matrix"], dtype=np.int64)) == (
+            NUM_GRADES,
+            NUM_GRADES,
+        )
+    except (KeyError, TypeError, ValueError):
+        usable = False
+    if not usable:
+        raise CheckpointError(
+            f"{METRICS_FILE} of {folder} holds no confusion_matrix of {NUM_GRADES} x {NUM_GRADES} "
+            "counts: write it anew with `retina evaluate --json`"
+        )
+    return FinishedRun(folder, config, metrics, _read_history(folder / HISTORY_FILE))
+
+
+def finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
+    """Read runs.
+
+    Args:
+        folders: Each a run's folder, or an output folder, of which every finished run is taken.
+
+    Returns:
+        Each run once; shallow networks before deep ones, scratch before pretrained, then with
+        augmentation and normalisation before those without, then by variant.
+
+    Raises:
+        CheckpointError: a run cannot be used, or a folder holds no finished one.
+    """
+    found: dict[Path, FinishedRun] = {}
+    for folder in folders:
+        members = [folder]
+        if not (folder / CONFIG_FILE).exists():
+            members = sorted(
+                file.parent
+                for file in folder.glob(f"*/{METRICS_FILE}")
+                if (file.parent / CONFIG_FILE).exists()
+            )
+        if not members:
+            raise CheckpointError(
+                f"{folder} holds no finished run: name a run's folder, or an output folder of "
+                "train.py"
+            )
+        for member in members:
+            if member.resolve() not in found:
+                found[member.resolve()] = read_finished_run(member)
+    return sorted(found.values(), key=_order)
+
+
+def labels(runs: Sequence[FinishedRun]) -> list[str]:
+    """A label for each run: its name; where that is not unique, with its output folder before."""
+    names = Counter(run.name for run in runs)
+    taken: Counter[str] = Counter()
+    result = []
+    for run in runs:
+        label = run.name
+        if names[label] > 1:
+            label = f"{run.folder.resolve().parent.name}/{label}"
+        taken[label] += 1
+        result.append(label if taken[label] == 1 else f"{label} ({taken[label]})")
+    return result
+
+
+def comparison_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
+    """The runs as ``comparison.csv`` has them, a row a run.
+
+    Returns:
+        ``model, initial_weights, epochs, best_epoch, n`` and ``METRICS``; behind a metric, where
+        any run has its interval, ``_low`` and ``_high``. What is undefined is missing.
+    """
+    rows: list[dict[str, Any]] = []
+    for label, run in zip(labels(runs), runs, strict=True):
+        row: dict[str, Any] = {
+            "model": label,
+            "initial_weights": run.config.initial_weights.source,
+            "epochs": run.epochs,
+            "best_epoch": run.best_epoch,
+            "n": run.pictures,
+        }
+        for name in METRICS:
+            row[name] = run.value(name)
+            if bounds := interval(run.metric(name)):
+                row[f"{name}_low"], row[f"{name}_high"] = bounds
+        rows.append(row)
+    seen = set().union(*rows)
+    wide = [n for name in METRICS for n in (name, f"{name}_low", f"{name}_high") if n in seen]
+    described = ["model", "initial_weights", "epochs", "best_epoch", "n"]
+    table = pd.DataFrame(rows, columns=described + wide)
+    return table.astype({"best_epoch": "Int64"} | dict.fromkeys(wide, "float64"))
+
+
+def _read_history(file: Path) -> pd.DataFrame:
+    try:
+        history = pd.read_csv(file)
+        history[ACCURACY_COLUMNS] = history[ACCURACY_COLUMNS].astype("float64")
+    except OSError:
+        raise CheckpointError(
+            f"{file.parent} has no readable {file.name}: it is written at every epoch of training, "
+            "so copy it from where the run was trained"
+        ) from None
+    except (ValueError, KeyError):
+        raise CheckpointError(
+            f"{file} must have the columns {', '.join(ACCURACY_COLUMNS)}, in numbers"
+        ) from None
+    if history.empty:
+        raise CheckpointError(f"{file} has no row: the run has not finished an epoch")
+    return history
+
+
+def _order(run: FinishedRun) -> tuple[object, ...]:
+    family, depth = re.fullmatch(r"(.*?)(\d*)", run.config.architecture, re.DOTALL).groups()  # type: ignore[union-attr]
+    start = _STARTS.index(run.start) if run.start in _STARTS else len(_STARTS)
+    lacks = [not run.training.get(name, True) for name in ("augmentation", "normalisation")]
+    return family, int(depth or 0), start, *lacks, run.variant, str(run.folder)
