@@ -46,7 +46,14 @@ def exit_status(command: Callable[[], int]) -> int:
         sys.stderr.close()
         return DONE
     except OSError as error:
-        if error.errno in (errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.EROFS):
+        if error.errno in (
+            errno.ENOENT,
+            errno.EACCES,
+            errno.EISDIR,
+            errno.ENOTDIR,
+            errno.EROFS,
+            errno.EEXIST,
+        ):
             say(f"{error.strerror}: {error.filename}")
             return USER
         say(f"the machine refused: {error}")

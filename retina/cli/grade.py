@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.json and "error" not in answer:
             print(_line(answer), flush=True)
     if options.json:
-        json.dump(answers, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        json.dump(answers, sys.stdout, indent=2, allow_nan=False)
         print()
     return USER if any("error" in answer for answer in answers) else DONE
 

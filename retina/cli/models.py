@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
 
     descriptions = describe_checkpoints(options.checkpoints)
     if options.json:
-        json.dump(descriptions, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        json.dump(descriptions, sys.stdout, indent=2, allow_nan=False)
         print()
         return DONE
     if not descriptions:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from retina.cli.exits import DONE
 
 if TYPE_CHECKING:
+    from retina.reporting.findings import Study
     from retina.training.config import Start
-    from retina.training.plan import Study
 
 HELP = "Train and compare ResNet-18 and ResNet-50, from scratch and pretrained."
 

@@ -16,9 +16,9 @@ from retina.errors import SettingsError, WeightsError
 from retina.models.config import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import read_finished_run, write_experiment_report
+from retina.reporting.findings import Study
 from retina.training.config import RunSettings
 from retina.training.parts import Parts, check_data, read_parts
-from retina.training.plan import Study
 from retina.training.run import train_run
 
 SETTINGS_FILE = "settings.json"

@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal
 
 from retina.datasets.sampling import SAMPLINGS
 from retina.errors import SettingsError
+from retina.reporting.findings import Study
 from retina.training.config import RunSettings, Start
 from retina.training.losses import LOSSES
-
-Study = Literal["comparison", "ablation", "imbalance"]
 
 DEFAULT_MODELS: dict[Study, tuple[str, ...]] = {
     "comparison": ("resnet18", "resnet50"),
