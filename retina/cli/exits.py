@@ -2,8 +2,11 @@
 
 import argparse
 import errno
+import io
+import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from retina.errors import InputError
@@ -12,6 +15,15 @@ DONE = 0
 MACHINE = 1
 USER = 2
 INTERRUPTED = 130
+
+_USERS_PATH = (
+    errno.ENOENT,
+    errno.EACCES,
+    errno.EEXIST,
+    errno.EISDIR,
+    errno.ENOTDIR,
+    errno.EROFS,
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -34,6 +46,20 @@ def exit_status(command: Callable[[], int]) -> int:
     0 done; 1 the machine's fault (disk, memory); 2 the user's input; 130 Ctrl-C. Any other
     exception is a fault of this program and is left to surface.
     """
+    status = _guarded(command)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_stdout()
+    except OSError as error:
+        _discard_stdout()
+        if status != MACHINE:
+            say(f"the machine refused: {error}")
+        return MACHINE
+    return status
+
+
+def _guarded(command: Callable[[], int]) -> int:
     try:
         return command()
     except InputError as error:
@@ -43,17 +69,9 @@ def exit_status(command: Callable[[], int]) -> int:
         print("stopped", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
-        sys.stderr.close()
         return DONE
     except OSError as error:
-        if error.errno in (
-            errno.ENOENT,
-            errno.EACCES,
-            errno.EISDIR,
-            errno.ENOTDIR,
-            errno.EROFS,
-            errno.EEXIST,
-        ):
+        if error.errno in _USERS_PATH:
             say(f"{error.strerror}: {error.filename}")
             return USER
         say(f"the machine refused: {error}")
@@ -61,3 +79,9 @@ def exit_status(command: Callable[[], int]) -> int:
     except MemoryError as error:
         say(str(error) or "the memory does not suffice")
         return MACHINE
+
+
+def _discard_stdout() -> None:
+    """Let go what could not be written; Python would try again at its end, and exit with 120."""
+    with suppress(io.UnsupportedOperation):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
