@@ -1,0 +1,139 @@
+import csv
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from retina.datasets.formats import read_folder
+from retina.inference.grader import Grader
+from tests.cli.shell import Answer, retina
+
+Shell = pytest.CaptureFixture[str]
+
+KEYS = {
+    "n",
+    "accuracy",
+    "balanced_accuracy",
+    "quadratic_weighted_kappa",
+    "macro_f1",
+    "majority_baseline_accuracy",
+    "ece",
+    "referable",
+    "confusion_matrix",
+}
+
+
+def evaluate(capsys: Shell, checkpoints: Path, data: Path, *arguments: str | Path) -> Answer:
+    flags = ("--model", "small", "--checkpoints", checkpoints, "--data", data, "--device", "cpu")
+    return retina(capsys, "evaluate", *flags, *arguments)
+
+
+def strict_json(text: str) -> Any:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+@pytest.fixture
+def unknown(drawn_data: Path, tmp_path: Path) -> Path:
+    """Three photographs of one grade that no checkpoint has met."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    names = [f"eye{number}" for number in range(3)]
+    for name, file in zip(names, sorted((drawn_data / "images").iterdir()), strict=False):
+        shutil.copy(file, folder / f"{name}.jpg")
+    rows = "".join(f"{name},0\n" for name in names)
+    (folder / "train.csv").write_text(f"id_code,diagnosis\n{rows}")
+    return folder
+
+
+def test_json_is_all_that_stdout_holds(capsys: Shell, checkpoints: Path, drawn_data: Path) -> None:
+    answer = evaluate(capsys, checkpoints, drawn_data, "--json")
+    assert answer.status == 0
+    metrics = strict_json(answer.out)
+    assert set(metrics) >= KEYS
+    assert set(metrics["referable"]) == {"sensitivity", "specificity", "auroc", "threshold"}
+    assert "error:" not in answer.err
+    assert "warning:" not in answer.err
+
+
+def test_the_test_part_is_the_default(capsys: Shell, checkpoints: Path, drawn_data: Path) -> None:
+    default = strict_json(evaluate(capsys, checkpoints, drawn_data, "--json").out)
+    test = strict_json(evaluate(capsys, checkpoints, drawn_data, "--split", "test", "--json").out)
+    assert default == test
+    assert default["n"] == sum(map(sum, default["confusion_matrix"])) == 5
+
+
+def test_all_warns_where_pictures_were_trained_on(
+    capsys: Shell, checkpoints: Path, drawn_data: Path
+) -> None:
+    answer = evaluate(capsys, checkpoints, drawn_data, "--split", "all", "--json")
+    assert answer.status == 0
+    assert strict_json(answer.out)["n"] == 20
+    (warning,) = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
+    assert "trained on 12 of these 20 pictures" in warning
+
+
+def test_an_unknown_folder_has_only_all(capsys: Shell, checkpoints: Path, unknown: Path) -> None:
+    answer = evaluate(capsys, checkpoints, unknown, "--json")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.count("\n") == len(answer.errors) == 1
+    assert "use --split all" in answer.errors[0]
+
+    answer = evaluate(capsys, checkpoints, unknown, "--json", "--split", "all")
+    assert answer.status == 0
+    assert "warning:" not in answer.err
+    metrics = strict_json(answer.out)
+    assert metrics["n"] == 3
+    assert metrics["referable"]["sensitivity"] is None
+    assert metrics["referable"]["auroc"] is None
+
+
+def test_predictions_are_those_of_grade(
+    capsys: Shell, checkpoints: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "new" / "answers.csv"
+    answer = evaluate(capsys, checkpoints, drawn_data, "--json", "--predictions", file)
+    assert answer.status == 0
+    with file.open(newline="") as text:
+        header, *rows = csv.reader(text)
+    assert header == ["image_id", "grade", "predicted", "p0", "p1", "p2", "p3", "p4"]
+    grader, table = Grader.load("small", checkpoints), read_folder(drawn_data).table.iloc[15:]
+    assert [row[0] for row in rows] == table["image_id"].tolist()
+    assert [int(row[1]) for row in rows] == table["grade"].tolist()
+    for row, path in zip(rows, table["path"], strict=True):
+        expected = grader.grade(path)
+        assert expected.probabilities == pytest.approx([float(p) for p in row[3:]], abs=1e-5)
+        assert int(row[2]) == expected.grade
+    right = sum(row[1] == row[2] for row in rows) / len(rows)
+    assert strict_json(answer.out)["accuracy"] == pytest.approx(right)
+
+
+def test_the_table_holds_the_same_figures(capsys: Shell, checkpoints: Path, unknown: Path) -> None:
+    flags = ("--split", "all")
+    metrics = strict_json(evaluate(capsys, checkpoints, unknown, *flags, "--json").out)
+    table = evaluate(capsys, checkpoints, unknown, *flags).out
+    figures = dict(line.rsplit(None, 1) for line in table.splitlines() if line.strip())
+    assert figures["n"] == "3"
+    assert figures["ece"] == f"{metrics['ece']:.4f}"
+    assert figures["referable specificity"] == f"{metrics['referable']['specificity']:.4f}"
+    assert figures["referable auroc"] == "undefined"
+    matrix = [line.split() for line in table.splitlines()[-5:]]
+    assert [[int(count) for count in row] for row in matrix] == metrics["confusion_matrix"]
+
+
+def test_a_folder_that_is_not_there_is_one_line(
+    capsys: Shell, checkpoints: Path, tmp_path: Path
+) -> None:
+    answer = evaluate(capsys, checkpoints, tmp_path / "nowhere", "--json")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.count("\n") == len(answer.errors) == 1
+
+
+def test_an_unknown_device_is_one_line(capsys: Shell, checkpoints: Path, drawn_data: Path) -> None:
+    answer = evaluate(capsys, checkpoints, drawn_data, "--device", "abacus")
+    assert (answer.status, answer.out) == (2, "")
+    assert "--device abacus" in answer.errors[0]
