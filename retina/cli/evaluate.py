@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 def _table(metrics: dict[str, object]) -> str:
     lines = []
     for name, value in metrics.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and "low" not in value:
             lines += [f"{name} {inner:<30}{_text(number)}" for inner, number in value.items()]
         elif name == "confusion_matrix" and isinstance(value, list):
             lines.append("confusion matrix, a row a true grade:")
@@ -70,4 +70,6 @@ def _table(metrics: dict[str, object]) -> str:
 def _text(value: object) -> str:
     if value is None:
         return "undefined"
+    if isinstance(value, dict):
+        return f"{value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
     return f"{value:.4f}" if isinstance(value, float) else str(value)

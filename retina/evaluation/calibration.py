@@ -70,9 +70,25 @@ def expected_calibration_error(
     Returns:
         0 (calibrated) to 1.
     """
+    place, gap = confidence_bins(grades, probability, bins)
+    return float(np.abs(np.bincount(place, weights=gap)).sum() / gap.size)
+
+
+def confidence_bins(
+    grades: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 15
+) -> tuple[npt.NDArray[np.int64], Array]:
+    """Each picture's bin of confidence, and whether it was right, less how sure it was.
+
+    Args:
+        grades: (N,).
+        probability: (N, K).
+        bins: How many equal bins from 0 to 1; each holds its upper end.
+
+    Returns:
+        (N,) bins from 0, and (N,) gaps from -1 to 1.
+    """
     values = np.asarray(probability, dtype=np.float64)
     confidence = values.max(axis=1)
     right = values.argmax(axis=1) == np.asarray(grades)
-    place = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
-    gaps = np.bincount(place, weights=right - confidence, minlength=bins)
-    return float(np.abs(gaps).sum() / right.size)
+    place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return place, right - confidence

@@ -12,6 +12,7 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.splits import read_split
 from retina.errors import DataError
 from retina.evaluation.calibration import probabilities
+from retina.evaluation.intervals import add_intervals
 from retina.evaluation.metrics import compute_metrics
 from retina.evaluation.predict import predict_logits
 from retina.models.checkpoint import Checkpoint
@@ -80,7 +81,7 @@ def evaluate(
 
     Args:
         checkpoint: The network, with its temperature and operating point.
-        rows: ``image_id, path, grade``; at least one.
+        rows: ``image_id, path, grade, patient``; at least one.
         cache: Where prepared squares are kept.
         device: Where to compute.
         batch_size: Pictures a forward pass.
@@ -101,5 +102,8 @@ def evaluate(
             **{f"p{grade}": answers[:, grade] for grade in range(NUM_GRADES)},
         }
     )
-    metrics = compute_metrics(rows["grade"].to_numpy(), answers, config.referable.threshold)
-    return Evaluation(metrics, predictions)
+    grades = rows["grade"].to_numpy()
+    metrics = compute_metrics(grades, answers, config.referable.threshold)
+    return Evaluation(
+        add_intervals(metrics, grades, answers, rows["patient"].tolist()), predictions
+    )

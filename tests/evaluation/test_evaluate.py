@@ -10,6 +10,7 @@ from retina.datasets.catalog import Catalog
 from retina.datasets.formats import read_folder
 from retina.errors import DataError
 from retina.evaluation.evaluate import Part, choose_rows, evaluate
+from retina.evaluation.intervals import add_intervals
 from retina.evaluation.metrics import compute_metrics
 from retina.images.prepare import prepare
 from retina.models.checkpoint import Checkpoint, load_checkpoint
@@ -113,9 +114,10 @@ def test_every_row_is_answered_with_the_checkpoints_temperature(
 def test_the_figures_are_those_of_the_predictions(catalog: Catalog, checkpoint: Checkpoint) -> None:
     evaluation = evaluate(checkpoint, catalog.table, PreparedCache(), CPU)
     predictions = evaluation.predictions
-    assert evaluation.metrics == compute_metrics(
-        predictions["grade"], predictions[PROBABILITIES], threshold=0.35
-    )
+    grades, answers = predictions["grade"], predictions[PROBABILITIES]
+    figures = compute_metrics(grades, answers, threshold=0.35)
+    patients = catalog.table["patient"].tolist()
+    assert evaluation.metrics == add_intervals(figures, grades, answers, patients)
     assert evaluation.metrics["n"] == 20
     assert evaluation.metrics["referable"]["threshold"] == 0.35
 
