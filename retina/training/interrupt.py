@@ -25,3 +25,12 @@ def stop_on_interrupt() -> Iterator[Callable[[], bool]]:
         yield lambda: pressed
     finally:
         signal.signal(signal.SIGINT, previous)
+
+
+def ignore_interrupt(worker: int) -> None:
+    """Leave Ctrl-C, which a terminal sends to the loader's workers too, to the process they serve.
+
+    Args:
+        worker: Its number, as the loader gives it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

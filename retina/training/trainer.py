@@ -28,7 +28,7 @@ from retina.evaluation.metrics import quadratic_weighted_kappa
 from retina.evaluation.predict import predict_logits
 from retina.scale import NUM_GRADES
 from retina.training.config import RunSettings
-from retina.training.interrupt import stop_on_interrupt
+from retina.training.interrupt import ignore_interrupt, stop_on_interrupt
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.recipes import MOMENTUM, recipe_of
@@ -100,6 +100,7 @@ class Trainer:
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),
+            worker_init_fn=ignore_interrupt,
         )
 
     def fit(self, resume: bool = False) -> Outcome:
@@ -123,7 +124,7 @@ class Trainer:
                 row = self._close_epoch()
                 log.write(row)
                 self._save()
-                if interrupted() and self.progress.epoch < self.settings.epochs:
+                if interrupted():
                     raise KeyboardInterrupt
         log.close()
         return Outcome(
@@ -178,7 +179,7 @@ class Trainer:
                 except (torch.OutOfMemoryError, RuntimeError) as error:
                     raise _out_of_memory(error, self.settings) or error from None
                 progress.add(float(loss), int(correct), len(grades))
-                self._check_finite()
+                self._stop_unless(np.isfinite(progress.loss_sum))
                 bar.update(len(grades) * distributed.processes())
                 bar.set_postfix(
                     loss=f"{progress.loss:.3f}", accuracy=f"{progress.accuracy:.1%}", refresh=False
@@ -188,15 +189,19 @@ class Trainer:
                 mark = now
                 if progress.batch == len(batches):
                     continue
-                if interrupted():
-                    self._save()
-                    raise KeyboardInterrupt
-                if now - saved > SECONDS_BETWEEN_SAVES:
+                stopped = interrupted()
+                if stopped or now - saved > SECONDS_BETWEEN_SAVES:
+                    self._stop_unless(self._is_sound())
                     self._save()
                     saved = mark = time.monotonic()
+                if stopped:
+                    raise KeyboardInterrupt
 
-    def _check_finite(self) -> None:
-        if not np.isfinite(self.progress.loss_sum):
+    def _is_sound(self) -> bool:
+        return all(bool(value.isfinite().all()) for value in self.model.state_dict().values())
+
+    def _stop_unless(self, finite: bool) -> None:
+        if not finite:
             raise SettingsError(
                 f"the loss of {self.settings.name} is no longer a number in epoch "
                 f"{self.progress.epoch + 1}: train anew with a lower --lr than "
@@ -205,6 +210,7 @@ class Trainer:
 
     def _close_epoch(self) -> dict[str, float | int | None]:
         progress = self.progress
+        self._stop_unless(self._is_sound())
         distributed.share_buffers(self.model)
         logits = predict_logits(
             self.model, self.validation, self.device, 2 * self.settings.batch_size

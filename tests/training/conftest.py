@@ -1,0 +1,32 @@
+"""What the tests of this room train on, and the run that they compare with."""
+
+from pathlib import Path
+
+import pytest
+
+from retina.datasets.synthetic import write_synthetic
+from retina.training.parts import Parts, read_parts
+from retina.training.run import train_run
+from tests.training.runs import CPU, PICTURES, settings
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn photographs in Kaggle's layout; to be read only."""
+    folder = tmp_path_factory.mktemp("photographs") / "drawn"
+    write_synthetic(folder, count=PICTURES, size=96)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def parts(photographs: Path) -> Parts:
+    """42 photographs to train on, 6 for validation, 12 for the test."""
+    return read_parts(str(photographs), 0)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Path:
+    """The folder of a run that nothing disturbed; to be read only."""
+    folder = tmp_path_factory.mktemp("runs") / "resnet18-scratch"
+    train_run(settings(), parts, None, folder, CPU)
+    return folder
