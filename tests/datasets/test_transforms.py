@@ -1,13 +1,15 @@
+import math
 import pickle
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 from torch import Tensor
 
 from retina.datasets.synthetic import draw_fundus
-from retina.datasets.transforms import LabAugmentation
+from retina.datasets.transforms import LabAugmentation, ModernAugmentation
 
 SIZE = 64
 DRAWN = np.array(draw_fundus(2, 0, SIZE).resize((SIZE, SIZE)))
@@ -79,5 +81,127 @@ def test_each_flip_happens_half_the_time_and_angles_fill_the_range(
     assert histogram == pytest.approx([2000 / 6] * 6, abs=80)
 
 
-def test_it_can_be_sent_to_another_process() -> None:
-    assert isinstance(pickle.loads(pickle.dumps(LabAugmentation())), LabAugmentation)
+@pytest.mark.parametrize("kind", [LabAugmentation, ModernAugmentation])
+def test_it_can_be_sent_to_another_process(
+    kind: type[LabAugmentation] | type[ModernAugmentation],
+) -> None:
+    assert isinstance(pickle.loads(pickle.dumps(kind())), kind)
+
+
+# What each of the modern augmentation's random numbers means; 0.5 is the middle of a range.
+UNCHANGED = {
+    **{"mirror": 0.9, "turn": 0.0, "zoom": 0.5, "right": 0.5, "down": 0.5},
+    **{f"{what}_{colour}": 0.5 for what in ("gain", "gamma") for colour in "rgb"},
+    **{"blur": 0.9, "erase": 0.9, "radius": 0.5, "width": 0.5, "height": 0.5},
+    **{"left": 0.5, "top": 0.5},
+}
+
+
+def modern(
+    monkeypatch: pytest.MonkeyPatch, drawn: dict[str, float], square: Tensor = SQUARE
+) -> npt.NDArray[np.uint8]:
+    numbers = iter((UNCHANGED | drawn).values())
+
+    def rand(*shape: int) -> Tensor:
+        return torch.tensor([next(numbers) for _ in range(math.prod(shape))]).reshape(shape)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "rand", rand)
+        changed = ModernAugmentation()(square).permute(1, 2, 0).numpy()
+    assert next(numbers, None) is None
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("drawn", "expected"),
+    [
+        ({}, DRAWN),
+        ({"mirror": 0.1}, DRAWN[:, ::-1]),
+        ({"turn": 0.25}, np.rot90(DRAWN, -1)),
+        ({"turn": 0.5}, DRAWN[::-1, ::-1]),
+        ({"turn": 0.75}, np.rot90(DRAWN)),
+        ({"turn": 0.5, "mirror": 0.1}, DRAWN[::-1]),
+    ],
+)
+def test_modern_mirrors_and_quarter_turns_are_exact(
+    monkeypatch: pytest.MonkeyPatch,
+    drawn: dict[str, float],
+    expected: npt.NDArray[np.uint8],
+) -> None:
+    changed = modern(monkeypatch, drawn).astype(int)
+    # A pixel that was to be taken from exactly the border may come out black.
+    np.testing.assert_allclose(changed[1:-1, 1:-1], expected[1:-1, 1:-1].astype(int), atol=1)
+
+
+def test_modern_turns_as_pillow_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = np.asarray(Image.fromarray(DRAWN).rotate(-30, Image.Resampling.BILINEAR))
+    changed = modern(monkeypatch, {"turn": 30 / 360})
+    assert np.abs(changed.astype(int) - expected).max() <= 2
+
+
+def test_modern_scales_by_15_percent_and_shifts_by_5(monkeypatch: pytest.MonkeyPatch) -> None:
+    side = 200
+    dot = torch.zeros((3, side, side), dtype=torch.uint8)
+    dot[:, 80:120, 80:120] = 255
+
+    def box(**drawn: float) -> tuple[float, float, float]:
+        lit = np.nonzero(modern(monkeypatch, drawn, dot)[..., 0] > 127)
+        return lit[0].mean() + 0.5, lit[1].mean() + 0.5, len(lit[0]) ** 0.5
+
+    assert box() == pytest.approx((100, 100, 40))
+    assert box(zoom=1.0) == pytest.approx((100, 100, 46), abs=1)
+    assert box(zoom=0.0) == pytest.approx((100, 100, 34), abs=1)
+    assert box(right=1.0) == pytest.approx((100, 90, 40), abs=1)
+    assert box(down=0.0) == pytest.approx((110, 100, 40), abs=1)
+
+
+def test_modern_gives_each_channel_a_gain_and_a_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
+    grey = torch.full((3, 8, 8), 128, dtype=torch.uint8)
+    pixel = modern(monkeypatch, {"gain_r": 1.0, "gamma_g": 1.0, "gain_b": 0.0}, grey)[4, 4]
+    gamma = 255 * (128 / 255) ** math.exp(0.25)
+    np.testing.assert_allclose(pixel, [128 * 1.25, gamma, 128 * 0.75], atol=0.51)
+    white = torch.full((3, 8, 8), 255, dtype=torch.uint8)
+    assert modern(monkeypatch, {"gain_r": 1.0}, white)[4, 4].tolist() == [255, 255, 255]
+
+
+def test_modern_leaves_black_black(monkeypatch: pytest.MonkeyPatch) -> None:
+    black = torch.zeros((3, 8, 8), dtype=torch.uint8)
+    assert modern(monkeypatch, {"gain_r": 1.0, "gamma_g": 0.0, "turn": 0.3}, black).max() == 0
+
+
+def test_modern_blurs_as_pillow_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = modern(monkeypatch, {"blur": 0.1, "radius": 1.0})
+    radius = SIZE / 150
+    expected = np.asarray(Image.fromarray(DRAWN).filter(ImageFilter.GaussianBlur(radius)))
+    np.testing.assert_array_equal(changed[2:-2, 2:-2], expected[2:-2, 2:-2])
+    assert (changed != DRAWN).any()
+
+
+def test_modern_erases_a_box_within_the_square(monkeypatch: pytest.MonkeyPatch) -> None:
+    white = torch.full((3, SIZE, SIZE), 255, dtype=torch.uint8)
+    box = {"erase": 0.1, "width": 0.999, "height": 0.5}
+    for left, top in ((0.0, 0.0), (0.999, 0.999), (0.3, 0.7)):
+        changed = modern(monkeypatch, {**box, "left": left, "top": top}, white)
+        black = (changed == 0).all(axis=2)
+        rows, columns = black.any(axis=1), black.any(axis=0)
+        assert (black == np.outer(rows, columns)).all()
+        assert (columns.sum(), rows.sum()) == (SIZE // 4, SIZE // 8 + 1)
+        assert np.diff(np.flatnonzero(rows)).max() == np.diff(np.flatnonzero(columns)).max() == 1
+
+
+def test_modern_keeps_shape_type_and_the_square_given() -> None:
+    before = SQUARE.clone()
+    torch.manual_seed(0)
+    changed = [ModernAugmentation()(SQUARE) for _ in range(30)]
+    assert all(square.shape == SQUARE.shape and square.dtype == torch.uint8 for square in changed)
+    assert all((square != SQUARE).any() for square in changed)
+    assert torch.equal(SQUARE, before)
+
+
+def test_modern_depends_on_torchs_generator_alone() -> None:
+    torch.manual_seed(7)
+    first = [ModernAugmentation()(SQUARE) for _ in range(10)]
+    np.random.default_rng(0)
+    torch.manual_seed(7)
+    second = [ModernAugmentation()(SQUARE) for _ in range(10)]
+    assert all(map(torch.equal, first, second))

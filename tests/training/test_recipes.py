@@ -1,0 +1,92 @@
+import math
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import CosineAnnealingLR
+
+from retina.datasets.transforms import LabAugmentation, ModernAugmentation
+from retina.models.architectures import build
+from retina.training.recipes import LAB, MODERN, WEIGHT_DECAY, Recipe, recipe_of
+from tests.training.runs import settings
+
+
+def test_a_run_names_its_recipe() -> None:
+    assert recipe_of(settings()) is LAB
+    assert recipe_of(settings(recipe="modern")) is MODERN
+
+
+def test_the_lab_flips_and_turns_and_keeps_its_rate_and_size() -> None:
+    assert isinstance(LAB.augmentation, LabAugmentation)
+    assert (LAB.nesterov, LAB.label_smoothing) == (False, 0.0)
+    assert {LAB.lr_factor(step, 100) for step in range(100)} == {1.0}
+    assert {LAB.side(epoch, 10, 512) for epoch in range(10)} == {512}
+
+
+def test_modern_is_what_came_since() -> None:
+    assert isinstance(MODERN.augmentation, ModernAugmentation)
+    assert MODERN.nesterov
+    assert MODERN.label_smoothing == 0.1
+
+
+def test_the_modern_rate_rises_evenly_and_falls_along_torchs_cosine() -> None:
+    steps, warm = 200, 10
+    factors = [MODERN.lr_factor(step, steps) for step in range(steps)]
+    assert factors[:warm] == pytest.approx([(step + 1) / (warm + 1) for step in range(warm)])
+
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    scheduler = CosineAnnealingLR(optimizer, T_max=steps - warm)
+    for step in range(warm, steps):
+        assert factors[step] == pytest.approx(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 20, 21, 1000])
+def test_the_modern_rate_has_one_peak_and_never_reaches_nothing(steps: int) -> None:
+    factors = [MODERN.lr_factor(step, steps) for step in range(steps)]
+    assert all(0 < factor <= 1 for factor in factors)
+    peak = factors.index(max(factors))
+    assert all(before < after for before, after in pairwise(factors[: peak + 1]))
+    assert all(before > after for before, after in pairwise(factors[peak:]))
+    assert math.isclose(max(factors), 1.0, abs_tol=0.01) or steps < 3
+
+
+@pytest.mark.parametrize(
+    ("image_size", "small"), [(224, 128), (512, 288), (32, 32), (64, 32), (33, 32), (2048, 1184)]
+)
+def test_squares_grow_at_three_fifths_of_the_epochs(image_size: int, small: int) -> None:
+    sides = [MODERN.side(epoch, 10, image_size) for epoch in range(10)]
+    assert sides == [small] * 6 + [image_size] * 4
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 3, 5, 20])
+def test_the_last_epoch_sees_whole_squares(epochs: int) -> None:
+    sides = [MODERN.side(epoch, epochs, 224) for epoch in range(epochs)]
+    assert sides[-1] == 224
+    assert sides == sorted(sides)
+
+
+@pytest.mark.parametrize("recipe", [LAB, MODERN], ids=["lab", "modern"])
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
+def test_every_parameter_is_in_one_group_once(recipe: Recipe, architecture: str) -> None:
+    model = build(architecture)
+    optimizer = torch.optim.SGD(recipe.parameter_groups(model), lr=0.1)
+    grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    assert sorted(grouped) == sorted(id(p) for p in model.parameters())
+
+
+def test_weight_decay_holds_all_of_the_labs_and_only_matrices_of_the_modern() -> None:
+    model = build("resnet18")
+    for recipe, exempt in ((LAB, ()), (MODERN, (nn.BatchNorm2d,))):
+        decay = {
+            id(parameter): group["weight_decay"]
+            for group in torch.optim.SGD(recipe.parameter_groups(model), lr=0.1).param_groups
+            for parameter in group["params"]
+        }
+        for module in model.modules():
+            for name, parameter in module.named_parameters(recurse=False):
+                free = isinstance(module, exempt) or (recipe is MODERN and name == "bias")
+                assert decay[id(parameter)] == (0.0 if free else WEIGHT_DECAY)
+    assert WEIGHT_DECAY == 0.0005

@@ -1,0 +1,92 @@
+import errno
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from retina.errors import CheckpointError
+from retina.training.state import STATE_FILE, Progress, read_state, write_state
+from tests.training.runs import settings
+
+STATE: dict[str, Any] = {"model": {"weight": torch.arange(3.0)}, "progress": vars(Progress())}
+
+
+def test_progress_weighs_steps_by_their_pictures() -> None:
+    progress = Progress()
+    progress.add(2.0, correct=3, count=4)
+    progress.add(1.0, correct=0, count=2)
+    assert progress.batch == 2
+    assert progress.totals() == (progress.loss, progress.accuracy) == (10 / 6, 3 / 6)
+
+
+def test_a_new_epoch_forgets_the_sums_but_not_the_best() -> None:
+    progress = Progress(history=[{"epoch": 1}], best_epoch=1, best_kappa=0.5, seconds=3.0)
+    progress.add(2.0, correct=3, count=4)
+    progress.begin_epoch(1)
+    expected = Progress(epoch=1, history=[{"epoch": 1}], best_epoch=1, best_kappa=0.5)
+    assert progress == expected
+
+
+def test_a_state_is_read_as_it_was_written(tmp_path: Path) -> None:
+    assert read_state(tmp_path, settings()) is None
+    write_state(tmp_path, settings(), STATE)
+    state = read_state(tmp_path, settings())
+    assert state is not None
+    assert state["progress"] == STATE["progress"]
+    assert torch.equal(state["model"]["weight"], torch.arange(3.0))
+    assert state.keys() == STATE.keys()
+    assert [file.name for file in tmp_path.iterdir()] == [STATE_FILE]
+
+
+@pytest.mark.parametrize("change", [{"lr": 0.02}, {"seed": 1}, {"epochs": 3}, {"amp": "auto"}])
+def test_other_settings_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_state(tmp_path, settings(), STATE)
+    with pytest.raises(CheckpointError, match="other settings"):
+        read_state(tmp_path, settings(**change))
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("touched"),)
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut off", "text", "pickle", "no settings"])
+def test_a_file_that_is_no_state_is_named_with_the_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / STATE_FILE
+    if kind == "no settings":
+        torch.save({"progress": {}}, file)
+    else:
+        write_state(tmp_path, settings(), STATE)
+        whole = file.read_bytes()
+        file.write_bytes(
+            {
+                "empty": b"",
+                "cut off": whole[: len(whole) // 2],
+                "text": b"state",
+                "pickle": pickle.dumps(Malicious()),
+            }[kind]
+        )
+    with pytest.raises(CheckpointError, match=r"state\.pt cannot be resumed from.*delete it"):
+        read_state(tmp_path, settings())
+    assert not Path("touched").exists()
+
+
+def test_a_full_disk_leaves_the_last_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_state(tmp_path, settings(), STATE)
+    before = (tmp_path / STATE_FILE).read_bytes()
+    write_bytes = Path.write_bytes
+
+    def full(path: Path, data: Any) -> int:
+        write_bytes(path, bytes(data)[:10])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_state(tmp_path, settings(), {**STATE, "model": {"weight": torch.zeros(3)}})
+    assert (tmp_path / STATE_FILE).read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [STATE_FILE]
