@@ -20,7 +20,7 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
         model = gr.Textbox(names[0] if names else "", label="model")
         assessment, assessments = gr.JSON(label="assessment"), gr.JSON(label="assessments")
         pictures = [
-            gr.Image(label=label, format="png", interactive=False)
+            gr.Image(label=label, format="png", interactive=False, buttons=[])
             for label in ("heatmap", "confusion matrix")
         ]
         gr.Button().click(

@@ -1,10 +1,12 @@
 """What happens when someone uploads, clicks or calls the API."""
 
+import hashlib
 import html
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
@@ -115,6 +117,13 @@ class Handlers:
             answer = markup.compared(graded.assessment, graded.grader.checkpoint)
             outputs += [answer, _shown(graded.heatmap), _shown(graded.matrix)]
         return outputs
+
+    def is_stale(self, image: str | None, answer: str | None, model: str | None = None) -> bool:
+        """Whether an answer arrived after its photograph, or its model, had been changed."""
+        if image is None or answer is None:
+            return True
+        sha256 = hashlib.sha256(Path(image).read_bytes()).hexdigest()
+        return not markup.answers_to(answer, sha256, model)
 
     def _grade(self, image: str | None, model: str) -> Graded:
         grader = self._graders.get(model)

@@ -97,11 +97,13 @@ def _grade_tab(
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
+    _drop_if_stale(handlers, running, [upload, answer, model], answers)
     model.change(
         lambda name: [handlers.model_facts(name), *_emptied(answers)],
         model,
         [facts, *answers],
         show_progress="hidden",
+        show_progress_on=facts,
         cancels=running,
         api_visibility="private",
     )
@@ -137,6 +139,7 @@ def _compare_tab(
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
+    _drop_if_stale(handlers, running, [upload, sentence], answers)
     return Desk(upload, gallery, photograph, notice, button, answers, running)
 
 
@@ -166,9 +169,29 @@ def _when_chosen(
             inputs,
             [output for each in desks for output in each.outputs],
             show_progress="hidden",
+            show_progress_on=desk.upload,  # Even when hidden, its words stand in the page.
             cancels=[each.running for each in desks],
             api_visibility="private",
         )
+
+
+def _drop_if_stale(
+    handlers: Handlers, running: Any, asked: Sequence[Any], answer: Sequence[Any]
+) -> None:
+    """Take an answer away that came too late, past the cancelling of its event."""
+
+    def drop(*values: str | None) -> list[Any]:
+        stale = handlers.is_stale(*values)
+        return _emptied(answer) if stale else [gr.skip() for _ in answer]
+
+    running.success(
+        drop,
+        asked,
+        answer,
+        show_progress="hidden",
+        show_progress_on=asked[0],
+        api_visibility="private",
+    )
 
 
 def _carry_over(handlers: Handlers, tab: gr.Tab, source: Desk, target: Desk) -> None:
@@ -184,6 +207,7 @@ def _carry_over(handlers: Handlers, tab: gr.Tab, source: Desk, target: Desk) -> 
         [source.upload, target.upload],
         target.outputs,
         show_progress="hidden",
+        show_progress_on=target.upload,
         api_visibility="private",
     )
 

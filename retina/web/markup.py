@@ -58,7 +58,7 @@ def assessment(answer: Assessment, checkpoint: Checkpoint) -> str:
         _not_evaluated(checkpoint),
         f'<p class="provenance">{escape(text.provenance(answer))}</p>',
     ]
-    return f'<section class="assessment">{"".join(parts)}</section>'
+    return _section("assessment", "".join(parts), answer)
 
 
 def compared(answer: Assessment, checkpoint: Checkpoint) -> str:
@@ -73,7 +73,7 @@ def compared(answer: Assessment, checkpoint: Checkpoint) -> str:
         _warnings(answer),
         _not_evaluated(checkpoint),
     ]
-    return f'<section class="assessment">{"".join(parts)}</section>'
+    return _section("assessment", "".join(parts), answer)
 
 
 def model_heading(config: CheckpointConfig, name: str) -> str:
@@ -83,10 +83,31 @@ def model_heading(config: CheckpointConfig, name: str) -> str:
 
 def agreement(answers: Sequence[Assessment]) -> str:
     """Whether the models agree, above their answers."""
-    return (
-        f'<section class="agreement"><p>{escape(text.agreement(answers))}</p>'
-        f'<p class="not-assessed">{escape(NOT_ASSESSED)}</p></section>'
+    sentences = (
+        f"<p>{escape(text.agreement(answers))}</p>"
+        f'<p class="not-assessed">{escape(NOT_ASSESSED)}</p>'
     )
+    return _section("agreement", sentences, answers[0])
+
+
+def answers_to(html: str, sha256: str, model: str | None = None) -> bool:
+    """Whether markup made here answers for a photograph, and a model if one is given."""
+    asked = [_of_photograph(sha256)] + ([] if model is None else [_of_model(model)])
+    return all(each in html for each in asked)
+
+
+def _section(name: str, content: str, answer: Assessment) -> str:
+    """Markup that carries what it answers, so that it can be dropped when that was changed."""
+    asked = f"{_of_photograph(answer.image.sha256)} {_of_model(answer.model)}"
+    return f'<section class="{name}" {asked}>{content}</section>'
+
+
+def _of_photograph(sha256: str) -> str:
+    return f'data-photograph="{escape(sha256)}"'
+
+
+def _of_model(name: str) -> str:
+    return f'data-model="{escape(name)}"'
 
 
 def caption(sentence: str) -> str:
@@ -141,8 +162,9 @@ def _not_evaluated(checkpoint: Checkpoint) -> str:
 
 def _rejected(answer: Assessment) -> str:
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in answer.quality.reasons)
-    return (
-        f'<section class="assessment"><h2 class="grade">{escape(text.NOT_GRADED)}</h2>'
+    content = (
+        f'<h2 class="grade">{escape(text.NOT_GRADED)}</h2>'
         f"<p>{escape(text.RETAKE)}</p><ul>{reasons}</ul><p>{escape(text.UNGRADABLE_TWICE)}</p>"
-        f'<p class="provenance">{escape(text.provenance(answer))}</p></section>'
+        f'<p class="provenance">{escape(text.provenance(answer))}</p>'
     )
+    return _section("assessment", content, answer)

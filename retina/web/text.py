@@ -61,7 +61,8 @@ API_MODELS = "The models of this page: name, weights, origin, image size and tes
 _ONE_MODEL = "Only one model is here, so there is nothing to compare it with: it says {label}."
 _AGREE = "All {count} models agree: {label}."
 _DISAGREE = "The models disagree: {votes}. Their grades lie {spread} apart."
-_REFER_AGREE = " All would {verdict}."
+_ALL_REFER = " All would refer."
+_NONE_REFER = " None would refer."
 _REFER_DISAGREE = " {refer} of {count} would refer."
 _NONE_GRADED = "The quality of this photograph is too poor: no model graded it."
 
@@ -145,8 +146,10 @@ def agreement(assessments: Sequence[Assessment]) -> str:
         spread = "1 grade" if distance == 1 else f"up to {distance} grades"
         sentence = _DISAGREE.format(votes=votes, spread=spread)
     refer = sum(bool(a.referable) for a in assessments)
-    if refer in (0, len(assessments)):
-        return sentence + _REFER_AGREE.format(verdict="refer" if refer else "not refer")
+    if refer == 0:
+        return sentence + _NONE_REFER
+    if refer == len(assessments):
+        return sentence + _ALL_REFER
     return sentence + _REFER_DISAGREE.format(refer=refer, count=len(assessments))
 
 

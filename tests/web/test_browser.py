@@ -13,13 +13,16 @@ from tests.web.conftest import MATRIX, PHOTOGRAPH, STARTED_FROM
 # Answers take well under a second; machines that run other things meanwhile get time.
 expect.set_options(timeout=30_000)
 
-WIDE, PHONE = (1440, 900), (390, 844)
+WIDE_LIGHT, PHONE_DARK = (1440, 900, "light"), (390, 844, "dark")
+on_both = pytest.mark.parametrize(
+    "page", [WIDE_LIGHT, PHONE_DARK], ids=["wide-light", "phone-dark"], indirect=True
+)
 
 
-@pytest.fixture(params=[(WIDE, "light"), (PHONE, "dark")], ids=["wide-light", "phone-dark"])
+@pytest.fixture
 def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The page, just opened; at the end, nothing complained and nobody else was called."""
-    (width, height), theme = request.param
+    width, height, theme = getattr(request, "param", WIDE_LIGHT)
     page = browser.new_page(viewport={"width": width, "height": height})
     complaints: list[str] = []
     hosts: set[str] = set()
@@ -51,6 +54,7 @@ def expect_picture(page: Page, elem_id: str) -> None:
     assert picture.evaluate("image => image.naturalWidth") > 100
 
 
+@on_both
 def test_a_photograph_is_shown_graded_and_explained(page: Page, checkpoints: Path) -> None:
     expect(page.get_by_role("tab", name="Grade")).to_have_attribute("aria-selected", "true")
     expect(page.locator("body")).to_contain_text(RESEARCH_ONLY)
@@ -70,6 +74,33 @@ def test_a_photograph_is_shown_graded_and_explained(page: Page, checkpoints: Pat
     assert NOT_ASSESSED in answer
     assert text.NO_MATRIX in answer
     expect_picture(page, "heatmap")
+
+
+def test_the_assessment_holds_nothing_but_the_answer(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            window.seen = new Set();
+            const look = () => {
+                const area = document.querySelector("#assessment");
+                if (area) window.seen.add(area.textContent.trim());
+                requestAnimationFrame(look);
+            };
+            look();
+        }"""
+    )
+    upload(page, "grade", PHOTOGRAPH)
+    grade(page)
+    answer = page.locator("#assessment").text_content()
+    assert page.evaluate("[...window.seen]") == ["", str(answer).strip()]
+
+
+def test_an_answer_to_an_earlier_photograph_never_arrives(page: Page) -> None:
+    upload(page, "grade", PHOTOGRAPH)
+    page.get_by_role("button", name="Grade", exact=True).click()
+    page.locator("#grade-examples button").nth(3).click()
+    expect(page.locator("#grade-upload")).to_contain_text("drawn-grade-3")
+    page.wait_for_timeout(1500)
+    expect(page.locator("#assessment")).to_have_text("")
 
 
 def test_the_matrix_of_the_chosen_model_is_shown(page: Page) -> None:
@@ -100,6 +131,7 @@ def test_a_file_that_is_no_picture_is_refused_in_the_page(page: Page, tmp_path: 
     expect(page.locator("#assessment")).to_have_text("")
 
 
+@on_both
 def test_all_models_stand_side_by_side(page: Page) -> None:
     upload(page, "grade", PHOTOGRAPH)
     expect_picture(page, "grade-photograph")
@@ -127,6 +159,7 @@ def test_compare_follows_the_photograph_of_grade(page: Page) -> None:
         expect_picture(page, "compare-photograph")
 
 
+@on_both
 def test_nothing_is_wider_than_the_window(page: Page) -> None:
     upload(page, "grade", PHOTOGRAPH)
     grade(page)

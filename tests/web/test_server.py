@@ -1,0 +1,163 @@
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from retina.cli import main
+from retina.errors import CheckpointError, SettingsError
+from retina.scale import GRADES
+from retina.web.examples import drawn_examples, own_examples
+from retina.web.graders import Graders
+from retina.web.server import check_free, read_auth_file
+from tests.web.conftest import PHOTOGRAPH, REPOSITORY, free_port, served
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_a_busy_port_is_one_sentence_and_status_2(
+    taken_port: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["demo", "--port", str(taken_port)]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert output.err.startswith(f"error: port {taken_port} of 127.0.0.1 is taken")
+    assert output.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("host", "port"), [("127.0.0.1", 0), ("127.0.0.1", 70000), ("203.0.113.9", 7860)]
+)
+def test_an_impossible_address_is_refused(host: str, port: int) -> None:
+    with pytest.raises(SettingsError):
+        check_free(host, port)
+
+
+def test_a_free_port_is_free() -> None:
+    check_free("127.0.0.1", free_port())
+
+
+def test_the_help_does_not_wait_for_gradio() -> None:
+    program = (
+        "import sys; from retina.cli import script; sys.argv = ['app.py', '--help']\n"
+        "try: script('demo')\n"
+        "except SystemExit: sys.exit('gradio' in sys.modules or 'torch' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPOSITORY, capture_output=True, text=True
+    )
+    assert done.returncode == 0
+    assert "--auth-file" in done.stdout
+
+
+def test_users_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "users"
+    file.write_text("ada:love:lace\n\n grace:hopper \n")
+    assert read_auth_file(file) == [("ada", "love:lace"), ("grace", "hopper")]
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "is empty"),
+        ("ada", "line 1 .* is not user:password"),
+        ("ada:a\n:b", "line 2 .* is not user:password"),
+        ("ada:", "is not user:password"),
+        ("ada:a\nada:b", "line 2 .* names ada again"),
+    ],
+)
+def test_an_ill_formed_file_of_users_is_refused(
+    tmp_path: Path, content: str, sentence: str
+) -> None:
+    file = tmp_path / "users"
+    file.write_text(content)
+    with pytest.raises(SettingsError, match=sentence):
+        read_auth_file(file)
+
+
+def test_a_missing_file_of_users_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="cannot be read"):
+        read_auth_file(tmp_path / "nobody")
+
+
+def test_one_example_of_each_grade_is_drawn(tmp_path: Path) -> None:
+    examples = drawn_examples(tmp_path)
+    assert len(examples) == len(GRADES)
+    assert all("drawn" in example.caption and "drawn" in example.path.name for example in examples)
+
+
+def test_own_examples_replace_the_drawn_ones(tmp_path: Path) -> None:
+    source, folder = tmp_path / "source", tmp_path / "folder"
+    source.mkdir()
+    folder.mkdir()
+    Image.open(PHOTOGRAPH).save(source / "b.tif")
+    (source / "a.txt").write_text("no picture")
+    examples = own_examples(source, folder)
+    assert [(example.caption, example.path) for example in examples] == [
+        ("b.tif", folder / "b.tif")
+    ]
+
+
+def test_examples_without_a_photograph_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no photograph"):
+        own_examples(tmp_path, tmp_path)
+    with pytest.raises(SettingsError, match="not a folder"):
+        own_examples(tmp_path / "nowhere", tmp_path)
+
+
+def test_weights_are_read_once(checkpoints: Path) -> None:
+    graders = Graders(checkpoints)
+    assert graders.get("resnet18-scratch") is graders.get("resnet18-scratch")
+
+
+def test_no_checkpoint_is_a_sentence(tmp_path: Path) -> None:
+    graders = Graders(tmp_path)
+    assert graders.names == []
+    with pytest.raises(CheckpointError, match=r"train\.py"):
+        graders.get("resnet18-scratch")
+
+
+def test_the_settings_of_a_clinic(address: str) -> None:
+    config: dict[str, Any] = httpx.get(f"{address}config").json()
+    assert config["run_history"] is False
+    assert config["analytics_enabled"] is False
+    assert config["max_file_size"] == 100 * 1024**2
+    assert httpx.get(f"{address}gradio_api/runs").status_code == 404
+    assert httpx.get(f"{address}monitoring").status_code in (403, 404)
+    assert httpx.get(f"{address}gradio_api/mcp/").status_code == 404
+    elsewhere = httpx.get(f"{address}config", headers={"Origin": "https://elsewhere.example"})
+    assert "access-control-allow-origin" not in elsewhere.headers
+    buttons = [c["props"].get("buttons") or [] for c in config["components"]]
+    assert not [each for each in buttons if "share" in each]
+    public = {d["api_name"] for d in config["dependencies"] if d["api_visibility"] != "private"}
+    assert public == {"grade", "compare", "models"}
+
+
+def test_without_a_checkpoint_the_page_opens_for_who_may_enter(tmp_path: Path) -> None:
+    users, empty = tmp_path / "users", tmp_path / "empty"
+    users.write_text("ada:lovelace")
+    empty.mkdir()
+    before = set(Path(tempfile.gettempdir()).glob("retina-*"))
+    with served("--checkpoints", str(empty), "--auth-file", str(users)) as address:
+        assert httpx.get(f"{address}config").status_code == 401
+        with httpx.Client(base_url=address) as browser:
+            wrong = browser.post("login", data={"username": "ada", "password": "byron"})
+            assert wrong.status_code == 400
+            browser.post("login", data={"username": "ada", "password": "lovelace"})
+            page = browser.get("config").text
+        assert "python train.py" in page
+        assert set(Path(tempfile.gettempdir()).glob("retina-*")) - before
+    left = set(Path(tempfile.gettempdir()).glob("retina-*")) - before
+    assert not left, "uploads must not outlive the page"
