@@ -9,34 +9,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from retina.atomic import replacing
+from retina.reporting.palette import CELL_INK, CELL_PAPER, FAINT, GREY, INK, PAPER, RUN_COLOURS
 from retina.scale import LABELS, NUM_GRADES
-
-INK, GREY, FAINT, PAPER = "#1a1a1a", "#6b7480", "#d9dde2", "#ffffff"
-RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
-
-# What stands for each colour on a dark page. Text on the cells of a matrix has colours of its own,
-# which are not among them.
-DARK = {
-    INK: "#e8eaed",
-    GREY: "#a3acb7",
-    FAINT: "#3d444d",
-    PAPER: "#1a1e23",
-    "#0072b2": "#56b4e9",
-    "#d55e00": "#f08c4a",
-    "#009e73": "#3cc79c",
-    "#cc79a7": "#e3a3c6",
-}
-CELL_INK, CELL_PAPER = "#16202b", "#fdfdfd"
 
 _DPI = 150
 _HALF = (6.4, 5.3)
@@ -144,7 +126,7 @@ def accuracy_trend_figure(
         axes.set_xlabel("Epoch" if lowest else "")
     grid[0].set_ylim(limits)
     grid[0].yaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10]))
-    grid[0].yaxis.set_major_formatter(PercentFormatter(1.0))
+    grid[0].yaxis.set_major_formatter(FuncFormatter(_percent))
     grid[0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.supylabel("Accuracy", fontsize=10)
     _head(figure, title, None)
@@ -207,24 +189,6 @@ def imbalance_figure(
     return figure
 
 
-def in_the_dark(figure: Figure) -> Figure:
-    """Recolour a figure of this module, in place, for a dark page that shines through it."""
-    figure.patch.set_alpha(0.0)
-    for axes in figure.axes:
-        axes.patch.set_alpha(0.0)
-        axes.tick_params(labelcolor=DARK[INK])
-        for image in axes.images:
-            image.set_alpha(0.88)
-    for artist in figure.findobj(_has_colour):
-        if isinstance(artist, LineCollection):
-            artist.set_color([_dark(colour) for colour in artist.get_color()])
-        elif isinstance(artist, Text | Line2D):
-            artist.set_color(_dark(artist.get_color()))
-        if isinstance(artist, Line2D):
-            artist.set_markeredgecolor(_dark(artist.get_markeredgecolor()))
-    return figure
-
-
 def png(figure: Figure) -> bytes:
     """A figure as the bytes of a PNG file."""
     buffer = io.BytesIO()
@@ -245,6 +209,10 @@ def _trend(axes: Axes, history: pd.DataFrame, colour: str, best_epoch: int | Non
     chosen = history[history["epoch"] == best_epoch]
     ring = {"markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.5}
     axes.plot(chosen["epoch"], chosen["validation_accuracy"], "o", color=colour, **ring)  # type: ignore[arg-type]
+
+
+def _percent(share: float, _: int | None) -> str:
+    return f"{100 * share:.4g}%"
 
 
 def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: bool) -> None:
@@ -285,7 +253,8 @@ def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: b
 
 
 def _head(figure: Figure, title: str, note: str | None) -> None:
-    lines = fill(title, 62) if note is None else f"{fill(title, 62)}\n{fill(note, 72)}"
+    width = int(10 * figure.get_figwidth())
+    lines = fill(title, width) if note is None else f"{fill(title, width)}\n{fill(note, width)}"
     figure.suptitle(lines, fontsize=12 if note is None else 11)
 
 
@@ -298,11 +267,3 @@ def _ink(figure: Figure) -> None:
         text.set_parse_math(False)
         if to_hex(text.get_color()) == "#000000":
             text.set_color(INK)
-
-
-def _dark(colour: Any) -> str:
-    return DARK.get(to_hex(colour), to_hex(colour))
-
-
-def _has_colour(artist: Artist) -> bool:
-    return isinstance(artist, Text | Line2D | LineCollection)
