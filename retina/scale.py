@@ -14,7 +14,8 @@ class Grade:
     Attributes:
         number: 0 to 4.
         label: The name that every table, page and JSON shows.
-        colour: ``#rrggbb``; the five differ in lightness and hue for the colour-blind too.
+        colour: ``#rrggbb``; told apart by the colour-blind too (after Okabe and Ito, 2008), and
+            never shown without the number or the label.
         meaning: The findings that define the grade, in one sentence.
     """
 

@@ -33,15 +33,20 @@ def run(options: argparse.Namespace) -> int:
     from retina.datasets.cache import PreparedCache
     from retina.datasets.formats import read_folder
     from retina.devices import choose_device
+    from retina.errors import SettingsError
     from retina.evaluation.evaluate import choose_rows, evaluate
     from retina.models.checkpoint import load_checkpoint
 
+    if options.predictions and options.predictions.is_dir():
+        raise SettingsError(f"--predictions {options.predictions} is a folder: name a file")
     checkpoint = load_checkpoint(options.model, options.checkpoints)
     device = choose_device(options.device)
     rows, warning = choose_rows(read_folder(options.data), checkpoint, options.split)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
     evaluation = evaluate(checkpoint, rows, PreparedCache(), device)
+    for picture in evaluation.unreadable:
+        print(f"left out: {picture.reason}", file=sys.stderr)
     if options.predictions:
         write_text(options.predictions, evaluation.predictions.to_csv(index=False))
     if options.json:

@@ -9,6 +9,7 @@ import torch
 from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
 from retina.datasets.dataset import RetinopathyDataset
+from retina.datasets.parallel import Unreadable
 from retina.datasets.splits import read_split
 from retina.errors import DataError
 from retina.evaluation.calibration import probabilities
@@ -29,10 +30,12 @@ class Evaluation:
     Attributes:
         metrics: In the form of ``retina evaluate --json``.
         predictions: ``image_id, grade, predicted, p0 ... p4``, a row a picture.
+        unreadable: Pictures that were left out, each with its reason.
     """
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
+    unreadable: tuple[Unreadable, ...]
 
 
 def choose_rows(
@@ -77,7 +80,7 @@ def evaluate(
     device: torch.device,
     batch_size: int = 32,
 ) -> Evaluation:
-    """Grade every row and compare with its true grade.
+    """Grade every row whose photograph can be read, and compare with its true grade.
 
     Args:
         checkpoint: The network, with its temperature and operating point.
@@ -85,8 +88,15 @@ def evaluate(
         cache: Where prepared squares are kept.
         device: Where to compute.
         batch_size: Pictures a forward pass.
+
+    Raises:
+        DataError: no photograph can be read.
     """
     config = checkpoint.config
+    unreadable = cache.fill(rows["path"].tolist(), config.preprocessing)
+    rows = rows[~rows["path"].isin([picture.path for picture in unreadable])]
+    if rows.empty:
+        raise DataError(f"none of the photographs can be read: {unreadable[0].reason}")
     pictures = RetinopathyDataset(
         rows["path"].tolist(), rows["grade"].tolist(), config.preprocessing, cache=cache
     )
@@ -104,6 +114,5 @@ def evaluate(
     )
     grades = rows["grade"].to_numpy()
     metrics = compute_metrics(grades, answers, config.referable.threshold)
-    return Evaluation(
-        add_intervals(metrics, grades, answers, rows["patient"].tolist()), predictions
-    )
+    bounded = add_intervals(metrics, grades, answers, rows["patient"].tolist())
+    return Evaluation(bounded, predictions, tuple(unreadable))

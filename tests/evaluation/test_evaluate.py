@@ -130,3 +130,18 @@ def test_a_filled_cache_changes_nothing(
     again = evaluate(checkpoint, rows, cache, CPU)
     assert again.predictions.equals(first.predictions)
     assert again.metrics == first.metrics
+
+
+def test_photographs_that_cannot_be_read_are_left_out(
+    catalog: Catalog, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken.jpg"
+    broken.write_text("no photograph")
+    rows = catalog.table.iloc[:3].copy()
+    rows.loc[rows.index[1], "path"] = str(broken)
+    evaluation = evaluate(checkpoint, rows, PreparedCache(tmp_path / "cache"), CPU)
+    assert evaluation.predictions["image_id"].tolist() == rows["image_id"].iloc[[0, 2]].tolist()
+    assert evaluation.metrics["n"] == 2
+    assert [picture.path for picture in evaluation.unreadable] == [str(broken)]
+    with pytest.raises(DataError, match=r"none .* can be read"):
+        evaluate(checkpoint, rows.iloc[[1]], PreparedCache(tmp_path / "cache"), CPU)

@@ -74,3 +74,9 @@ def test_a_sum_of_probabilities_above_1_is_still_reached() -> None:
     threshold = choose_threshold([4, 0], values)
     assert threshold <= 1
     assert referable_probability(values)[0] >= threshold
+
+
+def test_rounding_moves_no_picture_across_the_threshold() -> None:
+    grades, values = draw(seed=7, decimals=2)
+    threshold = choose_threshold(grades, values)
+    assert np.abs(referable_probability(values) - threshold).min() > 0.004
