@@ -44,7 +44,7 @@ TRAIN_COMMANDS = (
     "python app.py --checkpoints runs/DATE",
 )
 NO_MATRIX = "This model has not been evaluated on a test part, so it has no confusion matrix."
-MATRIX_TITLE = "{name}\n{count} test photographs"
+MATRIX_TITLE = "{name}: {count} test photographs"
 
 NOT_GRADED = "Not graded"
 RETAKE = "The quality of this photograph is too poor to grade. Please take it again:"

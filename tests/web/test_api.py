@@ -15,6 +15,7 @@ from retina.inference.grader import Grader
 from retina.models.config import describe_checkpoints
 from retina.reporting.figures import confusion_matrix_figure
 from retina.web.pictures import MATRIX_DPI
+from retina.web.text import MATRIX_TITLE
 from tests.web.conftest import GOLDENS, MATRIX, PHOTOGRAPH, STARTED_FROM
 
 # Mean absolute difference over all pixels and channels, of 255. Another machine's floating-point
@@ -23,7 +24,6 @@ from tests.web.conftest import GOLDENS, MATRIX, PHOTOGRAPH, STARTED_FROM
 TOLERANCE = 1.0
 
 # `RETINA_UPDATE_GOLDENS=1 pytest tests/web/test_api.py` writes them anew. Look at each afterwards.
-MATRIX_TITLE = "resnet18-scratch\n145 test photographs"
 UPDATE = bool(os.environ.get("RETINA_UPDATE_GOLDENS"))
 
 
@@ -93,7 +93,8 @@ def test_the_tolerance_would_notice_wrong_pictures() -> None:
     empty = crop_to_retina(photograph)
     values = np.ones((1, 1), dtype=np.float32)
     even = overlay_heatmap(empty, values, scale=2.0)
-    transposed = confusion_matrix_figure(np.transpose(MATRIX).tolist(), MATRIX_TITLE)
+    title = MATRIX_TITLE.format(name="resnet18-scratch", count=145)
+    transposed = confusion_matrix_figure(np.transpose(MATRIX).tolist(), title)
     buffer = io.BytesIO()
     transposed.savefig(buffer, format="png", dpi=MATRIX_DPI)
     assert difference(heatmap, empty) > 3 * TOLERANCE
