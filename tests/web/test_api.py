@@ -18,9 +18,9 @@ from retina.web.pictures import MATRIX_DPI
 from retina.web.text import MATRIX_TITLE
 from tests.web.conftest import GOLDENS, MATRIX, PHOTOGRAPH, STARTED_FROM
 
-# Mean absolute difference over all pixels and channels, of 255. Another machine's floating-point
-# arithmetic and font rendering move pictures by less than half of a grey level; a heatmap that is
-# missing or even moves them by more than 3, a transposed matrix by more than 2 (a test below).
+# Mean absolute difference over all pixels and channels, of 255. On one machine it is 0; 1 leaves
+# room for another's floating-point arithmetic and font rendering, and is well below what is wrong:
+# a missing or even heatmap differs by more than 3, a transposed matrix by more than 2 (see below).
 TOLERANCE = 1.0
 
 # `RETINA_UPDATE_GOLDENS=1 pytest tests/web/test_api.py` writes them anew. Look at each afterwards.

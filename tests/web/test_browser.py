@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from retina.inference.grader import Grader
 from retina.scale import LABELS, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
-from tests.web.conftest import MATRIX, PHOTOGRAPH, STARTED_FROM
+from tests.web.conftest import PHOTOGRAPH, STARTED_FROM
 
 # Answers take well under a second; machines that run other things meanwhile get time.
 expect.set_options(timeout=30_000)
@@ -111,7 +111,6 @@ def test_the_matrix_of_the_chosen_model_is_shown(page: Page) -> None:
     upload(page, "grade", PHOTOGRAPH)
     assert "resnet18-scratch" in grade(page)
     expect_picture(page, "matrix")
-    assert str(sum(map(sum, MATRIX))) == "145"  # what the golden's title says
 
 
 def test_a_new_photograph_takes_the_old_answer_away(page: Page) -> None:
