@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from retina import distributed
-from retina.atomic import write_json
+from retina.atomic import remove_unfinished, write_json
 from retina.devices import choose_device
 from retina.errors import SettingsError, WeightsError
 from retina.models.config import read_metrics
@@ -64,7 +64,7 @@ def run_experiment(experiment: Experiment) -> None:
         KeyboardInterrupt: Ctrl-C; ``--resume`` goes on from there.
     """
     with distributed.process_group(choose_device(experiment.device)) as device:
-        _check_batch_sizes(experiment)
+        _check_processes(experiment)
         if distributed.is_writer():
             _check_output(experiment)
         check_data(experiment.data)
@@ -109,7 +109,9 @@ def default_workers(device: torch.device) -> int:
     return min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
 
 
-def _check_batch_sizes(experiment: Experiment) -> None:
+def _check_processes(experiment: Experiment) -> None:
+    if experiment.workers is not None and experiment.workers < 0:
+        raise SettingsError(f"--workers is {experiment.workers}: give 0 or more")
     count = distributed.processes()
     for run in experiment.runs:
         if run.batch_size % count:
@@ -121,6 +123,8 @@ def _check_batch_sizes(experiment: Experiment) -> None:
 
 def _check_output(experiment: Experiment) -> None:
     output = experiment.output
+    if experiment.resume:
+        remove_unfinished(output)
     holds_run = (output / SETTINGS_FILE).exists()
     if holds_run and not experiment.resume:
         raise SettingsError(
@@ -141,11 +145,11 @@ def _claim_output(
     }
     file = experiment.output / SETTINGS_FILE
     try:
-        before = json.loads(file.read_text(encoding="utf-8"))
+        before = dict(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         write_json(file, now)
         return
-    except (OSError, ValueError):
+    except (OSError, TypeError, ValueError):
         raise SettingsError(f"{file} cannot be read: name another --output") from None
     if before != now:
         changed = sorted(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from retina import distributed
-from retina.atomic import write_json, write_text
+from retina.atomic import remove_unfinished, write_json, write_text
 from retina.datasets.splits import write_split
 from retina.evaluation.calibration import fit_temperature, probabilities
 from retina.evaluation.evaluate import evaluate
@@ -67,6 +67,8 @@ def train_run(
     augmentation = recipe_of(run).augmentation if run.augmentation else None
     training = parts.dataset("train", preprocessing, augmentation, run.seed)
     folder.mkdir(parents=True, exist_ok=True)
+    if distributed.is_writer():
+        remove_unfinished(folder)
     trainer = Trainer(run, model, training, validation, folder, device, workers, compiled)
     outcome = trainer.fit(resume)
 
@@ -109,10 +111,11 @@ def _started_from(initial: InitialWeights | None) -> StartedFrom:
 
 
 def _record(run: RunSettings, outcome: Outcome, device: torch.device) -> dict[str, Any]:
+    kappas = outcome.history["validation_kappa"].dropna()
     return {
         **run.to_json(),
         "best_epoch": outcome.best_epoch,
-        "best_validation_kappa": outcome.history["validation_kappa"].max(),
+        "best_validation_kappa": float(kappas.max()) if len(kappas) else None,
         "seconds": round(float(outcome.history["seconds"].sum()), 1),
         "processes": distributed.processes(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,

@@ -1,0 +1,72 @@
+"""What each of several processes finds: ``torchrun -m tests.training.two_processes DATA RUN OUT``.
+
+Every process leaves ``OUT/RANK.pt``; a single one, called without ``torchrun``, leaves ``OUT/0.pt``
+to compare with.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from retina import distributed
+from retina.datasets.dataset import RetinopathyDataset
+from retina.evaluation.evaluate import evaluate
+from retina.evaluation.predict import predict_with_maps
+from retina.models.checkpoint import load_checkpoint
+from retina.training.parts import Parts, read_parts
+from retina.training.state import STATE_FILE
+from tests.training.runs import CPU, tiny_trainer
+
+
+def one_step(parts: Parts, folder: Path) -> dict[str, torch.Tensor]:
+    """The averaged gradients of one step with batch-norm and dropout in evaluation mode."""
+    trainer = tiny_trainer(parts, folder)
+    trainer.network.eval()
+    trainer.step(*next(iter(trainer.loader)))
+    return {
+        name: value.grad
+        for name, value in trainer.model.named_parameters()
+        if value.grad is not None
+    }
+
+
+def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
+    """Answers, figures, gradients and a small training."""
+    parts = read_parts(str(data), 0)
+    checkpoint = load_checkpoint(run)
+    rows = parts.rows("test")
+    answers = {}
+    for count in (1, 11, 12):
+        some = rows.iloc[:count]
+        pictures = RetinopathyDataset(
+            some["path"].tolist(), some["grade"].tolist(), checkpoint.config.preprocessing
+        )
+        answers[count] = [
+            torch.from_numpy(answer)
+            for answer in predict_with_maps(checkpoint.model, pictures, CPU)
+        ]
+    gradients = one_step(parts, out / "step")
+    trainer = tiny_trainer(parts, out / f"run{distributed.rank()}", epochs=1)
+    history = trainer.fit().history.iloc[0].to_dict()
+    return {
+        "processes": distributed.processes(),
+        "answers": answers,
+        "metrics": evaluate(checkpoint, rows, parts.cache, CPU).metrics,
+        "gradients": gradients,
+        "gathered": distributed.gather(distributed.rank()),
+        "history": history,
+        "weights": trainer.model.state_dict(),
+        "wrote": (out / f"run{distributed.rank()}" / STATE_FILE).exists(),
+    }
+
+
+def main(data: Path, run: Path, out: Path) -> None:
+    """Find, and leave what was found."""
+    with distributed.process_group(CPU):
+        torch.save(findings(data, run, out), out / f"{distributed.rank()}.pt")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))
