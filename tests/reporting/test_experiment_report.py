@@ -25,6 +25,12 @@ from tests.reporting.runs import GRADES, answers, write_run
 FILE = StartedFrom("file", "trial.safetensors", "b2" * 32)
 
 
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made but not rendered, for tests that read only the text beside them."""
+    monkeypatch.setattr("retina.reporting.report_figures.png", lambda figure: b"PNG")
+
+
 def write(output: Path, study: Study = "comparison", gap: str | None = None) -> str:
     runs = finished_runs([output])
     write_experiment_report(
@@ -94,6 +100,7 @@ def test_the_page_asks_for_nothing_outside_itself(tmp_path: Path) -> None:
     assert "<link" not in page
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_says_what_follows_from_the_numbers(tmp_path: Path) -> None:
     write_four(tmp_path)
     text = text_of(write(tmp_path))
@@ -113,6 +120,7 @@ def test_says_what_follows_from_the_numbers(tmp_path: Path) -> None:
         assert lab in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_accuracy_below_the_baseline_is_called_that(tmp_path: Path) -> None:
     wrong = np.eye(5)[np.full(GRADES.size, 4)]
     write_run(tmp_path, metrics=compute_metrics(GRADES, wrong, 0.5))
@@ -121,6 +129,7 @@ def test_an_accuracy_below_the_baseline_is_called_that(tmp_path: Path) -> None:
     assert "Accuracy 7.7% is 43.7 points below the majority baseline of 51.4%." in text
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_weights_that_are_not_from_imagenet_are_named_everywhere(tmp_path: Path) -> None:
     write_four(tmp_path)
     page = write(tmp_path)
@@ -134,6 +143,7 @@ def test_weights_that_are_not_from_imagenet_are_named_everywhere(tmp_path: Path)
     assert [note in caption for caption in captions] == [True, False, False, True, False, False]
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_run_and_a_gap(tmp_path: Path) -> None:
     write_run(tmp_path, epochs=1)
     text = text_of(write(tmp_path, gap="ImageNet weights could not be fetched"))
@@ -153,6 +163,7 @@ def test_everything_is_escaped(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("confusion-matrix-*.png"))) == 1
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_intervals_get_columns_and_undefined_stays_empty(tmp_path: Path) -> None:
     metrics = compute_metrics(GRADES[GRADES != 3], answers(0.5, grades=GRADES[GRADES != 3]), 0.5)
     assert metrics["recall"][3] is None
@@ -174,6 +185,7 @@ def test_intervals_get_columns_and_undefined_stays_empty(tmp_path: Path) -> None
     assert "nan" not in text_of(page).lower()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
     for output, fingerprint in (("first", "a" * 64), ("second", "b" * 64)):
         write_run(tmp_path / output, fingerprint=fingerprint)
