@@ -3,7 +3,7 @@
 import hashlib
 import html
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
@@ -13,7 +13,7 @@ import gradio as gr
 from PIL import Image
 
 from retina.assessment import Assessment
-from retina.errors import InputError
+from retina.errors import CheckpointError, InputError
 from retina.images.decode import ImageError, Photograph, read_photograph
 from retina.inference.grader import Grader
 from retina.web import markup, text
@@ -109,6 +109,8 @@ class Handlers:
     def compare(self, image: str | None) -> list[str | Update]:
         """``Compare`` was clicked: a sentence, their row, and three outputs for each model."""
         results = self._compare(image)
+        if not results:
+            raise CheckpointError(text.NO_MODEL)
         outputs: list[str | Update] = [
             markup.agreement([graded.assessment for graded in results]),
             gr.update(visible=True),
@@ -128,12 +130,13 @@ class Handlers:
     def _grade(self, image: str | None, model: str) -> Graded:
         grader = self._graders.get(model)
         began = time.perf_counter()
-        return self._assess(_read(image, [grader]), grader, began)
+        return self._assess(_read(image, _need(grader)), grader, began)
 
     def _compare(self, image: str | None) -> list[Graded]:
         graders = [self._graders.get(name) for name in self._graders.names]
-        photograph = _read(image, graders)
-        return [self._assess(photograph, grader) for grader in graders]
+        # Decoded once for each size that is needed, so that every answer is the one of /grade.
+        photographs = {need: _read(image, need) for need in {_need(each) for each in graders}}
+        return [self._assess(photographs[_need(grader)], grader) for grader in graders]
 
     def _assess(self, photograph: Photograph, grader: Grader, began: float | None = None) -> Graded:
         assessment = grader.assess(photograph, began=began)
@@ -141,11 +144,14 @@ class Handlers:
         return Graded(grader, assessment, heatmap, self._matrix(grader.name))
 
 
-def _read(image: str | None, graders: Sequence[Grader]) -> Photograph:
+def _need(grader: Grader) -> int:
+    return grader.checkpoint.config.preprocessing.at_least
+
+
+def _read(image: str | None, at_least: int) -> Photograph:
     if image is None:
         raise ImageError(text.NO_PHOTOGRAPH)
-    needs = [grader.checkpoint.config.preprocessing.at_least for grader in graders]
-    return read_photograph(image, at_least=max(needs, default=VIEW_SIDE))
+    return read_photograph(image, at_least=at_least)
 
 
 def _shown(picture: Image.Image | None) -> Update:

@@ -37,7 +37,7 @@ NO_PHOTOGRAPH = "There is no photograph yet: choose one, or click an example."
 ERROR_TITLE = "This did not work"
 NO_MODEL = (
     "There is no trained model in the checkpoints folder, so nothing can be graded yet. "
-    "Train one, then start the page anew:"
+    "Train one, then start the page anew."
 )
 TRAIN_COMMANDS = (
     "python train.py --data synthetic --model resnet18 --scratch --image-size 128 --lr 0.02",
