@@ -181,7 +181,7 @@ def imbalance_figure(
     panels[0].set_yticks(rows, [str(label) for label in table.index])
     panels[0].set_ylim(len(table) - 0.5, -0.5)
     notes = [
-        *(["Grey line: the run without any of it."] if plain is not None else []),
+        *(["Line: the plain run."] if plain is not None else []),
         *(["Dotted: always the most frequent grade."] if baseline is not None else []),
     ]
     _head(figure, title, " ".join(notes) or None)
@@ -254,7 +254,7 @@ def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: b
 
 def _head(figure: Figure, title: str, note: str | None) -> None:
     width = int(10 * figure.get_figwidth())
-    lines = fill(title, width) if note is None else f"{fill(title, width)}\n{fill(note, width)}"
+    lines = fill(title, width) if note is None else f"{fill(title, width)}\n{fill(note, width + 8)}"
     figure.suptitle(lines, fontsize=12 if note is None else 11)
 
 

@@ -164,7 +164,7 @@ def _resolution(runs: Sequence[FinishedRun]) -> str:
     error = math.sqrt(share * (1 - share) / size)
     return (
         f"The test part holds {size:,} pictures: an accuracy near {percent(share)} is uncertain by "
-        f"±{_points(1.96 * error)} (95%, by its size alone, of one training run each)."
+        f"±{_points(1.96 * error)} (95%, from its size alone)."
     )
 
 

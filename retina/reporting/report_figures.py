@@ -23,7 +23,7 @@ from retina.reporting.finished_runs import FinishedRun, labels
 from retina.reporting.palette import in_the_dark
 from retina.scale import LABELS
 
-PLAIN = "neither resampled nor weighted"
+PLAIN = "plain"
 _TREND_DESCRIPTION = "Accuracy by epoch, training dashed and validation solid."
 
 
@@ -162,7 +162,7 @@ def _ablation_labels(named: Mapping[str, FinishedRun]) -> dict[str, str]:
 
 
 def _with_origin(text: str, run: FinishedRun) -> str:
-    return f"{text}\n{fill(run.not_imagenet, 46)}" if run.not_imagenet else text
+    return f"{text}\n{fill(run.not_imagenet, 60)}" if run.not_imagenet else text
 
 
 def _imbalance(named: Mapping[str, FinishedRun]) -> Figure:
