@@ -59,7 +59,7 @@ def confusion_matrix_figure(
     for row in range(NUM_GRADES):
         empty = counts[row].sum() == 0
         for column in range(NUM_GRADES):
-            colour = CELL_PAPER if shares[row, column] > 0.5 else CELL_INK
+            colour = CELL_PAPER if shares[row, column] > 0.62 else CELL_INK
             place: dict[str, Any] = {"ha": "center", "color": colour}
             share = "–" if empty else f"{shares[row, column]:.0%}"
             axes.text(column, row, share, va="bottom", fontsize=12, **place)
