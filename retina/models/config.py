@@ -18,6 +18,7 @@ CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 METRICS_FILE = "metrics.json"
 SPLIT_FILE = "split.csv"
+HISTORY_FILE = "history.csv"
 
 
 @dataclass(frozen=True)

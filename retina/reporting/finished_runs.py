@@ -15,6 +15,7 @@ import pandas as pd
 from retina.errors import CheckpointError
 from retina.models.config import (
     CONFIG_FILE,
+    HISTORY_FILE,
     METRICS_FILE,
     CheckpointConfig,
     read_config,
@@ -22,7 +23,6 @@ from retina.models.config import (
 )
 from retina.scale import NUM_GRADES
 
-HISTORY_FILE = "history.csv"
 ACCURACY_COLUMNS = ["epoch", "train_accuracy", "validation_accuracy"]
 
 METRICS = (

@@ -73,4 +73,4 @@ def _imbalance(run: RunSettings) -> tuple[RunSettings, ...]:
     losses = [
         replace(run, loss=loss, variant=f"loss-{loss}") for loss in LOSSES if loss != run.loss
     ]
-    return (replace(run, variant="plain"), *samplings, *losses)
+    return (run, *samplings, *losses)

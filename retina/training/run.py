@@ -16,6 +16,7 @@ from retina.evaluation.predict import predict_with_maps
 from retina.models.architectures import build
 from retina.models.checkpoint import as_stored, load_checkpoint, save_checkpoint
 from retina.models.config import (
+    HISTORY_FILE,
     METRICS_FILE,
     SPLIT_FILE,
     CheckpointConfig,
@@ -28,7 +29,7 @@ from retina.training.config import RunSettings
 from retina.training.parts import Parts
 from retina.training.recipes import recipe_of
 from retina.training.state import Outcome
-from retina.training.trainer import HISTORY_FILE, Trainer
+from retina.training.trainer import Trainer
 
 HEATMAP_PERCENTILE = 99
 

@@ -26,6 +26,7 @@ from retina.datasets.sampling import EpochBatches
 from retina.errors import SettingsError
 from retina.evaluation.metrics import quadratic_weighted_kappa
 from retina.evaluation.predict import predict_logits
+from retina.models.config import HISTORY_FILE
 from retina.scale import NUM_GRADES
 from retina.training.config import RunSettings
 from retina.training.interrupt import ignore_interrupt, stop_on_interrupt
@@ -35,7 +36,6 @@ from retina.training.recipes import MOMENTUM, recipe_of
 from retina.training.state import Outcome, Progress, read_state, write_state
 from retina.training.watching import EventLog
 
-HISTORY_FILE = "history.csv"
 SECONDS_BETWEEN_SAVES = 120.0
 
 
