@@ -45,7 +45,7 @@ class Record:
         resume: bool,
         compiled: bool,
     ) -> None:
-        self.trained.append((run.name, initial and initial.source, resume))
+        self.trained.append((run.name, initial.source if initial else None, resume))
         if run.name == self.dies_in:
             raise KeyboardInterrupt
         folder.mkdir(parents=True)

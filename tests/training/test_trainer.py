@@ -14,10 +14,11 @@ from torch import Tensor
 
 from retina.errors import CheckpointError, SettingsError
 from retina.evaluation.predict import predict_logits
+from retina.models.config import HISTORY_FILE
 from retina.training import trainer as module
 from retina.training.parts import Parts
 from retina.training.state import STATE_FILE, Outcome, read_state
-from retina.training.trainer import HISTORY_FILE, Trainer
+from retina.training.trainer import Trainer
 from tests.training.runs import CPU, settings, tiny_trainer
 
 EPOCHS = 2

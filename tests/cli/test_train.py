@@ -1,0 +1,250 @@
+import errno
+import json
+import os
+import runpy
+import signal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from torch import Tensor
+
+from retina.errors import WeightsError
+from retina.training import experiment
+from retina.training.experiment import Experiment
+from retina.training.state import STATE_FILE
+from retina.training.trainer import Trainer
+from tests.cli.shell import retina
+
+ROOT = Path(__file__).resolve().parents[2]
+Shell = pytest.CaptureFixture[str]
+Flags = list[str | os.PathLike[str]]
+
+
+@pytest.fixture
+def small(drawn_data: Path, tmp_path: Path) -> Flags:
+    """Flags of a run of an epoch of three steps."""
+    flags: Flags = ["train", "--data", drawn_data, "--output", tmp_path / "output"]
+    flags += ["--epochs", "1", "--image-size", "32", "--batch-size", "4", "--device", "cpu"]
+    return flags
+
+
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch) -> list[Experiment]:
+    """What would have been run."""
+    asked: list[Experiment] = []
+    monkeypatch.setattr(experiment, "run_experiment", asked.append)
+    return asked
+
+
+def fail_to_fetch(*_: object) -> Any:
+    raise WeightsError(
+        "ImageNet weights could not be fetched (no network); get resnet18-f37072fd.pth and name "
+        "the file with --pretrained FILE"
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--model", "nope"], "--model nope is not known"),
+        (["--epochs", "0"], "--epochs is 0"),
+        (["--epochs", "many"], "--epochs"),
+        (["--batch-size", "0"], "--batch-size is 0"),
+        (["--image-size", "8"], "--image-size is 8"),
+        (["--lr", "nan"], "--lr is nan"),
+        (["--seed", "-1"], "--seed is -1"),
+        (["--workers", "-1"], "--workers is -1"),
+        (["--recipe", "x"], "--recipe x is not known: choose lab or modern"),
+        (["--sampling", "x"], "--sampling x is not known"),
+        (["--loss", "x"], "--loss x is not known"),
+        (["--amp", "x"], "--amp x is not known"),
+        (["--device", "abacus"], "--device abacus"),
+        (["--data", "nowhere"], "there is no data folder nowhere: put EyePACS or APTOS 2019"),
+        (["--pretrained", "nowhere.pth"], "there is no weights file or folder nowhere.pth"),
+        (["--ablation", "--imbalance-study"], "not allowed with"),
+        (["--ablation", "--scratch", "--pretrained"], "one of --scratch and --pretrained"),
+        (["--report", "nowhere"], "nowhere holds no finished run"),
+        (["--what"], "unrecognized arguments: --what"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_status_2(
+    capsys: Shell, small: Flags, tmp_path: Path, flags: list[str], said: str
+) -> None:
+    answer = retina(capsys, *small, *flags)
+    assert answer.status == 2
+    assert answer.out == ""
+    assert len(answer.errors) == 1
+    assert said in answer.errors[0]
+    assert "Traceback" not in answer.err
+    assert not (tmp_path / "output").exists()
+
+
+def test_without_flags_it_is_the_labs_four_runs(capsys: Shell, planned: list[Experiment]) -> None:
+    answer = retina(capsys, "train")
+    (asked,) = planned
+    assert [run.name for run in asked.runs] == [
+        "resnet18-scratch",
+        "resnet18-pretrained",
+        "resnet50-scratch",
+        "resnet50-pretrained",
+    ]
+    run = asked.runs[0]
+    assert (run.epochs, run.batch_size, run.lr, run.image_size, run.seed) == (10, 32, 0.001, 512, 0)
+    assert (run.recipe, run.amp, asked.data, asked.device) == ("lab", "auto", "data", "auto")
+    assert not asked.needs_pretrained
+    assert asked.output.parent == Path("runs")
+    assert answer.out == f"{asked.output}\n"
+
+
+@pytest.mark.parametrize(
+    ("flags", "starts", "path", "needed"),
+    [
+        (["--scratch"], ["scratch"], None, False),
+        (["--pretrained"], ["pretrained"], None, True),
+        (["--pretrained", "w.pth"], ["pretrained"], Path("w.pth"), True),
+        (["--scratch", "--pretrained"], ["scratch", "pretrained"], None, True),
+        ([], ["scratch", "pretrained"], None, False),
+    ],
+)
+def test_halves(
+    capsys: Shell,
+    planned: list[Experiment],
+    flags: list[str],
+    starts: list[str],
+    path: Path | None,
+    needed: bool,
+) -> None:
+    retina(capsys, "train", "--model", "resnet34", *flags)
+    assert [run.start for run in planned[0].runs] == starts
+    assert {run.architecture for run in planned[0].runs} == {"resnet34"}
+    assert (planned[0].pretrained, planned[0].needs_pretrained) == (path, needed)
+
+
+def test_studies_and_recipes_have_their_own_defaults(
+    capsys: Shell, planned: list[Experiment]
+) -> None:
+    retina(capsys, "train", "--ablation")
+    retina(capsys, "train", "--ablation", "--epochs", "3")
+    retina(capsys, "train", "--imbalance-study", "--recipe", "modern")
+    retina(capsys, "train", "--recipe", "modern", "--lr", "0.5")
+    ablation, short, imbalance, modern = planned
+    assert (len(ablation.runs), ablation.runs[0].epochs, short.runs[0].epochs) == (4, 20, 3)
+    assert ablation.needs_pretrained
+    assert (len(imbalance.runs), imbalance.runs[0].lr) == (9, 0.02)
+    assert {run.lr for run in modern.runs} == {0.5}
+
+
+def test_a_comparison_without_weights_does_the_scratch_half(
+    capsys: Shell, small: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "resolve_pretrained", fail_to_fetch)
+    answer = retina(capsys, *small, "--model", "resnet18")
+    assert answer.status == 0, answer.err
+    output = tmp_path / "output"
+    assert answer.out == f"{output}\n"
+    assert "the pretrained runs are left out: ImageNet weights" in answer.err
+    names = {file.name for file in output.iterdir()}
+    assert names >= {
+        "report.html",
+        "comparison.csv",
+        "accuracy-trend-resnet18.png",
+        "confusion-matrix-resnet18-scratch.png",
+        "resnet18-scratch",
+    }
+    assert "could not be fetched" in (output / "report.html").read_text(encoding="utf-8")
+    assert pd.read_csv(output / "comparison.csv")["model"].tolist() == ["resnet18-scratch"]
+
+    again = retina(capsys, *small, "--model", "resnet18")
+    assert again.status == 2
+    assert "holds a run already: go on with --resume" in again.errors[0]
+    other = retina(capsys, *small, "--model", "resnet18", "--resume", "--lr", "0.5")
+    assert other.status == 2
+    assert "other settings (not the same: resnet18-pretrained, resnet18-scratch)" in other.errors[0]
+
+
+def test_pretrained_without_weights_is_status_2_and_names_file_and_flag(
+    capsys: Shell, small: Flags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(experiment, "resolve_pretrained", fail_to_fetch)
+    answer = retina(capsys, *small, "--pretrained")
+    assert answer.status == 2
+    assert "resnet18-f37072fd.pth" in answer.errors[0]
+    assert "--pretrained FILE" in answer.errors[0]
+
+
+def test_ctrl_c_is_130_and_says_how_to_go_on(
+    capsys: Shell, small: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = Trainer.step
+
+    def interrupted(self: Trainer, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
+        signal.raise_signal(signal.SIGINT)
+        return step(self, pictures, grades)
+
+    flags: Flags = [*small, "--scratch", "--model", "resnet18"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "step", interrupted)
+        answer = retina(capsys, *flags)
+    assert answer.status == 130
+    output = tmp_path / "output"
+    assert f"go on with the same flags, --output {output} and --resume" in answer.err
+    assert "Traceback" not in answer.err
+    state = torch.load(output / "resnet18-scratch" / STATE_FILE, weights_only=True)
+    assert state["progress"]["batch"] == 1
+    assert retina(capsys, *flags, "--resume").status == 0
+    assert json.loads((output / "resnet18-scratch" / "metrics.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory"), 1, "lower --batch-size (now 4)"),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "No space left on device"),
+    ],
+    ids=["memory", "disk"],
+)
+def test_what_the_machine_refuses_is_status_1(
+    capsys: Shell,
+    small: Flags,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    status: int,
+    said: str,
+) -> None:
+    def failing(self: Trainer, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
+        raise error
+
+    monkeypatch.setattr(Trainer, "step", failing)
+    answer = retina(capsys, *small, "--scratch", "--model", "resnet18")
+    assert answer.status == status
+    assert len(answer.errors) == 1
+    assert said in answer.errors[0]
+
+
+def test_a_loss_that_is_no_number_is_status_2(
+    capsys: Shell, small: Flags, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(self: Trainer, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.tensor(float("nan")), torch.tensor(0)
+
+    monkeypatch.setattr(Trainer, "step", failing)
+    answer = retina(capsys, *small, "--scratch", "--model", "resnet18")
+    assert answer.status == 2
+    assert "lower --lr" in answer.errors[0]
+
+
+def test_train_py_is_the_same_command(
+    capsys: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["train.py", "--model", "nope"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(str(ROOT / "train.py"), run_name="__main__")
+    assert end.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("error: --model nope is not known")
+    assert err.count("\n") == 1
