@@ -1,3 +1,4 @@
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,17 +25,18 @@ from retina.datasets.synthetic import (
 from retina.errors import DataError, SettingsError
 from retina.images.field_of_view import find_retina
 
-SEEDS = range(12)
-COUNT = 250
+SEEDS = range(8)
+COUNT = 200
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn") / "set"
-    write_synthetic(folder, count=COUNT, size=64, seed=3)
+    write_synthetic(folder, count=COUNT, size=48, seed=3)
     return folder
 
 
+@cache
 def eye_and_camera(seed: int) -> tuple[Eye, Camera]:
     return (
         make_eye(np.random.default_rng([seed, 0, 0])),
@@ -121,7 +123,7 @@ def test_severe_has_more_than_twenty_haemorrhages_in_every_quadrant_and_beads_tw
 
 
 def test_proliferative_has_new_vessels_or_preretinal_blood() -> None:
-    found = [lesions_of(4, seed) for seed in range(40)]
+    found = [lesions_of(4, seed) for seed in range(20)]
     assert all(lesions.new_vessels or lesions.preretinal for lesions in found)
     assert any(lesions.new_vessels and lesions.preretinal for lesions in found)
 
@@ -137,7 +139,7 @@ def test_lesions_lie_on_the_retina_that_the_picture_shows() -> None:
 
 
 def test_the_disc_lies_nasally_of_the_fovea_in_left_and_right_eyes() -> None:
-    eyes = [eye_and_camera(seed)[0] for seed in range(40)]
+    eyes = [eye_and_camera(seed)[0] for seed in range(20)]
     assert {eye.right for eye in eyes} == {True, False}
     assert all((eye.disc[0] > eye.fovea[0]) == eye.right for eye in eyes)
 
@@ -153,7 +155,7 @@ def test_arcades_leave_the_macula_free() -> None:
 
 def test_the_retina_is_found_where_it_was_drawn() -> None:
     size = 160
-    for seed in range(40):
+    for seed in range(20):
         _, camera = eye_and_camera(seed)
         picture = draw_fundus(seed % 5, seed, size)
         retina = find_retina(picture)
