@@ -46,17 +46,17 @@ class ModernAugmentation:
     """Flips, any rotation, scale and shift in one resampling; colour, blur and erasing.
 
     Colour: each channel gets a gain and a gamma of its own, as cameras and eyes differ in tint
-    more than in anything else. Blur and erasing touch a fifth of the pictures each. The random
+    more than in anything else. Blur and erasing touch a tenth of the pictures each. The random
     numbers come from torch's global generator on the CPU.
     """
 
-    SCALE = 0.15
-    SHIFT = 0.05
-    GAIN = 0.25
-    GAMMA = 0.25
-    BLUR_RADIUS = 1.0 / 150
-    ERASED_SIDE = 0.25
-    RARE = 0.2
+    SCALE = 0.1
+    SHIFT = 0.03
+    GAIN = 0.1
+    GAMMA = 0.15
+    BLUR_RADIUS = 1.0 / 200
+    ERASED_SIDE = 0.2
+    RARE = 0.1
 
     def __call__(self, square: Tensor) -> Tensor:
         """Change a square at random.

@@ -14,7 +14,7 @@ AmpName = Literal["auto", "off", "float16", "bfloat16"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 PRECISIONS: tuple[AmpName, ...] = get_args(AmpName)
 
-LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.02}
+LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.01}
 
 
 @dataclass(frozen=True)

@@ -71,7 +71,7 @@ LAB = Recipe(augmentation=LabAugmentation())
 MODERN = Recipe(
     augmentation=ModernAugmentation(),
     nesterov=True,
-    label_smoothing=0.1,
+    label_smoothing=0.05,
     decays_all=False,
     cosine=True,
     growing=True,

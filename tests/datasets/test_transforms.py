@@ -139,7 +139,7 @@ def test_modern_turns_as_pillow_does(monkeypatch: pytest.MonkeyPatch) -> None:
     assert np.abs(changed.astype(int) - expected).max() <= 2
 
 
-def test_modern_scales_by_15_percent_and_shifts_by_5(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modern_scales_and_shifts_about_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     side = 200
     dot = torch.zeros((3, side, side), dtype=torch.uint8)
     dot[:, 80:120, 80:120] = 255
@@ -149,17 +149,19 @@ def test_modern_scales_by_15_percent_and_shifts_by_5(monkeypatch: pytest.MonkeyP
         return lit[0].mean() + 0.5, lit[1].mean() + 0.5, len(lit[0]) ** 0.5
 
     assert box() == pytest.approx((100, 100, 40))
-    assert box(zoom=1.0) == pytest.approx((100, 100, 46), abs=1)
-    assert box(zoom=0.0) == pytest.approx((100, 100, 34), abs=1)
-    assert box(right=1.0) == pytest.approx((100, 90, 40), abs=1)
-    assert box(down=0.0) == pytest.approx((110, 100, 40), abs=1)
+    scale, shift = 40 * ModernAugmentation.SCALE, side * ModernAugmentation.SHIFT
+    assert box(zoom=1.0) == pytest.approx((100, 100, 40 + scale), abs=1)
+    assert box(zoom=0.0) == pytest.approx((100, 100, 40 - scale), abs=1)
+    assert box(right=1.0) == pytest.approx((100, 100 - shift, 40), abs=1)
+    assert box(down=0.0) == pytest.approx((100 + shift, 100, 40), abs=1)
 
 
 def test_modern_gives_each_channel_a_gain_and_a_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = torch.full((3, 8, 8), 128, dtype=torch.uint8)
     pixel = modern(monkeypatch, {"gain_r": 1.0, "gamma_g": 1.0, "gain_b": 0.0}, grey)[4, 4]
-    gamma = 255 * (128 / 255) ** math.exp(0.25)
-    np.testing.assert_allclose(pixel, [128 * 1.25, gamma, 128 * 0.75], atol=0.51)
+    gain = ModernAugmentation.GAIN
+    gamma = 255 * (128 / 255) ** math.exp(ModernAugmentation.GAMMA)
+    np.testing.assert_allclose(pixel, [128 * (1 + gain), gamma, 128 * (1 - gain)], atol=0.51)
     white = torch.full((3, 8, 8), 255, dtype=torch.uint8)
     assert modern(monkeypatch, {"gain_r": 1.0}, white)[4, 4].tolist() == [255, 255, 255]
 
@@ -170,8 +172,8 @@ def test_modern_leaves_black_black(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_modern_blurs_as_pillow_does(monkeypatch: pytest.MonkeyPatch) -> None:
-    changed = modern(monkeypatch, {"blur": 0.1, "radius": 1.0})
-    radius = SIZE / 150
+    changed = modern(monkeypatch, {"blur": 0.05, "radius": 1.0})
+    radius = SIZE * ModernAugmentation.BLUR_RADIUS
     expected = np.asarray(Image.fromarray(DRAWN).filter(ImageFilter.GaussianBlur(radius)))
     np.testing.assert_array_equal(changed[2:-2, 2:-2], expected[2:-2, 2:-2])
     assert (changed != DRAWN).any()
@@ -179,13 +181,15 @@ def test_modern_blurs_as_pillow_does(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_modern_erases_a_box_within_the_square(monkeypatch: pytest.MonkeyPatch) -> None:
     white = torch.full((3, SIZE, SIZE), 255, dtype=torch.uint8)
-    box = {"erase": 0.1, "width": 0.999, "height": 0.5}
+    box = {"erase": 0.05, "width": 0.999, "height": 0.5}
     for left, top in ((0.0, 0.0), (0.999, 0.999), (0.3, 0.7)):
         changed = modern(monkeypatch, {**box, "left": left, "top": top}, white)
         black = (changed == 0).all(axis=2)
         rows, columns = black.any(axis=1), black.any(axis=0)
         assert (black == np.outer(rows, columns)).all()
-        assert (columns.sum(), rows.sum()) == (SIZE // 4, SIZE // 8 + 1)
+        longest = ModernAugmentation.ERASED_SIDE * SIZE
+        assert columns.sum() == pytest.approx(longest, abs=1)
+        assert rows.sum() == pytest.approx(longest / 2, abs=1)
         assert np.diff(np.flatnonzero(rows)).max() == np.diff(np.flatnonzero(columns)).max() == 1
 
 
