@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 SHARED_DATA = Path(
-    os.environ.get("RETINA_SHARED_DATA")
-    or Path(__file__).resolve().parents[2] / "shared" / "data"
+    os.environ.get("RETINA_SHARED_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data"
 )
 
 needs_shared_data = pytest.mark.skipif(
