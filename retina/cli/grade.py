@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,9 @@ def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, An
     from retina.images.field_of_view import crop_to_retina
 
     config = grader.checkpoint.config
+    began = time.perf_counter()
     photograph = read_photograph(image, at_least=config.preprocessing.at_least)
-    assessment = grader.assess(photograph, anyway=options.anyway)
+    assessment = grader.assess(photograph, anyway=options.anyway, began=began)
     if options.heatmaps and assessment.heatmap is not None:
         view = crop_to_retina(photograph.image) if config.preprocessing.crop else photograph.image
         overlay = overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)

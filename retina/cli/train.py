@@ -2,12 +2,14 @@
 
 import argparse
 import datetime
+import os
 import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retina.cli.exits import DONE
+from retina.errors import SettingsError
 
 if TYPE_CHECKING:
     from retina.reporting.findings import Study
@@ -71,11 +73,15 @@ def run(options: argparse.Namespace) -> int:
     """Train what the flags ask for, or report on what was trained."""
     output = options.output or Path("runs") / f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}"
     command = shlex.join(["python", "train.py", *sys.argv[1:]])
+    if options.resume and options.output is None:
+        raise SettingsError("--resume goes on with what lies in a folder: name it with --output")
     if options.report:
         _report(options.report, output, command)
     else:
         _train(options, output, command)
-    print(output)
+    if os.environ.get("RANK", "0") == "0":  # of the processes that torchrun started, the writer
+        print((output / "comparison.csv").read_text(encoding="utf-8"), end="")
+        print(output)
     return DONE
 
 

@@ -254,7 +254,7 @@ def find_checkpoint(
             f"there is no checkpoint in {folder}: train one with `python train.py`, or name the "
             "folder that holds them with --checkpoints"
         )
-    raise CheckpointError(f"there is no model called {name!r} in {folder}: {', '.join(names)}")
+    raise CheckpointError(f"there is no model called {name!r}: choose one of {', '.join(names)}")
 
 
 def describe_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:

@@ -7,25 +7,22 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from retina.atomic import write_text
-from retina.errors import CheckpointError
-from retina.models.config import CheckpointConfig, read_config, read_metrics
+from retina.models.config import CheckpointConfig, read_config
 from retina.scale import LABELS, NOT_ASSESSED, RESEARCH_ONLY
 
 CARD_FILE = "README.md"
 
 
-def write_model_card(folder: Path) -> None:
-    """Write the card of a checkpoint that has been evaluated.
+def write_model_card(folder: Path, metrics: Mapping[str, Any]) -> None:
+    """Write the card of a checkpoint.
 
     Args:
-        folder: With ``config.json`` and ``metrics.json``.
+        folder: With ``config.json``.
+        metrics: On its test part.
 
     Raises:
-        CheckpointError: one of them is missing or cannot be used.
+        CheckpointError: the configuration is missing or cannot be used.
     """
-    metrics = read_metrics(folder)
-    if metrics is None:
-        raise CheckpointError(f"checkpoint {folder.name} has not been evaluated: it has no figures")
     write_text(folder / CARD_FILE, model_card(read_config(folder), metrics))
 
 

@@ -44,7 +44,7 @@ def train_run(
     resume: bool = False,
     compiled: bool = False,
 ) -> None:
-    """Train one run and leave its checkpoint in ``folder``; figures and card are written last.
+    """Train one run and leave its checkpoint in ``folder``; the figures are written last.
 
     Temperature, operating point and the heatmap's scale are taken from validation. Only then is
     the test part opened, once, with the network as it was read back from the saved file.
@@ -101,8 +101,8 @@ def train_run(
 
     evaluation = evaluate(load_checkpoint(folder), parts.rows("test"), parts.cache, device)
     if distributed.is_writer():
+        write_model_card(folder, evaluation.metrics)
         write_json(folder / METRICS_FILE, evaluation.metrics)
-        write_model_card(folder)
 
 
 def _started_from(initial: InitialWeights | None) -> StartedFrom:

@@ -4,6 +4,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from retina.errors import CheckpointError
 from retina.inference.grader import Grader
 from retina.models.config import (
     CheckpointConfig,
@@ -35,6 +36,9 @@ class Graders:
         Raises:
             CheckpointError: There is none of that name in the folder, or it cannot be used.
         """
+        if name not in self.names:
+            known = ", ".join(self.names) or "none is here"
+            raise CheckpointError(f"there is no model called {name!r}; those that are: {known}")
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = Grader.load(name, checkpoints=self.folder)

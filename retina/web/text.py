@@ -19,7 +19,6 @@ UPLOAD = "Photograph of one eye: JPEG, PNG, TIFF, WebP or BMP"
 PHOTOGRAPH = "The photograph"
 PHOTOGRAPH_ALT = "The fundus photograph that was chosen"
 MODEL = "Model"
-ASSESSMENT = "Assessment"
 HEATMAP = "Where the model looked"
 HEATMAP_ALT = "The retina, overlaid with a heatmap of where the model looked for its grade"
 HEATMAP_CAPTION = (
@@ -79,11 +78,6 @@ def share(probability: float) -> str:
 def grade_of(number: int) -> str:
     """Where a grade stands on the scale."""
     return f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}. {GRADES[number].meaning}"
-
-
-def confidence(probability: float) -> str:
-    """How sure the model is of its grade."""
-    return f"The model gives this grade a probability of {share(probability)}."
 
 
 def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
