@@ -98,7 +98,7 @@ def test_an_unknown_model_is_one_line(
         )
         assert (answer.status, answer.out) == (2, "")
         assert answer.err.count("\n") == len(answer.errors) == 1
-        assert answer.errors[0].endswith(": small")
+        assert answer.errors[0].endswith(": choose one of small")
 
 
 def test_a_folder_without_models_says_how_to_get_one(

@@ -33,10 +33,17 @@ def small(drawn_data: Path, tmp_path: Path) -> Flags:
 
 
 @pytest.fixture
-def planned(monkeypatch: pytest.MonkeyPatch) -> list[Experiment]:
+def planned(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Experiment]:
     """What would have been run."""
     asked: list[Experiment] = []
-    monkeypatch.setattr(experiment, "run_experiment", asked.append)
+
+    def note(experiment: Experiment) -> None:
+        asked.append(experiment)
+        experiment.output.mkdir(parents=True)
+        (experiment.output / "comparison.csv").touch()
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(experiment, "run_experiment", note)
     return asked
 
 
@@ -146,7 +153,8 @@ def test_a_comparison_without_weights_does_the_scratch_half(
     answer = retina(capsys, *small, "--model", "resnet18")
     assert answer.status == 0, answer.err
     output = tmp_path / "output"
-    assert answer.out == f"{output}\n"
+    table = (output / "comparison.csv").read_text(encoding="utf-8")
+    assert answer.out == f"{table}{output}\n"
     assert "the pretrained runs are left out: ImageNet weights" in answer.err
     names = {file.name for file in output.iterdir()}
     assert names >= {

@@ -167,7 +167,7 @@ def test_a_name_cannot_leave_the_folder(tmp_path: Path, escape: Callable[[Path],
     write(tmp_path / "outside", {})
     models = tmp_path / "models"
     write(models / "inside", {})
-    with pytest.raises(CheckpointError, match=r"there is no model called .*: inside$"):
+    with pytest.raises(CheckpointError, match=r"no model called .*: choose one of inside$"):
         find_checkpoint(escape(models), models)
 
 
