@@ -36,9 +36,11 @@ class Graders:
         Raises:
             CheckpointError: There is none of that name in the folder, or it cannot be used.
         """
+        if not self.names:
+            raise CheckpointError("there is no model yet: train one with `python train.py`")
         if name not in self.names:
-            known = ", ".join(self.names) or "none is here"
-            raise CheckpointError(f"there is no model called {name!r}; those that are: {known}")
+            known = ", ".join(self.names)
+            raise CheckpointError(f"there is no model called {name!r}: choose one of {known}")
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = Grader.load(name, checkpoints=self.folder)

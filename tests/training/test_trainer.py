@@ -258,11 +258,12 @@ def test_ctrl_c_finishes_the_step_and_keeps_it(
     undisturbed: tuple[Trainer, Outcome],
     number: int,
 ) -> None:
+    before = signal.getsignal(signal.SIGINT)
     with monkeypatch.context() as patch:
         interrupt_in_step(patch, number)
         with pytest.raises(KeyboardInterrupt):
             tiny_trainer(parts, tmp_path / "run").fit()
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     state = read_state(tmp_path / "run", settings())
     assert state is not None
     assert (state["progress"]["epoch"], state["progress"]["batch"]) == divmod(number, STEPS)
