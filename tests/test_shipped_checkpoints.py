@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+import torchvision
+from safetensors.torch import load_file
+
+from retina.datasets.splits import read_split
+from retina.models.checkpoint import load_checkpoint
+from retina.models.config import SPLIT_FILE, WEIGHTS_FILE, list_checkpoints
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+NAMES = list_checkpoints(CHECKPOINTS)
+
+
+def test_there_is_a_model_to_open() -> None:
+    assert "resnet18-scratch" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_shipped_opens_and_says_what_it_was_tested_on(name: str) -> None:
+    checkpoint = load_checkpoint(name, CHECKPOINTS)
+    assert checkpoint.config.name == name
+    assert checkpoint.config.referable.chosen_on == "validation"
+    assert checkpoint.metrics is not None
+    parts = read_split(checkpoint.folder / SPLIT_FILE)
+    assert checkpoint.metrics["n"] == (parts == "test").sum()
+    assert sum(map(sum, checkpoint.metrics["confusion_matrix"])) == checkpoint.metrics["n"]
+    assert not (checkpoint.folder / "state.pt").exists()
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("resnet")])
+def test_torchvision_takes_the_weights(name: str) -> None:
+    model = torchvision.models.get_model(name.split("-")[0], num_classes=5)
+    model.load_state_dict(load_file(CHECKPOINTS / name / WEIGHTS_FILE), strict=True)
