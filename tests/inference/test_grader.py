@@ -203,5 +203,5 @@ def test_a_file_that_cannot_be_read_says_so(
 
 
 def test_a_missing_model_is_named_with_those_that_exist(checkpoints: Path) -> None:
-    with pytest.raises(CheckpointError, match=r"'large'.*: small$"):
+    with pytest.raises(CheckpointError, match=r"'large'.*: choose one of small$"):
         Grader.load("large", checkpoints=checkpoints)
