@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from retina import distributed
-from retina.atomic import remove_unfinished, write_json, write_text
+from retina.atomic import remove_unfinished, write_json
 from retina.datasets.splits import write_split
 from retina.evaluation.calibration import fit_temperature, probabilities
 from retina.evaluation.evaluate import evaluate
@@ -16,7 +16,6 @@ from retina.evaluation.predict import predict_with_maps
 from retina.models.architectures import build
 from retina.models.checkpoint import as_stored, load_checkpoint, save_checkpoint
 from retina.models.config import (
-    HISTORY_FILE,
     METRICS_FILE,
     SPLIT_FILE,
     CheckpointConfig,
@@ -95,7 +94,6 @@ def train_run(
     )
     if distributed.is_writer():
         save_checkpoint(folder, model, config)
-        write_text(folder / HISTORY_FILE, outcome.history.to_csv(index=False))
         write_split(folder / SPLIT_FILE, parts.table, parts.table["part"])
     distributed.wait_for_all()
 
