@@ -66,6 +66,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="train nothing: compare runs that exist, each a run's folder or a whole --output",
     )
     add("--output", type=Path, metavar="DIR", help="where all is written (runs/DATE)")
+    add(
+        "--allow-leaks",
+        action="store_true",
+        help="train also on a given split that has patients in the test part and in another",
+    )
     add("--resume", action="store_true", help="go on with what lies in --output")
 
 
@@ -137,6 +142,7 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
                 workers=options.workers,
                 compiled=options.compile,
                 resume=options.resume,
+                allow_leaks=options.allow_leaks,
                 command=command,
             )
         )

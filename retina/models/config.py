@@ -60,12 +60,16 @@ class DataSource:
         rows: Photographs in the three parts together.
         fingerprint: SHA-256 over image names and grades.
         terms: Under which they may be used, in words.
+        shared_patients: The share, 0 to 1, of test pictures whose patient also has a picture in
+            another part; 0 for a split by patient, 0.80 for the lab's own lists, None in a
+            checkpoint that was made before this was written down.
     """
 
     name: str
     rows: int
     fingerprint: str
     terms: str
+    shared_patients: float | None = None
 
 
 @dataclass(frozen=True)
@@ -140,7 +144,7 @@ class CheckpointConfig:
                 heatmap_scale=float(value["heatmap_scale"]),
                 initial_weights=_read_all(StartedFrom, value["initial_weights"]),
                 training=dict(value["training"]),
-                data=_read_all(DataSource, value["data"]),
+                data=_read_all(DataSource, {"shared_patients": None, **value["data"]}),
                 code_version=str(value["code_version"]),
                 weights_sha256=str(value["weights_sha256"]),
             )

@@ -18,7 +18,7 @@ from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import read_finished_run, write_experiment_report
 from retina.reporting.findings import Study
 from retina.training.config import RunSettings
-from retina.training.parts import Parts, check_data, read_parts
+from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
 from retina.training.run import train_run
 
 SETTINGS_FILE = "settings.json"
@@ -40,6 +40,7 @@ class Experiment:
         workers: Processes that prepare batches; None for the machine's habit.
         compiled: Whether to compile the networks first.
         resume: Go on with what lies in ``output``.
+        allow_leaks: Train also where patients are in the test part and in another.
         command: As it was typed, for the report.
     """
 
@@ -53,6 +54,7 @@ class Experiment:
     workers: int | None = None
     compiled: bool = False
     resume: bool = False
+    allow_leaks: bool = False
     command: str = "python train.py"
 
 
@@ -72,6 +74,8 @@ def run_experiment(experiment: Experiment) -> None:
         if gap:
             _say(f"the pretrained runs are left out: {gap}")
         parts = read_parts(experiment.data, experiment.runs[0].seed)
+        if not experiment.allow_leaks:
+            refuse_leaks(parts)
         for remark in parts.remarks:
             _say(remark)
         if distributed.is_writer():

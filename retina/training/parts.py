@@ -129,8 +129,24 @@ def read_parts(data: str, seed: int) -> Parts:
         rows=len(table),
         fingerprint=catalog.fingerprint,
         terms=TERMS.get(catalog.format, "as the owner of the data folder sets them"),
+        shared_patients=familiar_test_share(table, table["part"]),
     )
     return Parts(source, table, _remarks(catalog, table, identical), PreparedCache())
+
+
+def refuse_leaks(parts: Parts) -> None:
+    """Refuse a split whose test part holds patients who are in another part too.
+
+    Raises:
+        DataError: it does; the message names the share and the flag that trains all the same.
+    """
+    share = parts.source.shared_patients
+    if share:
+        raise DataError(
+            f"the split that {parts.source.name} comes with leaks: {share:.0%} of its test pictures"
+            " belong to a patient who is in another part too; train all the same with "
+            "--allow-leaks, and this is said beside the figures"
+        )
 
 
 def _remarks(catalog: Catalog, table: pd.DataFrame, identical: IdenticalReport) -> tuple[str, ...]:

@@ -2,6 +2,7 @@ import errno
 import json
 import os
 import runpy
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,39 @@ def test_what_cannot_be_is_one_line_and_status_2(
     assert said in answer.errors[0]
     assert "Traceback" not in answer.err
     assert not (tmp_path / "output").exists()
+
+
+@pytest.fixture
+def lab_lists(drawn_data: Path, tmp_path: Path) -> Path:
+    """The drawn photographs with the lab's lists: every second test picture's patient is known."""
+    folder = tmp_path / "lab"
+    folder.mkdir()
+    names = [f"{number // 2}_{'left' if number % 2 else 'right'}" for number in range(16)]
+    names += ["20_left", "21_left", "22_left", "23_left"]
+    table = pd.read_csv(drawn_data / "train.csv")
+    for old, new in zip(table["id_code"], names, strict=True):
+        shutil.copy(next((drawn_data / "images").glob(f"{old}.*")), folder / f"{new}.jpeg")
+    test = [(number < 8 and number % 2 == 0) or number >= 16 for number in range(20)]
+    for part, rows in (("train", [not each for each in test]), ("test", test)):
+        pd.Series(names)[rows].to_csv(folder / f"{part}_img.csv", index=False, header=False)
+        grades = table["diagnosis"][rows]
+        grades.to_csv(folder / f"{part}_label.csv", index=False, header=False)
+    return folder
+
+
+def test_a_split_that_shares_patients_is_refused_unless_allowed_and_then_recorded(
+    capsys: Shell, small: Flags, lab_lists: Path, tmp_path: Path
+) -> None:
+    flags: Flags = [*small, "--data", lab_lists, "--model", "resnet18", "--scratch"]
+    answer = retina(capsys, *flags)
+    assert (answer.status, answer.out, len(answer.errors)) == (2, "", 1)
+    assert "50% of its test pictures" in answer.errors[0]
+    assert "--allow-leaks" in answer.errors[0]
+    assert not (tmp_path / "output").exists()
+
+    assert retina(capsys, *flags, "--allow-leaks").status == 0
+    config = json.loads((tmp_path / "output/resnet18-scratch/config.json").read_text())
+    assert config["data"]["shared_patients"] == 0.5
 
 
 def test_without_flags_it_is_the_labs_four_runs(capsys: Shell, planned: list[Experiment]) -> None:

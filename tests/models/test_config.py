@@ -51,12 +51,23 @@ def write(folder: Path, value: Any) -> Path:
 def test_the_file_holds_the_promised_fields() -> None:
     value = small_config().to_json()
     assert list(value) == FIELDS
-    assert {name: list(value[name]) for name in INNER} == INNER
+    assert {name: list(value[name]) for name in INNER} == {
+        **INNER,
+        "data": [*INNER["data"], "shared_patients"],
+    }
 
 
 def test_is_read_as_it_was_written(tmp_path: Path) -> None:
     config = small_config(weights_sha256="ab" * 32)
     assert read_config(write(tmp_path / "small", config.to_json())) == config
+
+
+def test_older_files_do_not_say_whether_patients_are_shared() -> None:
+    value = small_config().to_json()
+    value["data"]["shared_patients"] = 0.8
+    assert CheckpointConfig.from_json(value).data.shared_patients == 0.8
+    del value["data"]["shared_patients"]
+    assert CheckpointConfig.from_json(value).data.shared_patients is None
 
 
 @pytest.mark.parametrize("field", FIELDS[1:])

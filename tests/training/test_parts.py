@@ -12,7 +12,7 @@ from retina.datasets.transforms import LabAugmentation
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing
 from retina.training import parts as module
-from retina.training.parts import Parts, check_data, read_parts
+from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
 from tests.training.runs import PICTURES
 
 
@@ -27,6 +27,8 @@ def test_every_picture_is_in_one_part(parts: Parts) -> None:
     ids = [set(parts.rows(part)["image_id"]) for part in ("train", "validation", "test")]
     assert [len(part) for part in ids] == [42, 6, 12]
     assert len(set.union(*ids)) == PICTURES == parts.source.rows
+    assert parts.source.shared_patients == 0
+    refuse_leaks(parts)
 
 
 def test_the_seed_decides_the_split(photographs: Path, parts: Parts) -> None:
@@ -60,7 +62,7 @@ def test_what_is_left_out_is_said(photographs: Path, tmp_path: Path) -> None:
     assert len(parts.table) == parts.source.rows == PICTURES - 1 - 1 - 1 - 2
 
 
-def test_a_split_of_eyes_and_not_patients_is_called_too_good(
+def test_a_split_of_eyes_and_not_patients_is_refused_or_called_too_good(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As the lab's lists are: every patient's other eye may be in another part.
@@ -76,6 +78,9 @@ def test_a_split_of_eyes_and_not_patients_is_called_too_good(
     )
     assert set(parts.rows("test").index) == set(given[given == "test"].index)
     assert "Kaggle" in parts.source.terms
+    assert parts.source.shared_patients == 1
+    with pytest.raises(DataError, match=r"100% of its test pictures .* --allow-leaks"):
+        refuse_leaks(parts)
 
 
 def test_drawn_photographs_have_no_terms(
