@@ -92,13 +92,20 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(folders: list[Path], output: Path, command: str) -> None:
     from retina.reporting.experiment_report import finished_runs, write_experiment_report
+    from retina.reporting.study_record import study_record
 
+    if output.exists() and not (output / "comparison.csv").exists() and any(output.iterdir()):
+        raise SettingsError(
+            f"{output} holds other files than a report: name an empty folder with --output"
+        )
+    runs = finished_runs(folders)
+    record = study_record(runs)
     write_experiment_report(
         output,
-        finished_runs(folders),
-        study="comparison",
-        remarks=(),
-        gap=None,
+        runs,
+        study=record.study,
+        remarks=record.remarks,
+        gap=record.gap,
         command=command,
     )
 

@@ -1,11 +1,11 @@
 """``python train.py``: the runs of an experiment, one after another, and what they leave."""
 
-import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -17,11 +17,10 @@ from retina.models.config import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import read_finished_run, write_experiment_report
 from retina.reporting.findings import Study
+from retina.reporting.study_record import SETTINGS_FILE, read_settings
 from retina.training.config import RunSettings
 from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
 from retina.training.run import train_run
-
-SETTINGS_FILE = "settings.json"
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def run_experiment(experiment: Experiment) -> None:
         for remark in parts.remarks:
             _say(remark)
         if distributed.is_writer():
-            _claim_output(experiment, parts, weights)
+            _claim_output(experiment, parts, weights, gap)
         distributed.wait_for_all()
         workers = default_workers(device) if experiment.workers is None else experiment.workers
         runs = [run for run in experiment.runs if run.start == "scratch" or gap is None]
@@ -139,30 +138,45 @@ def _check_output(experiment: Experiment) -> None:
 
 
 def _claim_output(
-    experiment: Experiment, parts: Parts, weights: Mapping[str, InitialWeights]
+    experiment: Experiment, parts: Parts, weights: Mapping[str, InitialWeights], gap: str | None
 ) -> None:
-    """Write down what decides the results; refuse to resume where it has changed."""
+    """Write down what decides the results; refuse to resume where it has changed.
+
+    Weights that could not be had before are no change: the runs that wait for them go on.
+    """
     now = {
+        "study": experiment.study,
         "data": parts.source.fingerprint,
+        "photographs": parts.sha256,
         "initial weights": {name: each.sha256 for name, each in weights.items()},
-        **{run.name: run.to_json() for run in experiment.runs},
+        "runs": {run.name: run.to_json() for run in experiment.runs},
+        "remarks": list(parts.remarks),
+        "gap": gap,
     }
-    file = experiment.output / SETTINGS_FILE
-    try:
-        before = dict(json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        write_json(file, now)
-        return
-    except (OSError, TypeError, ValueError):
-        raise SettingsError(f"{file} cannot be read: name another --output") from None
-    if before != now:
-        changed = sorted(
-            key for key in now.keys() | before.keys() if before.get(key) != now.get(key)
-        )
+    before = read_settings(experiment.output)
+    changed = set() if before is None else _changed(before, now)
+    if changed:
         raise SettingsError(
             f"{experiment.output} holds a run with other settings (not the same: "
-            f"{', '.join(changed)}): resume with the same ones, or name another --output"
+            f"{', '.join(sorted(changed))}): resume with the same ones, or name another --output"
         )
+    if before != now:
+        write_json(experiment.output / SETTINGS_FILE, now)
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
+    changed = {key for key in ("study", "data", "photographs") if before.get(key) != now[key]}
+    if "data" in changed:
+        changed.discard("photographs")
+    runs_before, weights_before = (before.get(key) or {} for key in ("runs", "initial weights"))
+    changed |= {
+        name
+        for name in runs_before.keys() | now["runs"].keys()
+        if runs_before.get(name) != now["runs"].get(name)
+    }
+    if any(now["initial weights"].get(name) != sha for name, sha in weights_before.items()):
+        changed.add("initial weights")
+    return changed
 
 
 def _initial_weights(experiment: Experiment) -> tuple[dict[str, InitialWeights], str | None]:

@@ -1,5 +1,6 @@
 """From a data folder to the three parts that a run sees."""
 
+import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,12 +45,14 @@ class Parts:
         table: The catalogue's columns and ``part``; identical pictures are gone.
         remarks: Sentences on what was left out, and on what the split does not keep apart.
         cache: Where prepared squares are kept.
+        sha256: Of every photograph's pixels, grade and part.
     """
 
     source: DataSource
     table: pd.DataFrame
     remarks: tuple[str, ...]
     cache: PreparedCache
+    sha256: str
 
     def rows(self, part: str) -> pd.DataFrame:
         """The rows of ``train``, ``validation`` or ``test``."""
@@ -124,6 +127,8 @@ def read_parts(data: str, seed: int) -> Parts:
         digests = pixel_digests(catalog.table["path"].tolist())
     table, identical = drop_identical(catalog.table, digests)
     table = table.assign(part=split(table, seed, catalog.given_parts))
+    pixels = pd.Series(digests, index=catalog.table.index, dtype="object")[table.index]
+    contents = table[["image_id", "grade", "part"]].assign(pixels=pixels).sort_values("image_id")
     source = DataSource(
         name=catalog.name,
         rows=len(table),
@@ -131,7 +136,13 @@ def read_parts(data: str, seed: int) -> Parts:
         terms=TERMS.get(catalog.format, "as the owner of the data folder sets them"),
         shared_patients=familiar_test_share(table, table["part"]),
     )
-    return Parts(source, table, _remarks(catalog, table, identical), PreparedCache())
+    return Parts(
+        source,
+        table,
+        _remarks(catalog, table, identical),
+        PreparedCache(),
+        hashlib.sha256(contents.to_csv(index=False).encode()).hexdigest(),
+    )
 
 
 def refuse_leaks(parts: Parts) -> None:

@@ -201,6 +201,14 @@ def test_a_comparison_without_weights_does_the_scratch_half(
     assert "could not be fetched" in (output / "report.html").read_text(encoding="utf-8")
     assert pd.read_csv(output / "comparison.csv")["model"].tolist() == ["resnet18-scratch"]
 
+    (output / "report.html").unlink()
+    anew = retina(capsys, "train", "--report", str(output), "--output", str(output))
+    assert anew.status == 0
+    assert "could not be fetched" in (output / "report.html").read_text(encoding="utf-8")
+    elsewhere = retina(capsys, "train", "--report", str(output), "--output", str(tmp_path))
+    assert elsewhere.status == 2
+    assert "holds other files than a report" in elsewhere.errors[0]
+
     again = retina(capsys, *small, "--model", "resnet18")
     assert again.status == 2
     assert "holds a run already: go on with --resume" in again.errors[0]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,10 @@ import torch
 from retina import distributed
 from retina.errors import DataError, SettingsError, WeightsError
 from retina.models.pretrained import InitialWeights
+from retina.reporting.study_record import SETTINGS_FILE
 from retina.training import experiment as module
 from retina.training.config import RunSettings
-from retina.training.experiment import (
-    SETTINGS_FILE,
-    Experiment,
-    default_workers,
-    run_experiment,
-)
+from retina.training.experiment import Experiment, default_workers, run_experiment
 from retina.training.plan import plan
 from tests.training.runs import settings
 
@@ -183,7 +180,7 @@ def test_resume_after_a_kill_before_anything_was_written(record: Record, four: E
     assert not unfinished.exists()
 
 
-@pytest.mark.parametrize("change", ["lr", "runs", "weights", "data"])
+@pytest.mark.parametrize("change", ["lr", "runs", "weights", "data", "photographs"])
 def test_resume_refuses_other_settings_and_names_them(
     record: Record,
     four: Experiment,
@@ -203,6 +200,11 @@ def test_resume_refuses_other_settings_and_names_them(
         changed = {name: replace(each, sha256="c" * 64) for name, each in WEIGHTS.items()}
         monkeypatch.setattr(module, "resolve_pretrained", lambda *_: changed)
         named = "initial weights"
+    elif change == "photographs":
+        shutil.copytree(four.data, tmp_path / "data")
+        picture = next((tmp_path / "data" / "images").iterdir())
+        picture.write_bytes(b"no longer a picture")
+        other, named = replace(other, data=str(tmp_path / "data")), "photographs"
     else:
         table = (Path(four.data) / "train.csv").read_text(encoding="utf-8").splitlines()
         (tmp_path / "data").mkdir()
@@ -214,6 +216,21 @@ def test_resume_refuses_other_settings_and_names_them(
         run_experiment(other)
     assert named in str(refusal.value)
     assert not record.trained
+
+
+def test_weights_that_came_meanwhile_train_the_half_that_waits(
+    record: Record, four: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as offline:
+        offline.setattr(module, "resolve_pretrained", fail_to_fetch)
+        run_experiment(four)
+    assert [name for name, *_ in record.trained] == ["resnet18-scratch", "resnet50-scratch"]
+    run_experiment(replace(four, resume=True))
+    assert [name for name, *_ in record.trained[2:]] == [
+        "resnet18-pretrained",
+        "resnet50-pretrained",
+    ]
+    assert record.reports[-1]["gap"] is None
 
 
 def test_settings_that_cannot_be_read_are_named(record: Record, four: Experiment) -> None:
@@ -228,7 +245,9 @@ def test_the_settings_are_written_down(record: Record, four: Experiment) -> None
     run_experiment(four)
     written = json.loads((four.output / SETTINGS_FILE).read_text(encoding="utf-8"))
     assert written["initial weights"] == {"resnet18": "a" * 64, "resnet50": "b" * 64}
-    assert written["resnet18-scratch"] == four.runs[0].to_json()
+    assert written["runs"]["resnet18-scratch"] == four.runs[0].to_json()
+    assert (written["study"], written["gap"]) == ("comparison", None)
+    assert any(remark.startswith("train: ") for remark in written["remarks"])
 
 
 def test_data_are_looked_for_before_weights(
