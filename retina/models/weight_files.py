@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import io
+import json
 import pickle
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,12 @@ _WRAPPERS = ("state_dict", "model", "model_state_dict")
 _DEEPEST_NESTING = 3
 _PARALLEL_PREFIX = "module."
 _COUNTER = "num_batches_tracked"
+# EfficientNet-Lite0's weights in circulation call the last layer so.
+_HEAD_ELSEWHERE = "_fc."
+
+DESCRIPTION = "description"
+"""Under which key the metadata of a safetensors file say in words what it holds."""
+_LONGEST_DESCRIPTION = 300
 
 
 @dataclass(frozen=True)
@@ -35,21 +42,24 @@ class WeightsFile:
         path: The file.
         sha256: Of the very bytes that the tensors were read from.
         architecture: The network that they fit, one of ``retina.models.architectures.NAMES``.
-        state: The tensors under torchvision's names, in float32.
+        state: The tensors under our names, which are torchvision's, in float32.
+        description: What the file says of itself, on one line; empty where it says nothing.
     """
 
     path: Path
     sha256: str
     architecture: str
     state: dict[str, Tensor]
+    description: str = ""
 
 
 def read_weights_file(path: Path, sha256_prefix: str = "") -> WeightsFile:
     """Read a file of weights without running any code that it may hold.
 
-    torchvision's, timm's and our own names for the tensors of a ResNet are the same; tensors kept
-    beside other things (``{"state_dict": ...}``, ``{"model": ...}``) or saved from a parallel
-    wrapper (``module.``) are found.
+    torchvision's, timm's and our own names for the tensors of a ResNet are the same, and those of
+    ``efficientnet-lite-pytorch`` for EfficientNet-Lite0 but for its head; tensors kept beside other
+    things (``{"state_dict": ...}``, ``{"model": ...}``) or saved from a parallel wrapper
+    (``module.``) are found.
 
     Args:
         path: A file whose name ends in one of ``SUFFIXES``.
@@ -69,10 +79,11 @@ def read_weights_file(path: Path, sha256_prefix: str = "") -> WeightsFile:
             f"{path} is damaged: its SHA-256 begins with {sha256[: len(sha256_prefix)]} instead of "
             f"{sha256_prefix}; delete the file and try again"
         )
-    parse = _parse_safetensors if path.suffix.lower() == ".safetensors" else _parse_pickle
-    content = parse(path, data)
+    is_safetensors = path.suffix.lower() == ".safetensors"
+    content = _parse_safetensors(path, data) if is_safetensors else _parse_pickle(path, data)
     state = _tensors(path, content)
-    return WeightsFile(path, sha256, _recognise(path, state), state)
+    description = _description(data) if is_safetensors else ""
+    return WeightsFile(path, sha256, _recognise(path, state), state, description)
 
 
 @functools.cache
@@ -115,6 +126,13 @@ def _parse_safetensors(path: Path, data: bytes) -> dict[str, Tensor]:
         raise WeightsError(f"{path} is not a whole safetensors file; fetch it again") from error
 
 
+def _description(data: bytes) -> str:
+    """The description in a safetensors file that was parsed; its header is JSON behind a length."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    text = (header.get("__metadata__") or {}).get(DESCRIPTION, "")
+    return " ".join(text.split())[:_LONGEST_DESCRIPTION]
+
+
 def _parse_pickle(path: Path, data: bytes) -> object:
     try:
         content: object = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
@@ -146,7 +164,10 @@ def _tensors(path: Path, content: object) -> dict[str, Tensor]:
                 f"{path} holds {name} as {value.dtype}; give weights in floating-point numbers"
             )
         plain = value.detach()
-        state[name.removeprefix(_PARALLEL_PREFIX)] = plain if is_counter else plain.float()
+        name = name.removeprefix(_PARALLEL_PREFIX)
+        if name.startswith(_HEAD_ELSEWHERE):
+            name = name.removeprefix("_")
+        state[name] = plain if is_counter else plain.float()
     return state
 
 

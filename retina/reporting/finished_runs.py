@@ -177,8 +177,9 @@ def finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
         folders: Each a run's folder, or an output folder, of which every finished run is taken.
 
     Returns:
-        Each run once; shallow networks before deep ones, scratch before pretrained, then with
-        augmentation and normalisation before those without, then by variant.
+        Each run once; ResNets before the networks that they are set against, shallow before deep,
+        scratch before pretrained, then with augmentation and normalisation before those without,
+        then by variant.
 
     Raises:
         CheckpointError: a run cannot be used, or a folder holds no finished one.
@@ -267,4 +268,5 @@ def _order(run: FinishedRun) -> tuple[object, ...]:
     family, depth = re.fullmatch(r"(.*?)(\d*)", run.config.architecture, re.DOTALL).groups()  # type: ignore[union-attr]
     start = _STARTS.index(run.start) if run.start in _STARTS else len(_STARTS)
     lacks = [not run.training.get(name, True) for name in ("augmentation", "normalisation")]
-    return family, int(depth or 0), start, *lacks, run.variant, str(run.folder)
+    is_reference = family != "resnet"
+    return is_reference, family, int(depth or 0), start, *lacks, run.variant, str(run.folder)

