@@ -3,14 +3,18 @@
 Ours: ``Trainer`` as ``train.py`` runs it, reading from the prepared cache. The plain loop: the raw
 pictures opened with Pillow in the loop and resized, torchvision's transforms with
 the lab's augmentation, torchvision's network in the default memory layout, the same optimizer.
-Both compute in float32, on the same pictures, in turns; the median of each is compared.
+Both compute in float32, on the same pictures, each in a process of its own, in turns; the median
+of each is compared.
 """
 
 import argparse
+import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
@@ -19,10 +23,10 @@ import torchvision
 from PIL import Image
 from torchvision.transforms import v2
 
-from retina.devices import choose_device
+from retina.devices import choose_device, keep_freed_memory
 from retina.models.architectures import build
 from retina.training.config import RunSettings
-from retina.training.parts import Parts, read_parts
+from retina.training.parts import read_parts
 from retina.training.recipes import LAB, MOMENTUM, WEIGHT_DECAY
 from retina.training.trainer import Trainer
 
@@ -38,8 +42,6 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args(arguments)
 
-    device = choose_device(options.device)
-    parts = read_parts(options.data, seed=0)
     settings = RunSettings(
         architecture=options.model,
         start="scratch",
@@ -48,13 +50,13 @@ def main(arguments: Sequence[str]) -> int:
         amp="off",
     )
     count = options.steps * options.batch_size
-    ours = _ours(parts, settings, count, device)
-    plain = _plain(parts, settings, count, device)
-    next(ours), next(plain)
-    turns = [(next(ours), next(plain)) for _ in range(options.turns)]
+    arguments_of_both = (options.data, settings, count, options.device)
+    with _process(_ours, *arguments_of_both) as ours, _process(_plain, *arguments_of_both) as plain:
+        ours(), plain()
+        turns = [(ours(), plain()) for _ in range(options.turns)]
     ours_rate = statistics.median(count / seconds for (seconds, _), _ in turns)
     plain_rate = statistics.median(count / seconds for _, (seconds, _) in turns)
-    print(f"{options.model}, {options.image_size} px, batch {options.batch_size}, {device}")
+    print(f"{options.model}, {options.image_size} px, batch {options.batch_size}, {options.device}")
     print(f"{'':<14}{'pictures/s':>12}{'waiting for data':>20}")
     for name, rate, side in (("plain loop", plain_rate, 1), ("retina", ours_rate, 0)):
         waiting = statistics.median(turn[side][1] / turn[side][0] for turn in turns)
@@ -63,10 +65,41 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _ours(
-    parts: Parts, settings: RunSettings, count: int, device: torch.device
-) -> Iterator[tuple[float, float]]:
-    """Train on ``count`` pictures at each call; give seconds, and those spent waiting for data."""
+Turn = tuple[float, float]
+"""Seconds, and those of them spent waiting for data."""
+
+
+@contextmanager
+def _process(
+    side: Callable[[str, RunSettings, int, str], Iterator[Turn]], *arguments: object
+) -> Iterator[Callable[[], Turn]]:
+    """A side in a process of its own; a call lets it take a turn."""
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_take_turns, args=(there, side, *arguments), daemon=True)
+    process.start()
+
+    def turn() -> Turn:
+        here.send(None)
+        seconds, waiting = here.recv()
+        return seconds, waiting
+
+    yield turn
+    process.terminate()
+
+
+def _take_turns(there: Connection, side: Callable[..., Iterator[Turn]], *arguments: object) -> None:
+    turns = side(*arguments)
+    while True:
+        there.recv()
+        there.send(next(turns))
+
+
+def _ours(data: str, settings: RunSettings, count: int, device_name: str) -> Iterator[Turn]:
+    device = choose_device(device_name)
+    if device.type == "cpu":
+        keep_freed_memory()
+    parts = read_parts(data, seed=0)
     preprocessing = parts.preprocessing(settings.image_size)
     training = parts.dataset("train", preprocessing, LAB.augmentation)
     training.paths, training.grades = training.paths[:count], training.grades[:count]
@@ -80,10 +113,9 @@ def _ours(
             yield trainer.progress.seconds, trainer.progress.waiting
 
 
-def _plain(
-    parts: Parts, settings: RunSettings, count: int, device: torch.device
-) -> Iterator[tuple[float, float]]:
-    rows = parts.rows("train").head(count)
+def _plain(data: str, settings: RunSettings, count: int, device_name: str) -> Iterator[Turn]:
+    device = choose_device(device_name)
+    rows = read_parts(data, seed=0).rows("train").head(count)
     paths, grades = rows["path"].tolist(), rows["grade"].tolist()
     transform = v2.Compose(
         [

@@ -11,7 +11,7 @@ import torch
 
 from retina import distributed
 from retina.atomic import remove_unfinished, write_json
-from retina.devices import choose_device
+from retina.devices import choose_device, keep_freed_memory
 from retina.errors import SettingsError, WeightsError
 from retina.models.config import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
@@ -66,6 +66,8 @@ def run_experiment(experiment: Experiment) -> None:
     """
     with distributed.process_group(choose_device(experiment.device)) as device:
         _check_processes(experiment)
+        if device.type == "cpu":
+            keep_freed_memory()
         if distributed.is_writer():
             _check_output(experiment)
         check_data(experiment.data)
