@@ -36,10 +36,10 @@ from retina.devices import keep_freed_memory
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(10):
-    torch.ones(2**22)
+    torch.ones(2**24)
 before = faults()
 for _ in range(5):
-    torch.ones(2**22)
+    torch.ones(2**24)
 print(faults() - before)
 """
 
