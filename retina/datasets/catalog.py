@@ -19,18 +19,20 @@ class Catalog:
 
     Attributes:
         name: The folder's name.
-        format: How it was recognised: ``"EyePACS"``, ``"APTOS"``, ``"IDRiD"``, ``"class folders"``,
-            ``"plain CSV"`` or ``"lab lists"``.
+        format: How it was recognised: ``"EyePACS"``, ``"APTOS"``, ``"IDRiD"``, ``"Messidor-2"``,
+            ``"DDR"``, ``"class folders"``, ``"plain CSV"`` or ``"lab lists"``; ``"synthetic"``
+            where it was drawn.
         root: The folder, absolute.
         table: One row a photograph, sorted by ``image_id``, indexed 0, 1, 2, ...: ``image_id``
             (str, unique), ``path`` (str, absolute), ``grade`` (int64, 0 to 4), ``patient`` (str)
             and ``eye`` (``"left"``, ``"right"`` or ``""``).
         labels_without_picture: Usable rows of the tables whose photograph is not in the folder.
         pictures_without_label: Photographs in the folder that ``table`` does not hold.
-        unusable_rows: Rows without a name, with a grade that is none of the scale's, with a name
-            that several photographs share, or that contradict another row on the same photograph.
-        given_parts: ``"train"`` or ``"test"`` for every row of ``table``, by its index, where the
-            data set comes with a split of its own (the lab's lists); otherwise None.
+        unusable_rows: Rows without a name, without a grade of the scale, with a name that several
+            photographs share, or that contradict another row on the same photograph.
+        given_parts: ``"train"``, ``"validation"`` or ``"test"`` for every row of ``table``, by its
+            index, where the data set comes with a split of its own (the lab's lists, which have no
+            validation, and DDR's); otherwise None.
     """
 
     name: str

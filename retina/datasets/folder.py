@@ -7,6 +7,9 @@ from pathlib import Path
 
 from retina.errors import DataError
 
+# By these, data sets name the tables and the folders of their parts.
+_PART_WORDS = ("train", "val", "test")
+
 PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
 
 
@@ -18,6 +21,7 @@ class DataFolder:
         root: The folder, absolute, links resolved.
         pictures: Paths of the photographs, sorted.
         tables: Paths of the CSV files, sorted.
+        lists: Paths of the text files, sorted.
         by_name: The photographs by file name without its ending; a name can occur in several
             sub-folders.
     """
@@ -25,14 +29,21 @@ class DataFolder:
     root: Path
     pictures: tuple[str, ...]
     tables: tuple[str, ...]
+    lists: tuple[str, ...]
     by_name: dict[str, list[str]]
 
-    def find(self, name: str) -> list[str]:
+    def find(self, name: str, near: str = "") -> list[str]:
         """Find the photographs that a table may mean by ``name``.
 
         Folders and an ending in the name choose among photographs of one name. They do not have to
         fit a photograph that is the only one: tables often hold paths of the machine that wrote
-        them, and data sets are often converted.
+        them, and data sets are often converted. Where that leaves several, those are taken that lie
+        in a folder for training, validation or testing as the table's own name says, and of these
+        those that lie nearest to the table.
+
+        Args:
+            name: With or without folders and ending, with forward slashes.
+            near: The table that names it, as in ``tables``.
         """
         image_id = without_ending(name)
         candidates = self.by_name.get(image_id.rpartition("/")[2], [])
@@ -42,7 +53,8 @@ class DataFolder:
         fitting = [
             path for path in candidates if f"/{without_ending(path)}".endswith(f"/{image_id}")
         ]
-        return exact or fitting or candidates
+        chosen = exact or fitting or candidates
+        return _nearest(chosen, near) if near and len(chosen) > 1 else chosen
 
 
 def without_ending(name: str) -> str:
@@ -73,7 +85,19 @@ def scan(folder: str | os.PathLike[str]) -> DataFolder:
     for picture in pictures:
         by_name.setdefault(without_ending(picture).rpartition("/")[2], []).append(picture)
     tables = tuple(file for file in files if _ending(file) == ".csv")
-    return DataFolder(root, pictures, tables, by_name)
+    lists = tuple(file for file in files if _ending(file) == ".txt")
+    return DataFolder(root, pictures, tables, lists, by_name)
+
+
+def _nearest(pictures: list[str], table: str) -> list[str]:
+    folder, _, file = table.lower().rpartition("/")
+    words = [word for word in _PART_WORDS if word in file]
+    same_part = [
+        path for path in pictures if any(word in path.lower().rpartition("/")[0] for word in words)
+    ]
+    left = same_part or pictures
+    shared = [len(os.path.commonpath(["/" + folder, "/" + path.lower()])) for path in left]
+    return [path for path, length in zip(left, shared, strict=True) if length == max(shared)]
 
 
 def _ending(path: str) -> str:

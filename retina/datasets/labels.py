@@ -14,14 +14,35 @@ from retina.scale import GRADES, NUM_GRADES
 
 @dataclass(frozen=True)
 class TableFormat:
-    """A kind of table, by the lower-case names that its columns may have."""
+    """A kind of table, by the lower-case names that its columns may have.
+
+    Attributes:
+        name: What it is called.
+        image_columns: The column that holds the picture's name is the first of these.
+        grade_columns: And that of its grade the first of these.
+        gradable_columns: Where given, the table has to have one; 0 in it means that the graders
+            could not grade the picture.
+        stem: Where given, the file has to be called so, apart from capitals and signs.
+        ungradable: Where given, this in place of a grade means the same.
+    """
 
     name: str
     image_columns: tuple[str, ...]
     grade_columns: tuple[str, ...]
+    gradable_columns: tuple[str, ...] = ()
+    stem: str = ""
+    ungradable: str | None = None
 
 
+# The first that fits is taken, so that those which ask for more come first.
 TABLE_FORMATS: tuple[TableFormat, ...] = (
+    TableFormat(
+        "Messidor-2",
+        ("image_id", "id_code"),
+        ("adjudicated_dr_grade", "diagnosis"),
+        gradable_columns=("adjudicated_gradable",),
+    ),
+    TableFormat("DDR", ("id_code",), ("diagnosis",), stem="DR_grading", ungradable="5"),
     TableFormat("EyePACS", ("image",), ("level",)),
     TableFormat("APTOS", ("id_code",), ("diagnosis",)),
     TableFormat("IDRiD", ("image name",), ("retinopathy grade",)),
@@ -36,6 +57,10 @@ _PATIENT_COLUMNS = ("patient", "patient_id")
 _EYE_COLUMNS = ("eye", "laterality")
 _EYES = {"left": "left", "l": "left", "os": "left", "right": "right", "r": "right", "od": "right"}
 _SAMPLE_SUBMISSION = "samplesubmission"
+
+# Why a row has no grade.
+UNGRADABLE = "the graders could not grade it"
+NO_GRADE = "its grade is none of the scale"
 
 
 def _key(text: str) -> str:
@@ -72,45 +97,111 @@ def recognise(file: Path) -> TableFormat | None:
         return None
     columns, _ = _header(file)
     for known in TABLE_FORMATS:
-        if _pick(columns, known.image_columns) and _pick(columns, known.grade_columns):
+        if (
+            _pick(columns, known.image_columns)
+            and _pick(columns, known.grade_columns)
+            and (not known.gradable_columns or _pick(columns, known.gradable_columns))
+            and (not known.stem or _key(known.stem) == _key(file.stem))
+        ):
             return known
     return None
+
+
+def is_list_of_pairs(file: Path) -> bool:
+    """Whether a CSV file is Messidor-2's list of the two eyes of each patient."""
+    return _header(file)[0] == ["left", "right"]
 
 
 def read_table(file: Path, known: TableFormat) -> pd.DataFrame:
     """Read a recognised CSV file as text.
 
     Returns:
-        ``image`` (str), ``grade`` (float64, NaN where unusable), and ``patient`` and ``eye`` (str,
-        ``""`` where the table does not say).
+        ``image`` (str), ``written`` (str, the grade as it stands there), ``grade`` (float64, NaN
+        where unusable), ``fault`` (str, ``UNGRADABLE`` or ``NO_GRADE`` where there is no grade,
+        else ``""``), and ``patient`` and ``eye`` (str, ``""`` where the table does not say).
 
     Raises:
         DataError: The rows do not fit the header.
     """
-    columns, delimiter = _header(file)
-    wanted = (known.image_columns, known.grade_columns, _PATIENT_COLUMNS, _EYE_COLUMNS)
-    picked = {columns.index(name) for names in wanted if (name := _pick(columns, names))}
-    rows = _read_csv(file, sep=delimiter, header=0, usecols=sorted(picked))
-    rows.columns = pd.Index([columns[position] for position in sorted(picked)])
+    rows = _read_columns(
+        file,
+        known.image_columns,
+        known.grade_columns,
+        known.gradable_columns,
+        _PATIENT_COLUMNS,
+        _EYE_COLUMNS,
+    )
+    columns = list(rows.columns)
     empty = pd.Series("", index=rows.index, dtype="str")
 
     def column(names: tuple[str, ...]) -> "pd.Series[str]":
         name = _pick(columns, names)
         return rows[name].str.strip() if name else empty
 
-    return pd.DataFrame(
-        {
-            "image": column(known.image_columns),
-            "grade": read_grades(column(known.grade_columns)),
-            "patient": column(_PATIENT_COLUMNS),
-            "eye": column(_EYE_COLUMNS).str.lower().map(_EYES).fillna(""),
-        }
+    graded = with_grades(column(known.image_columns), column(known.grade_columns), known.ungradable)
+    ungradable = read_grades(column(known.gradable_columns)) == 0
+    graded.loc[ungradable, "grade"] = float("nan")
+    graded.loc[ungradable, "fault"] = UNGRADABLE
+    return graded.assign(
+        patient=column(_PATIENT_COLUMNS), eye=column(_EYE_COLUMNS).str.lower().map(_EYES).fillna("")
     )
 
 
+def with_grades(
+    images: "pd.Series[str]", written: "pd.Series[str]", ungradable: str | None = None
+) -> pd.DataFrame:
+    """Put names and grades as they were written side by side.
+
+    Args:
+        images: Names of pictures.
+        written: Their grades.
+        ungradable: What stands in place of a grade where the graders could not grade.
+
+    Returns:
+        ``image``, ``written``, ``grade`` and ``fault``, as ``read_table`` has them.
+    """
+    grade = read_grades(written)
+    fault = pd.Series("", index=written.index, dtype="str")
+    fault[grade.isna()] = NO_GRADE
+    if ungradable is not None:
+        fault[written == ungradable] = UNGRADABLE
+    return pd.DataFrame({"image": images, "written": written, "grade": grade, "fault": fault})
+
+
+def read_pairs(file: Path) -> pd.DataFrame:
+    """Read Messidor-2's list of the two eyes of each patient, ``left;right``.
+
+    Returns:
+        ``image`` (str), ``patient`` (str, the name of the left eye's picture) and ``eye``.
+
+    Raises:
+        DataError: The rows do not fit the header.
+    """
+    pairs = _read_columns(file, ("left",), ("right",)).apply(lambda column: column.str.strip())
+    eyes = [
+        pd.DataFrame({"image": pairs[eye], "patient": pairs["left"], "eye": eye})
+        for eye in ("left", "right")
+    ]
+    return pd.concat(eyes, ignore_index=True)
+
+
 def read_headerless_column(file: Path) -> "pd.Series[str]":
-    """Read a CSV file of one column without a header; its first line is a value like the others."""
-    return _read_csv(file, header=None, names=["value"])["value"].str.strip()
+    """Read a CSV file of one column without a header; its first line is a value like the others.
+
+    A blank line is an empty value, so that two lists stay line by line; at the end it is nothing.
+    """
+    values = _read_csv(file, header=None, names=["value"], skip_blank_lines=False)["value"]
+    values = values.str.strip()
+    return values[: values.ne("").to_numpy().nonzero()[0].max(initial=-1) + 1]
+
+
+def _read_columns(file: Path, *wanted: tuple[str, ...]) -> pd.DataFrame:
+    """The columns of a file, of each of ``wanted`` the first that it has, by lower-case name."""
+    columns, delimiter = _header(file)
+    picked = {columns.index(name) for names in wanted if (name := _pick(columns, names))}
+    rows = _read_csv(file, sep=delimiter, header=0, usecols=sorted(picked))
+    rows.columns = pd.Index([columns[position] for position in sorted(picked)])
+    return rows
 
 
 def _pick(columns: list[str], names: tuple[str, ...]) -> str | None:

@@ -28,9 +28,9 @@ def split(
     Args:
         table: ``image_id``, ``grade`` and ``patient``, as in ``Catalog.table``.
         seed: At least 0.
-        given_parts: ``"train"`` or ``"test"`` by the index of ``table`` (rows that ``table`` no
-            longer holds are passed over). The test part then stays as given, and an eighth of the
-            training list becomes validation; patients are kept together inside that list only.
+        given_parts: ``PARTS`` by the index of ``table`` (rows that ``table`` no longer holds are
+            passed over). These then stay as given; where none is for validation, an eighth of the
+            training list becomes it, and patients are kept together inside that list only.
 
     Returns:
         ``"train"``, ``"validation"`` or ``"test"`` by the index of ``table``.
@@ -42,8 +42,9 @@ def split(
         parts = _deal(table, SHARES, seed)
     else:
         parts = given_parts.loc[table.index].astype("str").rename("part")
-        listed = parts == TRAIN
-        parts[listed] = _deal(table[listed], SHARES_OF_GIVEN_TRAINING, seed)
+        if not (given_parts == VALIDATION).any():
+            listed = parts == TRAIN
+            parts[listed] = _deal(table[listed], SHARES_OF_GIVEN_TRAINING, seed)
     empty = [part for part in PARTS if not (parts == part).any()]
     if empty:
         raise DataError(

@@ -50,3 +50,13 @@ def test_a_missing_folder_and_a_file_are_refused(tmp_path: Path) -> None:
         scan(tmp_path / "nowhere")
     with pytest.raises(DataError, match="is a file"):
         scan(tmp_path / "file")
+
+
+def test_a_table_prefers_the_pictures_of_its_part_and_then_those_near_it(tmp_path: Path) -> None:
+    touch(tmp_path, "a/train/1.jpg", "a/test/1.jpg", "b/train/1.jpg", "b/test/1.jpg", "c/1.jpg")
+    found = scan(tmp_path)
+    assert found.find("1", near="a/train_labels.csv") == ["a/train/1.jpg"]
+    assert found.find("1", near="b/Testing.csv") == ["b/test/1.jpg"]
+    assert found.find("1", near="c/labels.csv") == ["c/1.jpg"]
+    assert len(found.find("1", near="train.csv")) == 2
+    assert len(found.find("1", near="labels.csv")) == 5

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from retina.datasets.catalog import COLUMNS, Catalog
-from retina.datasets.formats import LAB_FILES, read_folder, read_lab_lists
+from retina.datasets.formats import read_folder
+from retina.datasets.lists import LAB_FILES, read_lab_lists
 from retina.errors import DataError
 from tests.datasets.pictures import write_pictures, write_table
 from tests.shared_data import SHARED_DATA, needs_shared_data
@@ -153,11 +154,27 @@ def test_the_labs_lists_have_to_match_line_by_line(tmp_path: Path) -> None:
         read_folder(tmp_path)
 
 
+def test_a_blank_line_shifts_no_label_of_the_labs_lists(tmp_path: Path) -> None:
+    write_lab_lists(tmp_path)
+    write_table(tmp_path / "train_img.csv", "1_left\n\n2_left\n\n\n")
+    lists = read_lab_lists(tmp_path)
+    assert lists["image"].tolist() == ["1_left", "", "2_left", "2_right", "3_left"]
+    assert lists["grade"].tolist() == [0, 3, 1, 1, 4]
+
+
 def test_a_folder_without_labels_says_what_was_looked_for(tmp_path: Path) -> None:
     write_pictures(tmp_path / "good", ["a.png"])
     with pytest.raises(DataError) as caught:
         read_folder(tmp_path)
-    for sought in ("image,level", "id_code,diagnosis", "Image name", LAB_FILES[0], "0 to 4"):
+    for sought in (
+        "image,level",
+        "id_code,diagnosis",
+        "Image name",
+        "_gradable",
+        "valid.txt",
+        LAB_FILES[0],
+        "0 to 4",
+    ):
         assert sought in str(caught.value)
 
 

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from retina.datasets.catalog import patient_and_eye
-from retina.datasets.formats import read_lab_lists
 from retina.datasets.leakage import familiar_test_share, shared_patients
+from retina.datasets.lists import read_lab_lists
 from retina.datasets.splits import PARTS, read_split, split, write_split
 from retina.errors import DataError
 from tests.datasets.pictures import table_of
