@@ -106,3 +106,41 @@ class ModernAugmentation:
         gammas = torch.exp(self.GAMMA * (2 * torch.rand(3, 1) - 1))
         values = gains * torch.linspace(0, 1, 256) ** gammas
         return (255 * values).round().clamp(0, 255).int().flatten().tolist()
+
+
+class StrongAugmentation(ModernAugmentation):
+    """``ModernAugmentation`` taken further: for learning without labels, from any camera's tints.
+
+    Exposure, and gain and gamma of each channel, change so far that a photograph may look like
+    another hospital's; half of the pictures get a sensor's noise.
+    """
+
+    SCALE = 0.25
+    SHIFT = 0.1
+    GAIN = 0.35
+    GAMMA = 0.4
+    RARE = 0.2
+    NOISE = 12.0
+    EXPOSURE = 0.3
+
+    def __call__(self, square: Tensor) -> Tensor:
+        """Change a square at random.
+
+        Args:
+            square: (3, H, W) uint8, H equal to W.
+
+        Returns:
+            The same shape and type; the square given is left as it is.
+        """
+        square = super().__call__(square)
+        deviation = self.NOISE * (2 * float(torch.rand(())) - 1)
+        if deviation <= 0:
+            return square
+        noise = deviation * torch.randn(square.shape)
+        return (square + noise).round_().clamp_(0, 255).to(torch.uint8)
+
+    def _tables(self) -> list[int]:
+        """What becomes of each of the 256 values of red, green and blue."""
+        exposure = math.exp(self.EXPOSURE * (2 * float(torch.rand(())) - 1))
+        tables = exposure * torch.tensor(super()._tables())
+        return tables.round().clamp(0, 255).int().tolist()

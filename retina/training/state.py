@@ -3,7 +3,7 @@
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import torch
@@ -12,9 +12,15 @@ from torch import Tensor
 from retina import distributed
 from retina.atomic import replacing
 from retina.errors import CheckpointError
-from retina.training.config import RunSettings
 
 STATE_FILE = "state.pt"
+
+
+class Settings(Protocol):
+    """What decides a run, and must be the same where it is resumed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON-ready values."""
 
 
 @dataclass
@@ -75,25 +81,27 @@ class Outcome:
     history: pd.DataFrame
 
 
-def write_state(folder: Path, settings: RunSettings, state: dict[str, Any]) -> None:
-    """Write ``state.pt``, atomically.
+def write_state(
+    folder: Path, settings: Settings, state: dict[str, Any], name: str = STATE_FILE
+) -> None:
+    """Write ``state.pt``, or a file of another name, atomically.
 
     Raises:
         OSError: the disk refused; the file is as it was.
     """
     data = io.BytesIO()  # torch.save into a full disk raises RuntimeError without a reason
     torch.save({"settings": settings.to_json(), **state}, data)
-    with replacing(folder / STATE_FILE) as temporary:
+    with replacing(folder / name) as temporary:
         temporary.write_bytes(data.getbuffer())
 
 
-def read_state(folder: Path, settings: RunSettings) -> dict[str, Any] | None:
-    """Read ``state.pt``; None where there is none.
+def read_state(folder: Path, settings: Settings, name: str = STATE_FILE) -> dict[str, Any] | None:
+    """Read ``state.pt``, or a file of another name; None where there is none.
 
     Raises:
         CheckpointError: it cannot be read, or belongs to a run with other settings.
     """
-    file = folder / STATE_FILE
+    file = folder / name
     if not file.exists():
         return None
     try:
