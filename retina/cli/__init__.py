@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from retina.cli import demo, evaluate, grade, models, prepare, train
+from retina.cli import compare, demo, evaluate, grade, models, prepare, train
 from retina.cli.exits import Parser, exit_status
 from retina.version import __version__
 
 COMMANDS = {
     "grade": grade,
     "evaluate": evaluate,
+    "compare": compare,
     "models": models,
     "prepare": prepare,
     "train": train,

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from retina.cli.exits import DONE
@@ -22,7 +23,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         default="test",
         help="the part as the model's own split.csv has it (test), or all of the folder",
     )
+    add(
+        "--by-patient",
+        action="store_true",
+        help="one answer a patient: of several photographs, the worse counts",
+    )
+    add("--tta", action="store_true", help="average over flips and quarter turns; takes 8 times")
+    add(
+        "--prevalence",
+        type=float,
+        metavar="SHARE",
+        help="of referable disease, 0 to 1, for the predictive values (the photographs' own)",
+    )
     add("--predictions", type=Path, metavar="FILE", help="write every answer as CSV")
+    add("--figures", type=Path, metavar="DIR", help="write confusion matrix, reliability and ROC")
     add("--json", action="store_true", help="JSON instead of a table")
     add("--device", default="auto", help="auto, cpu, cuda ... (auto)")
 
@@ -34,42 +48,68 @@ def run(options: argparse.Namespace) -> int:
     from retina.datasets.formats import read_folder
     from retina.devices import choose_device
     from retina.errors import SettingsError
-    from retina.evaluation.evaluate import choose_rows, evaluate
+    from retina.evaluation.evaluate import evaluate
+    from retina.evaluation.metrics import check_prevalence
+    from retina.evaluation.rows import choose_rows
     from retina.models.checkpoint import load_checkpoint
 
     if options.predictions and options.predictions.is_dir():
         raise SettingsError(f"--predictions {options.predictions} is a folder: name a file")
+    if options.figures and options.figures.is_file():
+        raise SettingsError(f"--figures {options.figures} is a file: name a folder")
+    check_prevalence(options.prevalence)
     checkpoint = load_checkpoint(options.model, options.checkpoints)
     device = choose_device(options.device)
-    rows, warning = choose_rows(read_folder(options.data), checkpoint, options.split)
-    if warning:
+    catalog = read_folder(options.data)
+    rows, warnings = choose_rows(catalog, checkpoint, options.split)
+    if options.by_patient and rows["patient"].is_unique:
+        warnings.append("no patient has two photographs here: --by-patient changes nothing")
+    for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    evaluation = evaluate(checkpoint, rows, PreparedCache(), device)
+    evaluation = evaluate(
+        checkpoint,
+        rows,
+        PreparedCache(),
+        device,
+        prevalence=options.prevalence,
+        tta=options.tta,
+        by_patient=options.by_patient,
+    )
     for picture in evaluation.unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)
     if options.predictions:
         write_text(options.predictions, evaluation.predictions.to_csv(index=False))
+    if options.figures:
+        from retina.reporting.evaluation_figures import evaluation_figures
+        from retina.reporting.figures import save_figure
+
+        part = "all" if options.split == "all" else f"{options.split} part"
+        unit = "patients" if options.by_patient else "photographs"
+        title = f"{checkpoint.name}: {catalog.name}, {part}, {evaluation.metrics['n']:,} {unit}"
+        figures = evaluation_figures(evaluation.answers, evaluation.metrics, title)
+        for name, figure in figures.items():
+            save_figure(figure, options.figures / f"{name}.png")
     if options.json:
         json.dump(evaluation.metrics, sys.stdout, indent=2, allow_nan=False)
         print()
     else:
-        print(_table(evaluation.metrics))
+        print("\n".join(table(evaluation.metrics)))
     return DONE
 
 
-def _table(metrics: dict[str, object]) -> str:
-    lines = []
+def table(metrics: dict[str, object], prefix: str = "") -> Iterator[str]:
+    """A line a figure: its name in 40 columns, then its value with the interval."""
     for name, value in metrics.items():
-        if isinstance(value, dict) and "low" not in value:
-            lines += [f"{name} {inner:<30}{_text(number)}" for inner, number in value.items()]
-        elif name == "confusion_matrix" and isinstance(value, list):
-            lines.append("confusion matrix, a row a true grade:")
-            lines += ["".join(f"{count:>7}" for count in row) for row in value]
+        if name == "confusion_matrix" and isinstance(value, list):
+            yield "confusion matrix, a row a true grade:"
+            yield from ("".join(f"{count:>7}" for count in row) for row in value)
+        elif isinstance(value, dict) and "low" not in value:
+            yield from table(value, f"{prefix}{name} ")
         elif isinstance(value, list):
-            lines.append(f"{name:<40}" + "  ".join(_text(number) for number in value))
+            for grade, figure in enumerate(value):
+                yield f"{f'{prefix}{name} {grade}':<40}{_text(figure)}"
         else:
-            lines.append(f"{name:<40}{_text(value)}")
-    return "\n".join(lines)
+            yield f"{prefix + name:<40}{_text(value)}"
 
 
 def _text(value: object) -> str:

@@ -75,7 +75,10 @@ def expected_calibration_error(
 
 
 def confidence_bins(
-    grades: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 15
+    grades: npt.ArrayLike,
+    probability: npt.ArrayLike,
+    bins: int = 15,
+    predicted: npt.ArrayLike | None = None,
 ) -> tuple[npt.NDArray[np.int64], Array]:
     """Each picture's bin of confidence, and whether it was right, less how sure it was.
 
@@ -83,12 +86,30 @@ def confidence_bins(
         grades: (N,).
         probability: (N, K).
         bins: How many equal bins from 0 to 1; each holds its upper end.
+        predicted: (N,) the grades answered, whose probability is the confidence; by default those
+            of the highest probability.
 
     Returns:
         (N,) bins from 0, and (N,) gaps from -1 to 1.
     """
     values = np.asarray(probability, dtype=np.float64)
-    confidence = values.max(axis=1)
-    right = values.argmax(axis=1) == np.asarray(grades)
+    answers = values.argmax(axis=1) if predicted is None else np.asarray(predicted)
+    confidence = values[np.arange(len(values)), answers]
+    right = answers == np.asarray(grades)
     place = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
     return place, right - confidence
+
+
+def squared_errors(grades: npt.ArrayLike, probability: npt.ArrayLike) -> Array:
+    """Each picture's Brier score: squared errors of its probabilities, summed over the grades.
+
+    Args:
+        grades: (N,).
+        probability: (N, K).
+
+    Returns:
+        (N,) from 0 (sure and right) to 2 (sure and wrong); the Brier score of a set is their mean.
+    """
+    values = np.asarray(probability, dtype=np.float64)
+    errors = (values - np.eye(values.shape[1])[np.asarray(grades)]) ** 2
+    return np.asarray(errors.sum(axis=1))

@@ -1,26 +1,29 @@
 """A checkpoint's figures on a set of pictures."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 
 from retina.datasets.cache import PreparedCache
-from retina.datasets.catalog import Catalog
 from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.parallel import Unreadable
-from retina.datasets.splits import read_split
 from retina.errors import DataError
-from retina.evaluation.calibration import probabilities
-from retina.evaluation.intervals import add_intervals
+from retina.evaluation.answers import Answers
+from retina.evaluation.eight_views import VIEWS, EightViews
+from retina.evaluation.gate import refused
+from retina.evaluation.intervals import add_intervals, interval, resampled_weights
 from retina.evaluation.metrics import compute_metrics
 from retina.evaluation.predict import predict_logits
+from retina.evaluation.rows import overlap
 from retina.models.checkpoint import Checkpoint
-from retina.models.config import SPLIT_FILE
 from retina.scale import NUM_GRADES
 
-Part = Literal["train", "validation", "test", "all"]
+HEADLINE = ("n", "accuracy", "balanced_accuracy", "quadratic_weighted_kappa")
+REFERABLE_HEADLINE = ("sensitivity", "specificity", "auroc")
 
 
 @dataclass(frozen=True)
@@ -30,47 +33,14 @@ class Evaluation:
     Attributes:
         metrics: In the form of ``retina evaluate --json``.
         predictions: ``image_id, grade, predicted, p0 ... p4``, a row a picture.
+        answers: The same, or a row a patient where the eyes were combined.
         unreadable: Pictures that were left out, each with its reason.
     """
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
+    answers: Answers
     unreadable: tuple[Unreadable, ...]
-
-
-def choose_rows(
-    catalog: Catalog, checkpoint: Checkpoint, part: Part
-) -> tuple[pd.DataFrame, str | None]:
-    """The rows of a data folder that a checkpoint is to be evaluated on.
-
-    Args:
-        catalog: The folder.
-        checkpoint: Its ``split.csv`` says which part a picture belongs to.
-        part: One of the three parts, or ``all`` for every row of the folder.
-
-    Returns:
-        The rows, and a warning where some of them chose or trained the model.
-
-    Raises:
-        DataError: the checkpoint does not know the folder's pictures, and ``part`` is not ``all``.
-    """
-    file = checkpoint.folder / SPLIT_FILE
-    parts = read_split(file) if file.exists() else pd.Series(dtype=object)
-    known = catalog.table["image_id"].map(parts)
-    if part == "all":
-        seen = int((known == "train").sum()), int((known == "validation").sum())
-        warning = (
-            f"{checkpoint.name} was trained on {seen[0]} of these {len(known)} pictures and chosen "
-            f"on {seen[1]}: its figures here are too good"
-        )
-        return catalog.table, warning if any(seen) else None
-    rows = catalog.table[known == part]
-    if rows.empty:
-        raise DataError(
-            f"{checkpoint.name} knows no picture of {catalog.name} as its {part} part: "
-            "use --split all"
-        )
-    return rows, None
 
 
 def evaluate(
@@ -79,6 +49,10 @@ def evaluate(
     cache: PreparedCache,
     device: torch.device,
     batch_size: int = 32,
+    *,
+    prevalence: float | None = None,
+    tta: bool = False,
+    by_patient: bool = False,
 ) -> Evaluation:
     """Grade every row whose photograph can be read, and compare with its true grade.
 
@@ -88,31 +62,126 @@ def evaluate(
         cache: Where prepared squares are kept.
         device: Where to compute.
         batch_size: Pictures a forward pass.
+        prevalence: Of referable disease, for the predictive values; the set's own by default.
+        tta: Average the logits over flips and quarter turns.
+        by_patient: Combine the pictures of a patient, as ``Answers.by_patient`` says.
+
+    Returns:
+        Beside the fields of ``compute_metrics``, with intervals, its ``metrics`` say how they came
+        about (``photographs, by_patient, tta, temperature``), what the checkpoint has seen of the
+        rows (``overlap``) and what the quality gate makes of them: ``quality_gate{refused,
+        refused_share, without_refused}``. The gate keeps nothing out of the other figures.
 
     Raises:
         DataError: no photograph can be read.
+        SettingsError: the prevalence cannot be.
     """
-    config = checkpoint.config
-    unreadable = cache.fill(rows["path"].tolist(), config.preprocessing)
-    rows = rows[~rows["path"].isin([picture.path for picture in unreadable])]
-    if rows.empty:
+    rows, unreadable = readable_rows(checkpoint, rows, cache)
+    answers = grade_rows(checkpoint, rows, cache, device, batch_size, tta=tta)
+    rejected = refused(rows["path"].tolist(), checkpoint.config.preprocessing.at_least)
+    unit = answers.by_patient() if by_patient else answers
+    threshold = checkpoint.config.referable.threshold
+    metrics = {
+        "n": len(unit.grades),
+        "photographs": len(rows),
+        "by_patient": by_patient,
+        "tta": tta and {"views": VIEWS, "averaged": "logits"},
+        **measure(unit, threshold, prevalence),
+        "temperature": checkpoint.config.temperature,
+        "overlap": asdict(overlap(checkpoint, rows)),
+    }
+    without = None
+    if not rejected.any():
+        without = metrics
+    elif not rejected.all():
+        left = answers.where(~rejected)
+        without = measure(left.by_patient() if by_patient else left, threshold, prevalence)
+    metrics["quality_gate"] = {
+        "refused": int(rejected.sum()),
+        "refused_share": _share(rejected, answers.patients),
+        "without_refused": without and _headline(without),
+    }
+    return Evaluation(metrics, _predictions(rows, answers), unit, unreadable)
+
+
+def readable_rows(
+    checkpoint: Checkpoint, rows: pd.DataFrame, cache: PreparedCache
+) -> tuple[pd.DataFrame, tuple[Unreadable, ...]]:
+    """The rows whose photographs can be prepared for a checkpoint, and why others cannot.
+
+    Raises:
+        DataError: none can.
+    """
+    unreadable = cache.fill(rows["path"].tolist(), checkpoint.config.preprocessing)
+    left = rows[~rows["path"].isin([picture.path for picture in unreadable])]
+    if left.empty:
         raise DataError(f"none of the photographs can be read: {unreadable[0].reason}")
+    return left, tuple(unreadable)
+
+
+def grade_rows(
+    checkpoint: Checkpoint,
+    rows: pd.DataFrame,
+    cache: PreparedCache,
+    device: torch.device,
+    batch_size: int = 32,
+    *,
+    tta: bool = False,
+) -> Answers:
+    """What a checkpoint answers to photographs that can be read, in their order."""
+    config = checkpoint.config
     pictures = RetinopathyDataset(
         rows["path"].tolist(), rows["grade"].tolist(), config.preprocessing, cache=cache
     )
+    model = checkpoint.model.to(device)
     logits = predict_logits(
-        checkpoint.model.to(device), pictures, device, batch_size, f"{checkpoint.name}: grading"
+        EightViews(model) if tta else model,
+        pictures,
+        device,
+        batch_size,
+        f"{checkpoint.name}: grading",
     )
-    answers = probabilities(logits, config.temperature)
-    predictions = pd.DataFrame(
+    return Answers.from_logits(logits, config.temperature, rows["grade"], rows["patient"].tolist())
+
+
+def measure(answers: Answers, threshold: float, prevalence: float | None = None) -> dict[str, Any]:
+    """The figures of some answers with their intervals, drawn by patient."""
+    metrics = compute_metrics(
+        answers.grades,
+        answers.probability,
+        threshold,
+        predicted=answers.predicted,
+        uncalibrated=answers.uncalibrated,
+        prevalence=prevalence,
+    )
+    return add_intervals(
+        metrics,
+        answers.grades,
+        answers.probability,
+        answers.patients.tolist(),
+        predicted=answers.predicted,
+        uncalibrated=answers.uncalibrated,
+    )
+
+
+def _headline(metrics: dict[str, Any]) -> dict[str, Any]:
+    referable = {name: metrics["referable"][name] for name in REFERABLE_HEADLINE}
+    return {**{name: metrics[name] for name in HEADLINE}, "referable": referable}
+
+
+def _share(marked: npt.NDArray[np.bool_], patients: npt.NDArray[np.str_]) -> Any:
+    resampled = [
+        marked @ weights / weights.sum(axis=0) for weights in resampled_weights(patients.tolist())
+    ]
+    return interval(float(marked.mean()), np.concatenate(resampled))
+
+
+def _predictions(rows: pd.DataFrame, answers: Answers) -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "image_id": rows["image_id"].to_numpy(),
-            "grade": rows["grade"].to_numpy(),
-            "predicted": answers.argmax(axis=1),
-            **{f"p{grade}": answers[:, grade] for grade in range(NUM_GRADES)},
+            "grade": answers.grades,
+            "predicted": answers.predicted,
+            **{f"p{grade}": answers.probability[:, grade] for grade in range(NUM_GRADES)},
         }
     )
-    grades = rows["grade"].to_numpy()
-    metrics = compute_metrics(grades, answers, config.referable.threshold)
-    bounded = add_intervals(metrics, grades, answers, rows["patient"].tolist())
-    return Evaluation(bounded, predictions, tuple(unreadable))

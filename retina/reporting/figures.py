@@ -74,12 +74,12 @@ def confusion_matrix_figure(
     axes.spines[:].set_visible(False)
     axes.set_xlabel("The model's grade", labelpad=8)
     axes.set_ylabel("True grade", labelpad=8)
-    _head(figure, title, note)
+    head(figure, title, note)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=30, format="{x:.0%}")
     bar.set_label("Share of the true grade")
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=0)
-    _ink(figure)
+    ink(figure)
     return figure
 
 
@@ -129,9 +129,9 @@ def accuracy_trend_figure(
     grid[0].yaxis.set_major_formatter(FuncFormatter(_percent))
     grid[0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     figure.supylabel("Accuracy", fontsize=10)
-    _head(figure, title, None)
+    head(figure, title, None)
     _trend_legend(figure, [*histories] if together else [], bool(best_epochs), baseline is not None)
-    _ink(figure)
+    ink(figure)
     return figure
 
 
@@ -184,8 +184,8 @@ def imbalance_figure(
         *(["Line: the plain run."] if plain is not None else []),
         *(["Dotted: always the most frequent grade."] if baseline is not None else []),
     ]
-    _head(figure, title, " ".join(notes) or None)
-    _ink(figure)
+    head(figure, title, " ".join(notes) or None)
+    ink(figure)
     return figure
 
 
@@ -252,13 +252,14 @@ def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: b
     )
 
 
-def _head(figure: Figure, title: str, note: str | None) -> None:
+def head(figure: Figure, title: str, note: str | None) -> None:
+    """Put a title above a figure, and a note below the title."""
     width = int(10 * figure.get_figwidth())
     lines = fill(title, width) if note is None else f"{fill(title, width)}\n{fill(note, width + 8)}"
     figure.suptitle(lines, fontsize=12 if note is None else 11)
 
 
-def _ink(figure: Figure) -> None:
+def ink(figure: Figure) -> None:
     """Give all text that has matplotlib's black the ink of this module, and no mathematics."""
     for axes in figure.axes:
         axes.tick_params(labelcolor=INK)

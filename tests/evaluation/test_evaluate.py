@@ -1,20 +1,22 @@
-from dataclasses import replace
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from retina.assessment import Quality
 from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
 from retina.datasets.formats import read_folder
 from retina.errors import DataError
-from retina.evaluation.evaluate import Part, choose_rows, evaluate
+from retina.evaluation import gate
+from retina.evaluation.calibration import probabilities
+from retina.evaluation.evaluate import evaluate
 from retina.evaluation.intervals import add_intervals
 from retina.evaluation.metrics import compute_metrics
 from retina.images.prepare import prepare
 from retina.models.checkpoint import Checkpoint, load_checkpoint
-from retina.models.config import SPLIT_FILE
 
 CPU = torch.device("cpu")
 PROBABILITIES = ["p0", "p1", "p2", "p3", "p4"]
@@ -28,68 +30,6 @@ def checkpoint(checkpoints: Path) -> Checkpoint:
 @pytest.fixture(scope="module")
 def catalog(drawn_data: Path) -> Catalog:
     return read_folder(drawn_data)
-
-
-@pytest.fixture
-def without_split(checkpoint: Checkpoint, tmp_path: Path) -> Checkpoint:
-    return replace(checkpoint, folder=tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("part", "first", "stop"), [("train", 0, 12), ("validation", 12, 15), ("test", 15, 20)]
-)
-def test_a_part_is_what_the_checkpoint_says_it_is(
-    catalog: Catalog, checkpoint: Checkpoint, part: Part, first: int, stop: int
-) -> None:
-    rows, warning = choose_rows(catalog, checkpoint, part)
-    assert rows["image_id"].tolist() == catalog.table["image_id"].tolist()[first:stop]
-    assert warning is None
-
-
-def test_all_of_a_known_folder_warns_with_counts(catalog: Catalog, checkpoint: Checkpoint) -> None:
-    rows, warning = choose_rows(catalog, checkpoint, "all")
-    assert rows.equals(catalog.table)
-    assert warning is not None
-    assert "trained on 12 of these 20 pictures" in warning
-    assert "chosen on 3" in warning
-
-
-def test_all_does_not_warn_where_only_test_pictures_are_known(
-    catalog: Catalog, checkpoint: Checkpoint
-) -> None:
-    test = replace(catalog, table=catalog.table.iloc[15:])
-    rows, warning = choose_rows(test, checkpoint, "all")
-    assert len(rows) == 5
-    assert warning is None
-
-
-@pytest.mark.parametrize("part", ["train", "validation", "test"])
-def test_a_folder_that_the_checkpoint_does_not_know_has_only_all(
-    catalog: Catalog, checkpoint: Checkpoint, part: Part
-) -> None:
-    table = catalog.table.assign(image_id="other-" + catalog.table["image_id"])
-    unknown = replace(catalog, name="elsewhere", table=table)
-    with pytest.raises(DataError, match=rf"small .* elsewhere .* {part} part: use --split all"):
-        choose_rows(unknown, checkpoint, part)
-    rows, warning = choose_rows(unknown, checkpoint, "all")
-    assert len(rows) == 20
-    assert warning is None
-
-
-def test_a_checkpoint_without_a_split_knows_nothing(
-    catalog: Catalog, without_split: Checkpoint
-) -> None:
-    with pytest.raises(DataError, match="use --split all"):
-        choose_rows(catalog, without_split, "test")
-    rows, warning = choose_rows(catalog, without_split, "all")
-    assert len(rows) == 20
-    assert warning is None
-
-
-def test_a_damaged_split_is_refused(catalog: Catalog, without_split: Checkpoint) -> None:
-    (without_split.folder / SPLIT_FILE).write_text("image_id,part\ndrawn000001,exam\n")
-    with pytest.raises(DataError, match="exam"):
-        choose_rows(catalog, without_split, "test")
 
 
 def test_every_row_is_answered_with_the_checkpoints_temperature(
@@ -114,12 +54,96 @@ def test_every_row_is_answered_with_the_checkpoints_temperature(
 def test_the_figures_are_those_of_the_predictions(catalog: Catalog, checkpoint: Checkpoint) -> None:
     evaluation = evaluate(checkpoint, catalog.table, PreparedCache(), CPU)
     predictions = evaluation.predictions
-    grades, answers = predictions["grade"], predictions[PROBABILITIES]
-    figures = compute_metrics(grades, answers, threshold=0.35)
+    grades, answers = predictions["grade"], predictions[PROBABILITIES].to_numpy()
+    before = probabilities(np.log(answers) * 1.7)
+    figures = compute_metrics(grades, answers, threshold=0.35, uncalibrated=before)
     patients = catalog.table["patient"].tolist()
-    assert evaluation.metrics == add_intervals(figures, grades, answers, patients)
-    assert evaluation.metrics["n"] == 20
-    assert evaluation.metrics["referable"]["threshold"] == 0.35
+    bounded = add_intervals(figures, grades, answers, patients, uncalibrated=before)
+    metrics = evaluation.metrics
+    assert {name: metrics[name] for name in bounded if name != "before_temperature"} == {
+        name: bounded[name] for name in bounded if name != "before_temperature"
+    }
+    for name, each in bounded["before_temperature"].items():
+        assert metrics["before_temperature"][name] == pytest.approx(each)
+    assert metrics["n"] == metrics["photographs"] == 20
+    assert metrics["referable"]["threshold"] == 0.35
+    assert metrics["temperature"] == 1.7
+    assert metrics["by_patient"] is False
+    assert metrics["tta"] is False
+    assert metrics["overlap"] == {"trained_on": 12, "chosen_on": 3, "familiar_patients": 0}
+
+
+def test_the_gate_refuses_nothing_that_is_good(catalog: Catalog, checkpoint: Checkpoint) -> None:
+    metrics = evaluate(checkpoint, catalog.table.iloc[:6], PreparedCache(), CPU).metrics
+    gate_fields = metrics["quality_gate"]
+    assert gate_fields["refused"] == 0
+    assert gate_fields["refused_share"] == {"value": 0.0, "low": 0.0, "high": 0.0}
+    assert gate_fields["without_refused"]["accuracy"] == metrics["accuracy"]
+
+
+def test_what_the_gate_refuses_counts_in_every_figure_but_its_own(
+    catalog: Catalog, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = catalog.table.iloc[:12]
+    whole = evaluate(checkpoint, rows, PreparedCache(), CPU).metrics
+    refused = {Path(path).name for path in rows["path"].iloc[:3]}
+    monkeypatch.setattr(
+        gate,
+        "assess_quality",
+        lambda photograph: Quality("reject" if photograph.name in refused else "good", 0.0),
+    )
+    metrics = evaluate(checkpoint, rows, PreparedCache(), CPU).metrics
+    gate_fields = metrics.pop("quality_gate")
+    whole.pop("quality_gate")
+    assert metrics == whole
+    assert gate_fields["refused"] == 3
+    assert gate_fields["refused_share"]["value"] == 0.25
+    left = evaluate(checkpoint, rows.iloc[3:], PreparedCache(), CPU).metrics
+    without = gate_fields["without_refused"]
+    assert without["n"] == 9
+    for name in ("accuracy", "quadratic_weighted_kappa"):
+        assert without[name] == left[name]
+    assert without["referable"]["auroc"] == left["referable"]["auroc"]
+
+    refused = {Path(path).name for path in rows["path"]}
+    metrics = evaluate(checkpoint, rows, PreparedCache(), CPU).metrics
+    assert metrics["quality_gate"]["without_refused"] is None
+    json.dumps(metrics, allow_nan=False)
+
+
+def test_the_eyes_of_a_patient_are_combined_and_the_answers_still_written_one_by_one(
+    catalog: Catalog, checkpoint: Checkpoint
+) -> None:
+    rows = catalog.table.iloc[:10].assign(patient=[str(number // 2) for number in range(10)])
+    evaluation = evaluate(checkpoint, rows, PreparedCache(), CPU, by_patient=True)
+    metrics, predictions = evaluation.metrics, evaluation.predictions
+    assert (metrics["n"], metrics["photographs"], metrics["by_patient"]) == (5, 10, True)
+    assert predictions["image_id"].tolist() == rows["image_id"].tolist()
+    worse = predictions.assign(patient=rows["patient"].to_numpy()).groupby("patient").max()
+    right = (worse["grade"] == worse["predicted"]).mean()
+    assert metrics["accuracy"]["value"] == pytest.approx(right)
+    assert len(evaluation.answers.grades) == 5
+    assert metrics["referable"]["prevalence"] == pytest.approx((worse["grade"] >= 2).mean())
+
+
+def test_eight_views_are_averaged_and_stated(catalog: Catalog, checkpoint: Checkpoint) -> None:
+    rows = catalog.table.iloc[:3]
+    evaluation = evaluate(checkpoint, rows, PreparedCache(), CPU, tta=True)
+    assert evaluation.metrics["tta"] == {"views": 8, "averaged": "logits"}
+    square = torch.from_numpy(prepare(rows["path"].iloc[0], checkpoint.config.preprocessing))
+    views = [torch.rot90(side, k, (2, 3)) for side in (square, square.mT) for k in range(4)]
+    with torch.inference_mode():
+        logits = checkpoint.model(torch.cat(views)).double().mean(dim=0)
+    expected = torch.softmax(logits / 1.7, dim=0).numpy()
+    answer = evaluation.predictions[PROBABILITIES].iloc[0].to_numpy(dtype=float)
+    np.testing.assert_allclose(answer, expected, rtol=0, atol=1e-5)
+
+
+def test_a_stated_prevalence_reaches_the_predictive_values(
+    catalog: Catalog, checkpoint: Checkpoint
+) -> None:
+    metrics = evaluate(checkpoint, catalog.table, PreparedCache(), CPU, prevalence=0.1).metrics
+    assert metrics["referable"]["prevalence"] == 0.1
 
 
 def test_a_filled_cache_changes_nothing(

@@ -8,12 +8,14 @@ import pytest
 from scipy.stats import mannwhitneyu
 from sklearn import metrics as oracle
 
+from retina.errors import SettingsError
 from retina.evaluation.metrics import compute_metrics, quadratic_weighted_kappa
+from tests.evaluation.answering import between_neighbours
 
 Grades = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-KEYS = [
+KEYS = {
     "n",
     "accuracy",
     "balanced_accuracy",
@@ -21,10 +23,15 @@ KEYS = [
     "macro_f1",
     "majority_baseline_accuracy",
     "ece",
+    "brier",
     "recall",
+    "precision",
+    "auroc",
+    "auprc",
     "referable",
+    "sight_threatening",
     "confusion_matrix",
-]
+}
 
 
 def draw(seed: int, count: int = 200, grades: tuple[int, ...] = (0, 1, 2, 3, 4)) -> Any:
@@ -48,7 +55,7 @@ def checked(truth: npt.ArrayLike, values: npt.ArrayLike, threshold: float = 0.5)
         metrics = compute_metrics(truth, values, threshold)
     read: dict[str, Any] = json.loads(json.dumps(metrics, allow_nan=False))
     assert read == metrics
-    assert list(metrics) == KEYS
+    assert set(metrics) == KEYS
     return metrics
 
 
@@ -125,12 +132,20 @@ def test_a_set_of_one_grade_answered_rightly(grade: int) -> None:
     assert metrics["accuracy"] == metrics["balanced_accuracy"] == metrics["macro_f1"] == 1.0
     assert metrics["quadratic_weighted_kappa"] is None
     assert metrics["majority_baseline_accuracy"] == 1.0
+    sick = grade >= 2
     assert metrics["referable"] == {
-        "sensitivity": 1.0 if grade >= 2 else None,
-        "specificity": None if grade >= 2 else 1.0,
+        "sensitivity": 1.0 if sick else None,
+        "specificity": None if sick else 1.0,
         "auroc": None,
         "threshold": 0.5,
+        "prevalence": float(sick),
+        "positive_predictive_value": None,
+        "negative_predictive_value": None,
+        "referred": [float(sick) if each == grade else None for each in range(5)],
     }
+    assert metrics["precision"] == [1.0 if each == grade else None for each in range(5)]
+    assert metrics["auroc"] == metrics["auprc"] == [None] * 5
+    assert metrics["sight_threatening"] == {"auroc": None}
 
 
 def test_a_set_of_one_grade_answered_wrongly() -> None:
@@ -154,6 +169,7 @@ def test_a_model_that_always_answers_the_same() -> None:
 def test_one_picture() -> None:
     metrics = checked([2], [[0.1, 0.1, 0.5, 0.2, 0.1]])
     assert metrics["n"] == 1
+    assert metrics["brier"] == pytest.approx(0.01 + 0.01 + 0.25 + 0.04 + 0.01)
     assert metrics["accuracy"] == 1.0
     assert metrics["ece"] == pytest.approx(0.5)
 
@@ -174,3 +190,46 @@ def test_kappa_counts_how_far_an_answer_is_off() -> None:
     assert far_off is not None
     assert 1 > near_by > far_off
     assert near_by == pytest.approx(oracle.cohen_kappa_score(truth, near, weights="quadratic"))
+
+
+def test_a_grade_that_is_never_answered_has_no_precision() -> None:
+    metrics = checked([0, 0, 3, 4], certain([0, 4, 4, 4]))
+    assert metrics["precision"] == [1.0, None, None, None, pytest.approx(1 / 3)]
+    assert metrics["recall"] == [0.5, None, None, 0.0, 1.0]
+
+
+def test_the_answers_of_a_regression_have_figures() -> None:
+    truth = np.repeat(range(5), 8)
+    expected = np.clip(truth + np.random.default_rng(4).normal(0, 0.7, 40), 0, 4)
+    metrics = checked(truth, between_neighbours(expected))
+    assert metrics["accuracy"] == pytest.approx((np.round(expected) == truth).mean())
+    assert all(0 <= area <= 1 for area in [*metrics["auroc"], *metrics["auprc"]])
+
+
+def test_a_grade_other_than_the_likeliest_can_be_answered() -> None:
+    # As where the worse of two eyes counts.
+    values = [[0.45, 0.3, 0.25, 0.0, 0.0]]
+    metrics = compute_metrics([1], values, 0.5, predicted=[1])
+    assert metrics["accuracy"] == 1.0
+    assert metrics["ece"] == pytest.approx(0.7)
+
+
+def test_a_prevalence_is_stated_and_changes_the_predictive_values_alone() -> None:
+    truth, values = draw(8)
+    own = compute_metrics(truth, values, 0.4)
+    rare = compute_metrics(truth, values, 0.4, prevalence=0.05)
+    assert own["referable"]["prevalence"] == pytest.approx((truth >= 2).mean())
+    assert rare["referable"]["prevalence"] == 0.05
+    sensitivity, specificity = own["referable"]["sensitivity"], own["referable"]["specificity"]
+    expected = 0.05 * sensitivity / (0.05 * sensitivity + 0.95 * (1 - specificity))
+    assert rare["referable"].pop("positive_predictive_value") == pytest.approx(expected)
+    for fields in (own["referable"], rare["referable"]):
+        for name in ("prevalence", "positive_predictive_value", "negative_predictive_value"):
+            fields.pop(name, None)
+    assert rare == own
+
+
+@pytest.mark.parametrize("prevalence", [0.0, 1.0, -0.1, 7.0, float("nan")])
+def test_a_prevalence_that_cannot_be_is_refused(prevalence: float) -> None:
+    with pytest.raises(SettingsError, match="between 0 and 1"):
+        compute_metrics([0, 3], certain([0, 3]), 0.5, prevalence=prevalence)

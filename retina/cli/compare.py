@@ -1,0 +1,81 @@
+"""``retina compare``: whether one model is better than another on the same photographs."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from retina.cli.evaluate import table
+from retina.cli.exits import DONE
+
+HELP = "Compare two models on photographs that neither was trained on."
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("first", metavar="A", help="a model, as `retina models` lists them")
+    add("second", metavar="B", help="another")
+    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add("--data", required=True, metavar="DIR", help="a folder of photographs and their grades")
+    add(
+        "--split",
+        choices=("test", "all"),
+        default="test",
+        help="what is in the test part of one, and in no other part of either (test), or all",
+    )
+    add(
+        "--by-patient",
+        action="store_true",
+        help="one answer a patient: of several photographs, the worse counts",
+    )
+    add("--json", action="store_true", help="JSON instead of a table")
+    add("--device", default="auto", help="auto, cpu, cuda ... (auto)")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Grade the photographs with both models and print what sets them apart."""
+    from retina.datasets.cache import PreparedCache
+    from retina.datasets.formats import read_folder
+    from retina.devices import choose_device
+    from retina.errors import SettingsError
+    from retina.evaluation.compare import compare_answers, conclusion
+    from retina.evaluation.evaluate import grade_rows, readable_rows
+    from retina.evaluation.rows import choose_unseen_rows
+    from retina.models.checkpoint import load_checkpoint
+
+    names = [options.first, options.second]
+    if names[0] == names[1]:
+        raise SettingsError(f"{names[0]} would be compared with itself: name another model")
+    models = [load_checkpoint(name, options.checkpoints) for name in names]
+    device = choose_device(options.device)
+    rows, warnings = choose_unseen_rows(read_folder(options.data), models, options.split)
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    cache = PreparedCache()
+    for model in models:
+        rows, unreadable = readable_rows(model, rows, cache)
+        for picture in unreadable:
+            print(f"left out: {picture.reason}", file=sys.stderr)
+    answers = [grade_rows(model, rows, cache, device) for model in models]
+    if options.by_patient:
+        answers = [each.by_patient() for each in answers]
+    first, second = (model.config.referable.threshold for model in models)
+    comparison = compare_answers(answers[0], answers[1], (first, second))
+    unit = "patients" if options.by_patient else "photographs"
+    sentence = conclusion(names[0], names[1], comparison, unit)
+    if options.json:
+        record = {
+            "models": names,
+            "photographs": len(rows),
+            "by_patient": options.by_patient,
+            **comparison,
+            "conclusion": sentence,
+        }
+        json.dump(record, sys.stdout, indent=2, ensure_ascii=False, allow_nan=False)
+        print()
+    else:
+        print("\n".join(table({"photographs": len(rows), **comparison})))
+        print(f"\nfirst: {names[0]}, second: {names[1]}, difference: first less second")
+        print(sentence)
+    return DONE

@@ -1,0 +1,212 @@
+"""The figures of one evaluation: confusion matrix, reliability diagram, ROC."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from scipy.stats import binomtest
+from sklearn.metrics import roc_curve
+
+from retina.evaluation.answers import Answers
+from retina.evaluation.calibration import confidence_bins
+from retina.evaluation.operating_point import referable_probability
+from retina.reporting.figures import confusion_matrix_figure, head, ink
+from retina.reporting.finished_runs import interval, number
+from retina.reporting.palette import FAINT, GREY, RUN_COLOURS
+from retina.scale import REFERABLE_FROM
+
+_AFTER, _BEFORE = RUN_COLOURS[:2]
+
+
+def evaluation_figures(
+    answers: Answers, metrics: Mapping[str, Any], title: str, note: str | None = None
+) -> dict[str, Figure]:
+    """The figures of one evaluation, by the names of their files without ending.
+
+    Args:
+        answers: What the figures were computed from.
+        metrics: As ``evaluate`` gave them.
+        title: Which model on which pictures, above each.
+        note: A second line below the title, such as what the run started from.
+
+    Returns:
+        ``confusion-matrix``, ``reliability`` and ``roc``; without ``roc`` where all pictures are
+        referable or none is.
+    """
+    figures = {
+        "confusion-matrix": confusion_matrix_figure(metrics["confusion_matrix"], title, note),
+        "reliability": reliability_figure(answers, metrics, title, note),
+    }
+    if number(metrics["referable"]["auroc"]) is not None:
+        figures["roc"] = roc_figure(answers, metrics, title, note)
+    return figures
+
+
+def reliability_figure(
+    answers: Answers, metrics: Mapping[str, Any], title: str, note: str | None = None
+) -> Figure:
+    """How often the answers of each confidence are right, before and after the temperature.
+
+    The 15 bins are those of the calibration error. Bars show the 95 % interval of a share (Wilson
+    1927); the lower panel shows how many answers stand behind each dot.
+
+    Args:
+        answers: Of N pictures or patients.
+        metrics: With ``ece`` and ``before_temperature``.
+        title: Above it.
+        note: A second line below the title.
+    """
+    figure = Figure(figsize=(6.4, 6.6), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+    upper.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
+    upper.text(0.985, 0.93, "right as often as sure", color=GREY, fontsize=8.5, ha="right")
+    before, after = _Bins(answers, answers.uncalibrated), _Bins(answers, answers.probability)
+    error = number(metrics["before_temperature"]["ece"])
+    upper.plot(
+        before.confidence,
+        before.right,
+        "s--",
+        color=_BEFORE,
+        markerfacecolor="none",
+        markersize=6,
+        linewidth=1.2,
+        label=f"before the temperature: error {error:.3f}",
+    )
+    bounds = np.abs(after.bounds() - after.right)
+    upper.errorbar(
+        after.confidence,
+        after.right,
+        yerr=bounds,
+        fmt="o-",
+        color=_AFTER,
+        markersize=6,
+        linewidth=1.6,
+        elinewidth=1,
+        label=f"after it: error {_with_bounds(metrics['ece'])}",
+    )
+    upper.set_ylim(-0.02, 1.02)
+    upper.set_ylabel("Share that is right")
+    upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    upper.legend(loc="upper left", frameon=False, fontsize=8.5)
+    lower.bar(after.middle, after.count / after.count.sum(), width=after.width, color=_AFTER)
+    lower.set_xlim(0, 1)
+    lower.set_ylabel("Share of\nanswers")
+    lower.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    lower.set_xlabel("Confidence: the probability of the grade answered")
+    lower.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    for axes in (upper, lower):
+        _plain(axes)
+    head(figure, title, note)
+    ink(figure)
+    return figure
+
+
+def roc_figure(
+    answers: Answers, metrics: Mapping[str, Any], title: str, note: str | None = None
+) -> Figure:
+    """Sensitivity against false alarms for referable disease, the operating point marked.
+
+    Args:
+        answers: Of N pictures or patients, of whom some are referable and some are not.
+        metrics: With ``referable``.
+        title: Above it.
+        note: A second line below the title.
+    """
+    referable = metrics["referable"]
+    alarms, found, _ = roc_curve(
+        answers.grades >= REFERABLE_FROM, referable_probability(answers.probability)
+    )
+    figure = Figure(figsize=(6.4, 6.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
+    axes.text(0.62, 0.59, "chance", color=GREY, fontsize=8.5, va="top")
+    axes.plot(
+        alarms,
+        found,
+        color=_AFTER,
+        linewidth=2,
+        label=f"referable disease: AUROC {_with_bounds(referable['auroc'])}",
+    )
+    specificity, sensitivity = number(referable["specificity"]), number(referable["sensitivity"])
+    assert specificity is not None
+    assert sensitivity is not None
+    axes.errorbar(
+        1 - specificity,
+        sensitivity,
+        xerr=_reach(referable["specificity"], turned=True),
+        yerr=_reach(referable["sensitivity"]),
+        fmt="D",
+        color=_BEFORE,
+        markersize=9,
+        elinewidth=1.2,
+        capsize=3,
+        label=(
+            f"operating point, chosen on validation: from {referable['threshold']:.3f} on\n"
+            f"sensitivity {_with_bounds(referable['sensitivity'])}\n"
+            f"specificity {_with_bounds(referable['specificity'])}"
+        ),
+    )
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+    axes.set_aspect("equal")
+    axes.set_xlabel("Healthy or mild, but referred (1 − specificity)")
+    axes.set_ylabel("Referable, and referred (sensitivity)")
+    axes.legend(loc="lower right", frameon=False, fontsize=9)
+    _plain(axes)
+    head(figure, title, note)
+    ink(figure)
+    return figure
+
+
+class _Bins:
+    """The bins of confidence that hold an answer."""
+
+    def __init__(self, answers: Answers, probability: npt.NDArray[np.float64]) -> None:
+        bins = 15
+        place, gap = confidence_bins(answers.grades, probability, bins, answers.predicted)
+        right = answers.grades == answers.predicted
+        count = np.bincount(place, minlength=bins)
+        held = count > 0
+        self.count = count[held]
+        self.hits = np.bincount(place, weights=right, minlength=bins)[held].astype(int)
+        self.right = self.hits / self.count
+        sure = np.bincount(place, weights=right - gap, minlength=bins)[held]
+        self.confidence = sure / self.count
+        self.middle = (np.flatnonzero(held) + 0.5) / bins
+        self.width = 0.9 / bins
+
+    def bounds(self) -> npt.NDArray[np.float64]:
+        """(2, bins): where the true share of right answers may lie."""
+        pairs = [
+            binomtest(int(hits), int(count)).proportion_ci(method="wilson")
+            for hits, count in zip(self.hits, self.count, strict=True)
+        ]
+        return np.array([[pair.low, pair.high] for pair in pairs]).T
+
+
+def _plain(axes: Axes) -> None:
+    axes.grid(color=FAINT, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+    axes.spines["bottom"].set_color(GREY)
+    axes.tick_params(length=0)
+
+
+def _with_bounds(metric: Any) -> str:
+    value, bounds = number(metric), interval(metric)
+    return f"{value:.3f}" + (f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "")
+
+
+def _reach(metric: Any, turned: bool = False) -> npt.NDArray[np.float64]:
+    """(2, 1): how far an interval reaches below and above its value, or above and below."""
+    value = number(metric)
+    low, high = interval(metric) or (value, value)
+    assert value is not None
+    assert low is not None
+    assert high is not None
+    reach = np.array([[value - low], [high - value]])
+    return reach[::-1] if turned else reach
