@@ -37,11 +37,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--lr", type=float, help="learning rate (0.001; modern: its own)")
     add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
     add("--seed", type=int, default=0, help="of split, weights, order and augmentation (0)")
-    add("--sampling", default="none", help="none, over, under, balanced or sqrt (none)")
+    add("--sampling", help="none, over, under, balanced or sqrt (none; modern: sqrt)")
     add(
         "--loss",
         default="cross-entropy",
         help="cross-entropy, weighted, focal, ordinal or expected-grade (cross-entropy)",
+    )
+    add(
+        "--teacher",
+        metavar="NAME|DIR",
+        help="a checkpoint whose answers are a second target (none)",
     )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (auto)")
     add("--amp", default="auto", help="auto, off, float16 or bfloat16 (auto)")
@@ -111,9 +116,15 @@ def _report(folders: list[Path], output: Path, command: str) -> None:
 
 
 def _train(options: argparse.Namespace, output: Path, command: str) -> None:
-    from retina.training.config import LEARNING_RATES, RunSettings
+    from retina.training.config import (
+        LEARNING_RATES,
+        SAMPLING_OF_RECIPE,
+        RunSettings,
+        TeacherSettings,
+    )
     from retina.training.experiment import Experiment, run_experiment
     from retina.training.plan import DEFAULT_EPOCHS, plan
+    from retina.training.teacher import load_teacher
 
     study: Study = (
         "ablation" if options.ablation else "imbalance" if options.imbalance_study else "comparison"
@@ -123,6 +134,7 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
         starts.append("scratch")
     if options.pretrained is not None:
         starts.append("pretrained")
+    teacher = load_teacher(options.teacher) if options.teacher else None
     common = RunSettings(
         architecture="resnet18",
         start="scratch",
@@ -132,9 +144,10 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
         lr=LEARNING_RATES.get(options.recipe, 0.001) if options.lr is None else options.lr,
         image_size=options.image_size,
         seed=options.seed,
-        sampling=options.sampling,
+        sampling=options.sampling or SAMPLING_OF_RECIPE.get(options.recipe, "none"),
         loss=options.loss,
         amp=options.amp,
+        teacher=TeacherSettings(teacher.name, teacher.config.weights_sha256) if teacher else None,
     )
     try:
         run_experiment(
@@ -149,6 +162,7 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
                 workers=options.workers,
                 compiled=options.compile,
                 resume=options.resume,
+                teacher=teacher,
                 allow_leaks=options.allow_leaks,
                 command=command,
             )

@@ -142,7 +142,9 @@ def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     """The columns' names, and a row of cells a run, with the lab's accuracy where it has one."""
     truths = {tuple(run.confusion_matrix.sum(axis=1).tolist()) for run in runs}
     lab = [
-        None if run.variant else LAB_ACCURACY.get((run.config.architecture, run.start))
+        None
+        if run.variant or run.is_taught
+        else LAB_ACCURACY.get((run.config.architecture, run.start))
         for run in runs
     ]
     return {
@@ -196,6 +198,8 @@ def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         settings = {k: v for k, v in run.training.items() if k not in NO_SETTING | OUTCOMES}
         settings.setdefault("epochs", run.epochs)
         settings.pop("image_size", None)
+        if any(other.is_taught for other in runs):
+            settings.setdefault("teacher", "none")
         each.append({k: _words(v) for k, v in {**settings, **preparation}.items()})
     names = list(dict.fromkeys(name for settings in each for name in settings))
     rows = {name: [settings.get(name, "not recorded") for settings in each] for name in names}
@@ -215,6 +219,8 @@ def _words(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
         return ", ".join(_words(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {_words(v)}" for k, v in value.items() if k != "sha256")
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 

@@ -79,6 +79,11 @@ class FinishedRun:
         return str(self.training.get("variant", self._suffix.partition("-")[2]))
 
     @property
+    def is_taught(self) -> bool:
+        """Whether a teacher's answers were a second target."""
+        return bool(self.training.get("teacher"))
+
+    @property
     def epochs(self) -> int:
         """Epochs trained."""
         return len(self.history)

@@ -14,7 +14,25 @@ AmpName = Literal["auto", "off", "float16", "bfloat16"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 PRECISIONS: tuple[AmpName, ...] = get_args(AmpName)
 
-LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.01}
+LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.004}
+SAMPLING_OF_RECIPE: dict[Recipe, Sampling] = {"lab": "none", "modern": "sqrt"}
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """The checkpoint whose answers are a second target.
+
+    Attributes:
+        name: Of the checkpoint.
+        sha256: Of its weights.
+        weight: Of its answers in the loss, 0 to 1; the grades have the rest.
+        temperature: That softens both answers, above 0.
+    """
+
+    name: str
+    sha256: str
+    weight: float = 0.7
+    temperature: float = 2.0
 
 
 @dataclass(frozen=True)
@@ -37,6 +55,7 @@ class RunSettings:
         augmentation: Whether training pictures are changed at random.
         normalisation: Whether mean and deviation of the training part are taken out.
         variant: What tells this run from its sisters in a study; empty for none.
+        teacher: Whose answers are a second target; None for none.
 
     Raises:
         SettingsError: a value lies outside its range.
@@ -56,6 +75,7 @@ class RunSettings:
     augmentation: bool = True
     normalisation: bool = True
     variant: str = ""
+    teacher: TeacherSettings | None = None
 
     def __post_init__(self) -> None:
         for flag, value, known in (
@@ -80,9 +100,16 @@ class RunSettings:
 
     @property
     def name(self) -> str:
-        """The run's name and its folder's: ``resnet18-scratch``, with the variant behind it."""
-        return "-".join(filter(None, (self.architecture, self.start, self.variant)))
+        """The run's name and its folder's: ``resnet18-scratch``, with the variant behind it.
+
+        A pretrained network with a teacher is ``resnet18-taught``.
+        """
+        start: tuple[str, ...] = (self.start,)
+        if self.teacher is not None:
+            start = ("taught",) if self.start == "pretrained" else (self.start, "taught")
+        return "-".join(filter(None, (self.architecture, *start, self.variant)))
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-ready values."""
-        return asdict(self)
+        """The settings as JSON-ready values; ``teacher`` only where there is one."""
+        values = asdict(self)
+        return values if self.teacher else {k: v for k, v in values.items() if k != "teacher"}

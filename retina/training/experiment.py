@@ -13,6 +13,7 @@ from retina import distributed
 from retina.atomic import remove_unfinished, write_json
 from retina.devices import choose_device, keep_freed_memory
 from retina.errors import SettingsError, WeightsError
+from retina.models.checkpoint import Checkpoint
 from retina.models.config import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import read_finished_run, write_experiment_report
@@ -21,6 +22,7 @@ from retina.reporting.study_record import SETTINGS_FILE, read_settings
 from retina.training.config import RunSettings
 from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
 from retina.training.run import train_run
+from retina.training.teacher import refuse_familiar
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Experiment:
         workers: Processes that prepare batches; None for the machine's habit.
         compiled: Whether to compile the networks first.
         resume: Go on with what lies in ``output``.
+        teacher: The checkpoint that the runs' settings name as their teacher; None for none.
         allow_leaks: Train also where patients are in the test part and in another.
         command: As it was typed, for the report.
     """
@@ -53,6 +56,7 @@ class Experiment:
     workers: int | None = None
     compiled: bool = False
     resume: bool = False
+    teacher: Checkpoint | None = None
     allow_leaks: bool = False
     command: str = "python train.py"
 
@@ -77,6 +81,8 @@ def run_experiment(experiment: Experiment) -> None:
         parts = read_parts(experiment.data, experiment.runs[0].seed)
         if not experiment.allow_leaks:
             refuse_leaks(parts)
+        if experiment.teacher is not None:
+            refuse_familiar(experiment.teacher, parts.table)
         for remark in parts.remarks:
             _say(remark)
         if distributed.is_writer():
@@ -96,6 +102,7 @@ def run_experiment(experiment: Experiment) -> None:
                     workers,
                     experiment.resume,
                     experiment.compiled,
+                    experiment.teacher,
                 )
             distributed.wait_for_all()
         if distributed.is_writer():

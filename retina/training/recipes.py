@@ -13,7 +13,7 @@ MOMENTUM = 0.9
 WEIGHT_DECAY = 0.0005
 
 WARM_UP = 0.05
-SMALL_UNTIL = 0.6
+SMALL_UNTIL = 0.65
 SMALL_SHARE = 4 / 7
 STRIDE = 32
 
@@ -71,7 +71,6 @@ LAB = Recipe(augmentation=LabAugmentation())
 MODERN = Recipe(
     augmentation=ModernAugmentation(),
     nesterov=True,
-    label_smoothing=0.05,
     decays_all=False,
     cosine=True,
     growing=True,

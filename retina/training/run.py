@@ -14,7 +14,7 @@ from retina.evaluation.evaluate import evaluate
 from retina.evaluation.operating_point import MINIMUM_SENSITIVITY, choose_threshold
 from retina.evaluation.predict import predict_with_maps
 from retina.models.architectures import build
-from retina.models.checkpoint import as_stored, load_checkpoint, save_checkpoint
+from retina.models.checkpoint import Checkpoint, as_stored, load_checkpoint, save_checkpoint
 from retina.models.config import (
     METRICS_FILE,
     SPLIT_FILE,
@@ -28,6 +28,7 @@ from retina.training.config import RunSettings
 from retina.training.parts import Parts
 from retina.training.recipes import recipe_of
 from retina.training.state import Outcome
+from retina.training.teacher import Teacher
 from retina.training.trainer import Trainer
 
 HEATMAP_PERCENTILE = 99
@@ -42,6 +43,7 @@ def train_run(
     workers: int = 0,
     resume: bool = False,
     compiled: bool = False,
+    teacher: Checkpoint | None = None,
 ) -> None:
     """Train one run and leave its checkpoint in ``folder``; the figures are written last.
 
@@ -57,6 +59,7 @@ def train_run(
         workers: Processes that prepare batches; 0 for none.
         resume: Go on from ``state.pt`` where ``folder`` holds one.
         compiled: Whether to compile the network first.
+        teacher: The checkpoint that the settings name as the teacher.
     """
     torch.manual_seed(run.seed)
     model = build(run.architecture)
@@ -69,7 +72,12 @@ def train_run(
     folder.mkdir(parents=True, exist_ok=True)
     if distributed.is_writer():
         remove_unfinished(folder)
-    trainer = Trainer(run, model, training, validation, folder, device, workers, compiled)
+    answering = None
+    if teacher is not None and run.teacher is not None:
+        answering = Teacher(teacher, run.teacher, preprocessing, device)
+    trainer = Trainer(
+        run, model, training, validation, folder, device, workers, compiled, answering
+    )
     outcome = trainer.fit(resume)
 
     model.load_state_dict(as_stored(outcome.best_weights))

@@ -34,6 +34,7 @@ from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.recipes import MOMENTUM, recipe_of
 from retina.training.state import Outcome, Progress, read_state, write_state
+from retina.training.teacher import Teacher
 from retina.training.watching import EventLog
 
 SECONDS_BETWEEN_SAVES = 120.0
@@ -51,6 +52,7 @@ class Trainer:
         device: Where to compute.
         workers: Processes that prepare batches; 0 for none.
         compiled: Whether to compile the network first, for long runs on a GPU.
+        teacher: Whose answers are a second target; None for none.
     """
 
     def __init__(
@@ -63,8 +65,10 @@ class Trainer:
         device: torch.device,
         workers: int = 0,
         compiled: bool = False,
+        teacher: Teacher | None = None,
     ) -> None:
         self.settings = settings
+        self.teacher = teacher
         self.recipe = recipe_of(settings)
         self.device = device
         self.folder = folder
@@ -143,6 +147,10 @@ class Trainer:
         """
         pictures = pictures.to(self.device, non_blocking=True, memory_format=torch.channels_last)
         grades = grades.to(self.device, non_blocking=True)
+        answers = None
+        if self.teacher is not None:
+            with self.precision.autocast():
+                answers = self.teacher.answers(pictures)
         side = self.recipe.side(self.progress.epoch, self.settings.epochs, self.settings.image_size)
         if side != pictures.shape[-1]:
             pictures = F.interpolate(
@@ -151,6 +159,8 @@ class Trainer:
         with self.precision.autocast():
             logits = self.network(pictures)
         loss = self.loss(logits.float(), grades).mean()
+        if self.teacher is not None and answers is not None:
+            loss = self.teacher.combined(loss, logits.float(), answers)
         self.precision.step(loss, self.optimizer)
         return loss.detach(), (logits.detach().argmax(dim=1) == grades).sum()
 
