@@ -31,13 +31,14 @@ from retina.training.config import PRECISIONS, AmpName
 from retina.training.imitation import STRIDES, Imitation, Teacher
 from retina.training.interrupt import ignore_interrupt, stop_on_interrupt
 from retina.training.precision import choose_precision
-from retina.training.recipes import MODERN
 from retina.training.state import read_state, write_state
 from retina.training.unlabelled import Pictures, prepare
 
 STUDENTS = tuple(name for name in NAMES if name != LITE)
 MEASURED_BATCHES = 8
 WARM_UP = 0.1
+SMALL_UNTIL = 0.75
+SMALL_SHARE = 4 / 7
 SECONDS_BETWEEN_SAVES = 120.0
 
 
@@ -52,7 +53,7 @@ class DistillationSettings:
         batch_size: Pictures a step.
         lr: Learning rate of AdamW at its highest, in one cycle.
         seed: Of the split, the student's first weights, the order and the augmentation.
-        growing: Whether the first passes see smaller squares.
+        growing: Whether the first three quarters of the passes see smaller squares: 128 for 224.
         amp: As for training.
 
     Raises:
@@ -85,6 +86,12 @@ class DistillationSettings:
                 raise SettingsError(f"{flag} is {number}: it must lie between {low} and {high}")
         if not 0 < self.lr < 1:
             raise SettingsError(f"--lr is {self.lr}: it must be above 0 and below 1")
+
+    def side(self, passed: int) -> int:
+        """The side in pixels of what the networks see after so many passes."""
+        if not self.growing or passed >= int(SMALL_UNTIL * self.passes):
+            return self.image_size
+        return max(STRIDES[-1], round(SMALL_SHARE * self.image_size / STRIDES[-1]) * STRIDES[-1])
 
 
 def check_output(output: Path, resume: bool) -> None:
@@ -210,10 +217,8 @@ class Distiller:
 
     def _shown(self, pictures: Tensor) -> Tensor:
         pictures = pictures.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-        if not self.settings.growing:
-            return pictures
-        side = MODERN.side(self.passed, self.settings.passes, self.settings.image_size)
-        if side == self.settings.image_size:
+        side = self.settings.side(self.passed)
+        if side == pictures.shape[-1]:
             return pictures
         smaller = F.interpolate(pictures, (side, side), mode="bilinear", antialias=True)
         return smaller.contiguous(memory_format=torch.channels_last)
