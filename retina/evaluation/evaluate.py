@@ -101,6 +101,7 @@ def evaluate(
         "refused_share": _share(rejected, answers.patients),
         "without_refused": without and _headline(without),
     }
+    metrics["confusion_matrix"] = metrics.pop("confusion_matrix")  # the largest comes last
     return Evaluation(metrics, _predictions(rows, answers), unit, unreadable)
 
 

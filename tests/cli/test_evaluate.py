@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from retina.datasets.formats import read_folder
 from retina.inference.grader import Grader
@@ -55,7 +56,7 @@ def test_json_is_all_that_stdout_holds(capsys: Shell, checkpoints: Path, drawn_d
     assert answer.status == 0
     metrics = strict_json(answer.out)
     assert set(metrics) >= KEYS
-    assert set(metrics["referable"]) == {"sensitivity", "specificity", "auroc", "threshold"}
+    assert set(metrics["referable"]) >= {"sensitivity", "specificity", "auroc", "threshold"}
     assert "error:" not in answer.err
     assert "warning:" not in answer.err
 
@@ -117,12 +118,56 @@ def test_the_table_holds_the_same_figures(capsys: Shell, checkpoints: Path, unkn
     metrics = strict_json(evaluate(capsys, checkpoints, unknown, *flags, "--json").out)
     table = evaluate(capsys, checkpoints, unknown, *flags).out
     figures = {line[:40].strip(): line[40:] for line in table.splitlines() if len(line) > 40}
+    assert figures["recall 4"] == "undefined"
     assert figures["n"] == "3"
     ece = metrics["ece"]
     assert figures["ece"] == f"{ece['value']:.4f} ({ece['low']:.4f} to {ece['high']:.4f})"
     assert figures["referable auroc"] == "undefined"
     matrix = [line.split() for line in table.splitlines()[-5:]]
     assert [[int(count) for count in row] for row in matrix] == metrics["confusion_matrix"]
+
+
+def test_figures_are_written_as_pictures(
+    capsys: Shell, checkpoints: Path, drawn_data: Path, unknown: Path, tmp_path: Path
+) -> None:
+    answer = evaluate(capsys, checkpoints, drawn_data, "--json", "--figures", tmp_path / "new")
+    assert answer.status == 0
+    names = {"confusion-matrix.png", "reliability.png", "roc.png"}
+    assert {file.name for file in (tmp_path / "new").iterdir()} == names
+    for name in names:
+        with Image.open(tmp_path / "new" / name) as picture:
+            assert picture.format == "PNG"
+    # Where nobody is referable there is no ROC.
+    folder = tmp_path / "healthy"
+    answer = evaluate(capsys, checkpoints, unknown, "--split", "all", "--figures", folder)
+    assert answer.status == 0
+    assert {file.name for file in folder.iterdir()} == names - {"roc.png"}
+
+
+def test_combining_eyes_where_there_are_none_says_so(
+    capsys: Shell, checkpoints: Path, drawn_data: Path
+) -> None:
+    answer = evaluate(capsys, checkpoints, drawn_data, "--json", "--by-patient")
+    assert "--by-patient changes nothing" in answer.err
+    metrics = strict_json(answer.out)
+    assert metrics["by_patient"] is True
+    assert metrics["n"] == 5
+
+
+@pytest.mark.parametrize("share", ["0", "1", "12", "nan"])
+def test_a_prevalence_that_cannot_be_is_refused_before_any_work(
+    capsys: Shell, checkpoints: Path, share: str, tmp_path: Path
+) -> None:
+    answer = evaluate(capsys, checkpoints, tmp_path / "nowhere", "--prevalence", share)
+    assert (answer.status, answer.out) == (2, "")
+    assert "between 0 and 1" in answer.errors[0]
+
+
+def test_a_prevalence_is_stated(capsys: Shell, checkpoints: Path, drawn_data: Path) -> None:
+    answer = evaluate(capsys, checkpoints, drawn_data, "--prevalence", "0.1", "--tta", "--json")
+    metrics = strict_json(answer.out)
+    assert metrics["referable"]["prevalence"] == 0.1
+    assert metrics["tta"] == {"views": 8, "averaged": "logits"}
 
 
 def test_a_folder_that_is_not_there_is_one_line(
