@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
+from retina.errors import SettingsError
+
 Sampling = Literal["none", "over", "under", "balanced", "sqrt"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
@@ -32,6 +34,9 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         sampling: One of ``SAMPLINGS``.
         rank: This process among those that share the batches.
         processes: How many they are; each takes every ``processes``-th picture of a batch.
+
+    Raises:
+        SettingsError: there are fewer pictures, or fewer a step, than processes.
     """
 
     def __init__(
@@ -51,7 +56,12 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         self.rank = rank
         self.processes = processes
         self.pictures = len(self._order(0))
-        self.batch_size = min(batch_size, self.pictures)
+        self.batch_size = min(batch_size, self.pictures) // processes * processes
+        if not self.batch_size:
+            raise SettingsError(
+                f"{self.pictures} training pictures are too few for {processes} processes: start "
+                "fewer of them"
+            )
         self.epoch = 0
         self.first_batch = 0
 

@@ -23,6 +23,24 @@ class Precision:
         self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
 
     @contextmanager
+    def quick_kernels(self) -> Iterator[None]:
+        """On CUDA, let what stays in float32 compute in TF32, and cuDNN try out its kernels.
+
+        What comes after the block, such as the test part, computes as ``evaluate`` does.
+        """
+        if self.device.type != "cuda":
+            yield
+            return
+        before = torch.get_float32_matmul_precision(), torch.backends.cudnn.benchmark
+        torch.set_float32_matmul_precision("high")
+        torch.backends.cudnn.benchmark = True
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(before[0])
+            torch.backends.cudnn.benchmark = before[1]
+
+    @contextmanager
     def autocast(self) -> Iterator[None]:
         """Run the block in the chosen precision."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
@@ -40,11 +58,8 @@ def choose_precision(amp: AmpName, device: torch.device) -> Precision:
     """What ``--amp`` means on a device.
 
     ``auto`` is float16 on CUDA, bfloat16 on a CPU with a matrix unit for it (AMX), where a plain
-    CPU would be slower, and float32 elsewhere. CUDA also gets TF32 for what stays in float32.
+    CPU would be slower, and float32 elsewhere.
     """
-    if device.type == "cuda":
-        torch.set_float32_matmul_precision("high")
-        torch.backends.cudnn.benchmark = True
     if amp == "auto":
         if device.type == "cuda":
             return Precision(device, torch.float16)

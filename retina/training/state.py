@@ -65,9 +65,9 @@ class Progress:
         loss_sum, correct, seen = (sum(column) for column in zip(*sums, strict=True))
         return loss_sum / seen, correct / seen
 
-    def begin_epoch(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int, batch: int = 0) -> None:
         """Set the sums of the epoch under way to nothing."""
-        self.epoch, self.batch = epoch, 0
+        self.epoch, self.batch = epoch, batch
         self.loss_sum, self.correct, self.seen = 0.0, 0, 0
         self.seconds, self.waiting = 0.0, 0.0
 

@@ -122,7 +122,7 @@ class Trainer:
         if resume:
             self._restore()
         log = EventLog(self.folder)
-        with stop_on_interrupt() as interrupted:
+        with stop_on_interrupt() as interrupted, self.precision.quick_kernels():
             while self.progress.epoch < self.settings.epochs:
                 self._train_epoch(interrupted)
                 row = self._close_epoch()
@@ -276,6 +276,8 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.precision.scaler.load_state_dict(state["scaler"])
             self.progress = Progress(**state["progress"])
+            if not distributed.is_writer():  # whose sums these are
+                self.progress.begin_epoch(self.progress.epoch, self.progress.batch)
             self.best_weights = state["best_weights"]
             torch.set_rng_state(state["random"])
 

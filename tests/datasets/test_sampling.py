@@ -7,6 +7,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from retina.datasets.sampling import SAMPLINGS, EpochBatches, Sampling
+from retina.errors import SettingsError
 
 SIZES = (50, 10, 25, 5, 7)
 GRADES = [grade for grade, size in enumerate(SIZES) for _ in range(size)]
@@ -81,6 +82,13 @@ def test_processes_share_each_batch_without_rest_or_doubles(sampling: Sampling) 
     for batch, *parts in zip(whole, *shares, strict=True):
         assert [len(part) for part in parts] == [4, 4, 4]
         assert sorted(chain(*parts)) == sorted(batch)
+
+
+def test_few_pictures_are_shared_evenly_or_not_at_all() -> None:
+    shares = [list(EpochBatches([0] * 8, 12, 0, "none", rank, 3)) for rank in range(3)]
+    assert [[len(batch) for batch in share] for share in shares] == [[2]] * 3
+    with pytest.raises(SettingsError, match="2 training pictures are too few for 3 processes"):
+        EpochBatches([0, 1], 12, 0, processes=3)
 
 
 @pytest.mark.parametrize("sampling", SAMPLINGS)

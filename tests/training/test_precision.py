@@ -37,13 +37,19 @@ def test_auto_on_a_cpu_asks_for_its_matrix_unit(
 
 
 @pytest.mark.filterwarnings("ignore:.*GradScaler is enabled, but CUDA is not available")
-def test_auto_on_cuda_is_float16_and_the_rest_tf32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_on_cuda_is_float16_and_the_rest_tf32_while_it_trains(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     chosen: list[str] = []
     monkeypatch.setattr(torch, "set_float32_matmul_precision", chosen.append)
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
-    assert choose_precision("auto", torch.device("cuda")).dtype == torch.float16
-    assert chosen == ["high"]
-    assert torch.backends.cudnn.benchmark
+    precision = choose_precision("auto", torch.device("cuda"))
+    assert precision.dtype == torch.float16
+    with precision.quick_kernels():
+        assert chosen == ["high"]
+        assert torch.backends.cudnn.benchmark
+    assert chosen == ["high", "highest"]
+    assert not torch.backends.cudnn.benchmark
 
 
 @pytest.mark.parametrize("dtype", [None, torch.float16])
