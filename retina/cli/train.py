@@ -82,7 +82,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train what the flags ask for, or report on what was trained."""
     output = options.output or Path("runs") / f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}"
-    command = shlex.join(["python", "train.py", *sys.argv[1:]])
+    program = ["python", "train.py"] if Path(sys.argv[0]).name == "train.py" else ["retina"]
+    command = shlex.join([*program, *sys.argv[1:]])
     if options.resume and options.output is None:
         raise SettingsError("--resume goes on with what lies in a folder: name it with --output")
     if options.report:

@@ -188,6 +188,8 @@ class Trainer:
                     loss, correct = self.step(pictures, grades)
                 except (torch.OutOfMemoryError, RuntimeError) as error:
                     raise _out_of_memory(error, self.settings) or error from None
+                except ValueError as error:
+                    raise _too_few_values(error, self.settings) or error from None
                 progress.add(float(loss), int(correct), len(grades))
                 self._stop_unless(np.isfinite(progress.loss_sum))
                 bar.update(len(grades) * distributed.processes())
@@ -295,6 +297,15 @@ def _out_of_memory(error: RuntimeError, settings: RunSettings) -> MemoryError | 
     return MemoryError(
         f"{settings.name} does not fit into memory: lower --batch-size (now "
         f"{settings.batch_size}) or --image-size (now {settings.image_size})"
+    )
+
+
+def _too_few_values(error: ValueError, settings: RunSettings) -> SettingsError | None:
+    if "more than 1 value per channel" not in str(error):
+        return None
+    return SettingsError(
+        f"--batch-size {settings.batch_size} at --image-size {settings.image_size} leaves "
+        "batch-norm a single value a channel: raise one of them"
     )
 
 

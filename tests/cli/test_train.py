@@ -180,6 +180,28 @@ def test_studies_and_recipes_have_their_own_defaults(
     assert {run.lr for run in modern.runs} == {0.5}
 
 
+@pytest.mark.parametrize(
+    ("program", "recorded"), [("train.py", "python train.py"), ("/bin/retina", "retina")]
+)
+def test_the_command_is_recorded_as_it_was_typed(
+    capsys: Shell,
+    small: Flags,
+    planned: list[Experiment],
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    recorded: str,
+) -> None:
+    monkeypatch.setattr("sys.argv", [program, "--scratch", "--data", "a b"])
+    retina(capsys, *small)
+    assert planned[0].command == f"{recorded} --scratch --data 'a b'"
+
+
+def test_a_single_value_for_batch_norm_is_refused(capsys: Shell, small: Flags) -> None:
+    answer = retina(capsys, *small, "--scratch", "--model", "resnet18", "--batch-size", "1")
+    assert answer.status == 2
+    assert answer.errors[-1].startswith("--batch-size 1 at --image-size 32 leaves batch-norm")
+
+
 def test_a_comparison_without_weights_does_the_scratch_half(
     capsys: Shell, small: Flags, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
