@@ -63,7 +63,7 @@ def reliability_figure(
     figure = Figure(figsize=(6.4, 6.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     upper.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
-    upper.text(0.985, 0.93, "right as often as sure", color=GREY, fontsize=8.5, ha="right")
+    upper.text(0.13, 0.1, "right as often as sure", color=GREY, fontsize=8.5, va="top")
     before, after = _Bins(answers, answers.uncalibrated), _Bins(answers, answers.probability)
     error = number(metrics["before_temperature"]["ece"])
     upper.plot(
@@ -145,7 +145,7 @@ def roc_figure(
         elinewidth=1.2,
         capsize=3,
         label=(
-            f"operating point, chosen on validation: from {referable['threshold']:.3f} on\n"
+            f"operating point: from a probability of {referable['threshold']:.3f} on\n"
             f"sensitivity {_with_bounds(referable['sensitivity'])}\n"
             f"specificity {_with_bounds(referable['specificity'])}"
         ),
