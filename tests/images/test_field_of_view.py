@@ -1,9 +1,14 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFilter
 
-from retina.images.field_of_view import FieldOfView, crop_to_retina, find_retina
+from retina.images.field_of_view import (
+    FieldOfView,
+    _median_of_5x5,
+    crop_to_retina,
+    find_retina,
+)
 from tests.images.drawing import Colour, disc
 from tests.shared_data import SHARED_DATA, needs_shared_data
 
@@ -138,3 +143,11 @@ def test_half_and_double_size_have_the_same_box(
         if image.width < 2000:
             double = image.resize((image.width * 2, image.height * 2), Image.Resampling.BICUBIC)
             assert np.abs(share(find_retina(double), double) - here).max() <= tolerance
+
+
+@pytest.mark.parametrize("levels", [2, 9, 256])
+@pytest.mark.parametrize("shape", [(1, 5), (7, 3), (16, 16), (171, 256)])
+def test_the_median_is_that_of_pillow(shape: tuple[int, int], levels: int) -> None:
+    values = np.random.default_rng(levels).integers(0, levels, shape, dtype=np.uint8)
+    expected = Image.fromarray(values).filter(ImageFilter.MedianFilter(5))
+    assert np.array_equal(_median_of_5x5(values), np.asarray(expected))
