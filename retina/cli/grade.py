@@ -48,17 +48,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, Any]:
-    from retina.explain.overlay import overlay_heatmap
     from retina.images.decode import read_photograph
-    from retina.images.field_of_view import crop_to_retina
 
-    config = grader.checkpoint.config
     began = time.perf_counter()
-    photograph = read_photograph(image, at_least=config.preprocessing.at_least)
+    at_least = grader.checkpoint.config.preprocessing.at_least
+    photograph = read_photograph(image, at_least=at_least)
     assessment = grader.assess(photograph, anyway=options.anyway, began=began)
-    if options.heatmaps and assessment.heatmap is not None:
-        view = crop_to_retina(photograph.image) if config.preprocessing.crop else photograph.image
-        overlay = overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
+    overlay = grader.overlay(photograph, assessment) if options.heatmaps else None
+    if overlay is not None:
         overlay.save(options.heatmaps / f"{Path(image).stem}-{photograph.sha256[:8]}.png")
     return dict(assessment.to_json())
 

@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from retina.cli.exits import DONE
+from retina.cli.exits import DONE, USER, say
 
 HELP = "List the models."
 
@@ -19,15 +19,23 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the models, without loading any."""
-    from retina.models.config import checkpoints_folder, describe_checkpoints
+    """Print the models, without loading any; one that cannot be used never hides the rest."""
+    from retina.models.config import (
+        checkpoints_folder,
+        describe_checkpoints,
+        unusable_checkpoints,
+    )
 
+    broken = unusable_checkpoints(options.checkpoints)
+    for reason in broken.values():
+        say(reason)
+    status = USER if broken else DONE
     descriptions = describe_checkpoints(options.checkpoints)
     if options.json:
         json.dump(descriptions, sys.stdout, indent=2, allow_nan=False)
         print()
-        return DONE
-    if not descriptions:
+        return status
+    if not descriptions and not broken:
         folder = checkpoints_folder(options.checkpoints)
         print(f"no model in {folder}: train one with `python train.py`", file=sys.stderr)
     for each in descriptions:
@@ -39,4 +47,4 @@ def run(options: argparse.Namespace) -> int:
             f"started from {each['initial_weights']['source']}, "
             f"test kappa {'unknown' if kappa is None else format(kappa, '.3f')}"
         )
-    return DONE
+    return status

@@ -5,18 +5,24 @@ import time
 from typing import BinaryIO
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 
 from retina.assessment import Assessment, ImageFacts, Quality
 from retina.evaluation.calibration import probabilities
 from retina.explain.cam import forward_with_cam
+from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import Photograph, read_photograph
+from retina.images.field_of_view import crop_to_retina
 from retina.images.prepare import normalise, prepare, prepare_square
 from retina.images.quality import assess_quality
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 CLOSE_CALL = 0.10
+
+VIEW_SIDE = 768
+"""The longer side, in pixels, of a photograph as page and shell show it."""
 
 
 class Grader:
@@ -134,6 +140,24 @@ class Grader:
             seconds=time.perf_counter() - began,
             heatmap=heatmap[0].float().cpu().numpy(),
         )
+
+    def overlay(self, photograph: Photograph, assessment: Assessment) -> Image.Image | None:
+        """The heatmap over what the network was shown, in the photograph's own aspect.
+
+        Args:
+            photograph: That was assessed.
+            assessment: Of this grader.
+
+        Returns:
+            An RGB picture of at most ``VIEW_SIDE`` pixels a side; None where nothing was graded.
+        """
+        if assessment.heatmap is None:
+            return None
+        config = self.checkpoint.config
+        view = photograph.image
+        view = crop_to_retina(view) if config.preprocessing.crop else view.copy()
+        view.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.LANCZOS)
+        return overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
 
     def _ungraded(self, quality: Quality, facts: ImageFacts, seconds: float) -> Assessment:
         return Assessment(

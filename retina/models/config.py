@@ -265,20 +265,33 @@ def describe_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[d
     """What ``/models`` and ``retina models --json`` answer; no weights are loaded.
 
     Returns:
-        For each checkpoint ``name, sha256, architecture, initial_weights, image_size, metrics``.
+        For each checkpoint that can be used ``name, sha256, architecture, initial_weights,
+        image_size, metrics``.
     """
     root = checkpoints_folder(folder)
-    described = []
+    broken = unusable_checkpoints(root)
+    return [_describe(root / name) for name in list_checkpoints(root) if name not in broken]
+
+
+def unusable_checkpoints(folder: str | os.PathLike[str] | None = None) -> dict[str, str]:
+    """The checkpoints that cannot be used, by name, and why not."""
+    root = checkpoints_folder(folder)
+    reasons = {}
     for name in list_checkpoints(root):
-        config = read_config(root / name)
-        described.append(
-            {
-                "name": name,
-                "sha256": config.weights_sha256,
-                "architecture": config.architecture,
-                "initial_weights": asdict(config.initial_weights),
-                "image_size": config.preprocessing.size,
-                "metrics": read_metrics(root / name),
-            }
-        )
-    return described
+        try:
+            _describe(root / name)
+        except CheckpointError as error:
+            reasons[name] = str(error)
+    return reasons
+
+
+def _describe(folder: Path) -> dict[str, Any]:
+    config = read_config(folder)
+    return {
+        "name": folder.name,
+        "sha256": config.weights_sha256,
+        "architecture": config.architecture,
+        "initial_weights": asdict(config.initial_weights),
+        "image_size": config.preprocessing.size,
+        "metrics": read_metrics(folder),
+    }

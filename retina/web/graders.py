@@ -11,7 +11,6 @@ from retina.models.config import (
     checkpoints_folder,
     describe_checkpoints,
     find_checkpoint,
-    list_checkpoints,
     read_config,
 )
 
@@ -21,12 +20,12 @@ class Graders:
 
     Attributes:
         folder: Where they lie.
-        names: Theirs, sorted, as they were when the page was opened.
+        names: Of those that can be used, sorted, as they were when the page was opened.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = checkpoints_folder(folder)
-        self.names = list_checkpoints(self.folder)
+        self.names = [each["name"] for each in describe_checkpoints(self.folder)]
         self._loaded: dict[str, Grader] = {}
         self._lock = Lock()
 
@@ -55,10 +54,6 @@ class Graders:
         return read_config(find_checkpoint(name, self.folder))
 
     def describe(self) -> list[dict[str, Any]]:
-        """What ``/models`` says of each, without loading any network.
-
-        Raises:
-            CheckpointError: One of them cannot be used.
-        """
+        """What ``/models`` says of each, without loading any network."""
         every = describe_checkpoints(self.folder)
         return [description for description in every if description["name"] in self.names]

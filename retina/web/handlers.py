@@ -15,10 +15,10 @@ from PIL import Image
 from retina.assessment import Assessment
 from retina.errors import CheckpointError, InputError
 from retina.images.decode import ImageError, Photograph, read_photograph
-from retina.inference.grader import Grader
+from retina.inference.grader import VIEW_SIDE, Grader
 from retina.web import markup, text
 from retina.web.graders import Graders
-from retina.web.pictures import VIEW_SIDE, heatmap_picture, matrix_picture, preview
+from retina.web.pictures import matrix_picture, preview
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -140,7 +140,7 @@ class Handlers:
 
     def _assess(self, photograph: Photograph, grader: Grader, began: float | None = None) -> Graded:
         assessment = grader.assess(photograph, began=began)
-        heatmap = heatmap_picture(photograph, assessment, grader)
+        heatmap = grader.overlay(photograph, assessment)
         return Graded(grader, assessment, heatmap, self._matrix(grader.name))
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import gradio as gr
 
 from retina.errors import SettingsError
+from retina.models.config import unusable_checkpoints
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
 from retina.web.layout import build_page
@@ -70,6 +71,8 @@ def launch(
             "name who may enter with --auth-file",
             file=sys.stderr,
         )
+    for reason in unusable_checkpoints(checkpoints).values():
+        print(f"warning: a model is left out: {reason}", file=sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with _private_cache() as workspace:
         page = build_demo(workspace, checkpoints, examples)

@@ -49,9 +49,14 @@ def test_no_model_is_an_empty_answer(capsys: Shell, tmp_path: Path, flags: list[
     assert flags or "train.py" in answer.err
 
 
-def test_a_broken_one_is_named(capsys: Shell, models: Path) -> None:
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_a_broken_one_is_named_and_hides_no_other(
+    capsys: Shell, models: Path, flags: list[str]
+) -> None:
     (models / "small" / "config.json").write_text("{}")
-    answer = retina(capsys, "models", "--checkpoints", models)
-    assert (answer.status, answer.out) == (2, "")
+    answer = retina(capsys, "models", "--checkpoints", models, *flags)
+    assert answer.status == 2
     assert answer.err.count("\n") == len(answer.errors) == 1
     assert "small" in answer.errors[0]
+    assert "evaluated" in answer.out
+    assert "small" not in answer.out

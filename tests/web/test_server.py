@@ -1,3 +1,4 @@
+import shutil
 import socket
 import subprocess
 import sys
@@ -120,6 +121,13 @@ def test_examples_without_a_photograph_are_refused(tmp_path: Path) -> None:
 def test_weights_are_read_once(checkpoints: Path) -> None:
     graders = Graders(checkpoints)
     assert graders.get("resnet18-scratch") is graders.get("resnet18-scratch")
+
+
+def test_a_broken_checkpoint_hides_no_other(checkpoints: Path, tmp_path: Path) -> None:
+    shutil.copytree(checkpoints, tmp_path / "models")
+    whole = Graders(tmp_path / "models").names
+    (tmp_path / "models" / whole[0] / "config.json").write_text("{}")
+    assert Graders(tmp_path / "models").names == whole[1:]
 
 
 def test_no_checkpoint_is_a_sentence(tmp_path: Path) -> None:
