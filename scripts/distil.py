@@ -60,9 +60,9 @@ def distil(options: argparse.Namespace) -> int:
         DistillationSettings,
         Distiller,
         check_output,
-        find_pictures,
     )
     from retina.training.experiment import default_workers
+    from retina.training.unlabelled import find_pictures
 
     settings = DistillationSettings(
         architecture=options.model,
