@@ -1,0 +1,184 @@
+import json
+import runpy
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from huggingface_hub import ModelCard
+
+from retina.atomic import write_json
+from retina.datasets.splits import write_split
+from retina.errors import CheckpointError
+from retina.evaluation.answers import Answers
+from retina.evaluation.evaluate import measure
+from retina.models.config import StartedFrom, read_config
+from retina.reporting.model_card import model_card, write_model_card
+from tests.checkpoints import small_config
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEN = {"trained_on": 0, "chosen_on": 0, "familiar_patients": 0}
+
+
+def figures(seed: int = 0, highest: int = 4, **fields: Any) -> dict[str, Any]:
+    """What ``evaluate`` gives, for made-up answers to 80 photographs."""
+    random = np.random.default_rng(seed)
+    grades = random.integers(0, highest + 1, 80)
+    logits = random.normal(0, 1, (80, 5))
+    logits[np.arange(80), grades] += 2
+    given = Answers.from_logits(logits, 1.3, grades, [str(number) for number in range(80)])
+    metrics = measure(given, 0.4)
+    gate = {"refused": 0, "refused_share": 0.0, "without_refused": None}
+    told = {"by_patient": False, "photographs": 80, "overlap": SEEN, "quality_gate": gate}
+    return {**metrics, **told, **fields}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A checkpoint's folder without its weights."""
+    training = {
+        "start": "scratch",
+        "recipe": "lab",
+        "epochs": 8,
+        "augmentation": True,
+        "teacher": None,
+        "best_epoch": 7,
+        "best_validation_kappa": 0.7591,
+    }
+    folder = tmp_path / "small"
+    write_json(folder / "config.json", small_config(training=training).to_json())
+    write_json(folder / "metrics.json", figures())
+    table = pd.DataFrame({"image_id": [f"eye{number}" for number in range(10)]})
+    parts = pd.Series(["train"] * 7 + ["validation"] + ["test"] * 2)
+    write_split(folder / "split.csv", table, parts)
+    return folder
+
+
+def card(folder: Path) -> str:
+    write_model_card(folder)
+    return (folder / "README.md").read_text(encoding="utf-8")
+
+
+def shown(metric: dict[str, float]) -> str:
+    return f"{metric['value']:.3f} ({metric['low']:.3f} to {metric['high']:.3f})"
+
+
+def test_the_hub_reads_its_head(folder: Path) -> None:
+    write_json(folder / "evaluations" / "eyepacs-960.json", figures(seed=1))
+    data = ModelCard(card(folder)).data
+    assert data.license == "other"
+    assert {"medical", "resnet18"} <= set(data.tags or [])
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert data.eval_results is not None
+    found = {(each.dataset_name, each.metric_type): each.metric_value for each in data.eval_results}
+    kappa = metrics["quadratic_weighted_kappa"]["value"]
+    assert found["drawn, test part", "quadratic_weighted_kappa"] == kappa
+    assert found["drawn, test part", "roc_auc"] == metrics["referable"]["auroc"]["value"]
+    assert found["eyepacs-960", "accuracy"] == figures(seed=1)["accuracy"]["value"]
+
+
+def test_every_figure_stands_in_it_with_its_interval(folder: Path) -> None:
+    text, metrics = card(folder), figures()
+    for name in ("accuracy", "quadratic_weighted_kappa", "balanced_accuracy", "macro_f1"):
+        assert shown(metrics[name]) in text
+    for name in ("recall", "precision", "auroc", "auprc"):
+        for each in metrics[name]:
+            assert shown(each) in text
+    referable = metrics["referable"]
+    for name in ("sensitivity", "specificity", "auroc", "positive_predictive_value"):
+        assert shown(referable[name]) in text
+    assert f"at a prevalence of {referable['prevalence']:.3f}" in text
+    calibration = metrics["before_temperature"]
+    assert f"| {shown(calibration['ece'])} | {shown(metrics['ece'])} |" in text
+    assert f"| {shown(calibration['brier'])} | {shown(metrics['brier'])} |" in text
+
+
+def test_it_says_where_the_model_comes_from_and_what_it_is_not_for(folder: Path) -> None:
+    text = card(folder)
+    assert "He initialisation" in text
+    assert "| their terms | none |" in text
+    assert "7 for training, 1 for validation, 2 for testing" in text
+    assert "| recipe | lab |" in text
+    assert "| augmentation | yes |" in text
+    assert "teacher" not in text
+    assert "the epoch (7, with a quadratic weighted kappa of 0.759)" in text
+    assert "(by hand, on validation)" in text
+    assert "not for diagnosis or any clinical decision" in text
+    assert "are not assessed" in text
+    assert "not from ImageNet" not in text
+
+
+def test_weights_that_are_not_imagenets_are_called_so(folder: Path) -> None:
+    config = replace(
+        read_config(folder),
+        training={"start": "pretrained"},
+        initial_weights=StartedFrom("file", "mine.pth", "ab" * 32),
+    )
+    text = model_card(config, figures())
+    assert "mine.pth, **not from ImageNet** (SHA-256 `abab" in text
+
+
+def test_a_split_that_shares_patients_is_said_beside_the_figures(folder: Path) -> None:
+    seen = {"trained_on": 0, "chosen_on": 0, "familiar_patients": 64}
+    text = model_card(read_config(folder), figures(overlap=seen))
+    assert "**80 % of the test photographs belong to a patient who also has one" in text
+    assert "known to have a photograph" not in text
+    assert "known to have a photograph" in card(folder)
+
+
+def test_other_sets_have_their_row_and_their_failures(folder: Path) -> None:
+    assert "None yet." in card(folder)
+    away = figures(seed=2, highest=1, by_patient=True)
+    write_json(folder / "evaluations" / "camera.json", away)
+    text = card(folder)
+    assert f"| camera | 80 patients | {shown(away['quadratic_weighted_kappa'])} |" in text
+    assert "On camera:" in text
+    assert "- There are no patients of grade Moderate, Severe or Proliferative DR here" in text
+    assert "undefined" in text
+    assert "nan" not in text.lower()
+
+
+def test_what_the_gate_refuses_is_told(folder: Path) -> None:
+    without = {name: figures(3)[name] for name in ("accuracy", "quadratic_weighted_kappa")}
+    gate = {"refused": 8, "refused_share": 0.1, "without_refused": without}
+    text = model_card(read_config(folder), figures(quality_gate=gate))
+    assert "would refuse 8 of the 80 photographs; without them kappa is" in text
+    assert shown(without["accuracy"]) in text
+
+
+def test_no_line_is_left_that_a_table_does_not_need(folder: Path) -> None:
+    text = card(folder)
+    assert "{{" not in text
+    assert "{%" not in text
+    assert "\n\n\n" not in text
+    for block in text.split("\n\n"):
+        rows = [line for line in block.splitlines() if line.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1, block
+
+
+@pytest.mark.parametrize("missing", ["overlap", "before_temperature", "auprc"])
+def test_figures_of_an_older_version_are_one_clear_error(folder: Path, missing: str) -> None:
+    metrics = {name: value for name, value in figures().items() if name != missing}
+    with pytest.raises(CheckpointError, match="write it anew with"):
+        write_model_card(folder, metrics)
+
+
+def test_a_folder_without_figures_or_with_broken_ones_is_refused(folder: Path) -> None:
+    (folder / "evaluations").mkdir()
+    (folder / "evaluations" / "half.json").write_text('{"n": ')
+    with pytest.raises(CheckpointError, match=r"half\.json cannot be read"):
+        write_model_card(folder)
+    (folder / "metrics.json").unlink()
+    with pytest.raises(CheckpointError, match=r"no metrics\.json"):
+        write_model_card(folder)
+
+
+def test_the_script_writes_cards_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = card(folder)
+    (folder / "README.md").unlink()
+    monkeypatch.setattr(sys, "argv", ["renew_card.py", str(folder)])
+    runpy.run_path(str(ROOT / "scripts" / "renew_card.py"), run_name="__main__")
+    assert (folder / "README.md").read_text(encoding="utf-8") == expected
