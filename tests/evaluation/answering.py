@@ -19,4 +19,4 @@ def draw(count: int, seed: int, skill: float = 0.3) -> tuple[Grades, Floats]:
 
 def between_neighbours(expected: npt.ArrayLike) -> Floats:
     """(N,) grades with decimals, as a regression gives them, to (N, 5) between two neighbours."""
-    return np.maximum(0.0, 1 - np.abs(np.asarray(expected)[:, None] - np.arange(5)))
+    return np.asarray(np.maximum(0.0, 1 - np.abs(np.asarray(expected)[:, None] - np.arange(5))))

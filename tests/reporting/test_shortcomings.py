@@ -71,7 +71,7 @@ def test_what_it_has_seen_comes_first() -> None:
 @pytest.mark.parametrize(("away", "told"), [(0.7, False), (0.60, True), (0.9, False)])
 def test_a_fall_elsewhere_is_told(away: float, told: bool) -> None:
     own = {"quadratic_weighted_kappa": {"value": 0.72, "low": 0.7, "high": 0.75}}
-    others = {
+    others: dict[str, dict[str, Any]] = {
         "camera": {"quadratic_weighted_kappa": away},
         "none": {"quadratic_weighted_kappa": None},
     }
