@@ -30,9 +30,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path) -> None:
-    """Remove what killed writers left in ``folder``, where nobody may be writing now."""
-    for unfinished in folder.glob(".*.part"):
+def remove_unfinished(folder: Path, name: str = "*") -> None:
+    """Remove what killed writers of ``name`` left in ``folder``; nobody may be writing it now."""
+    for unfinished in folder.glob(f".{name}.*.part"):
         unfinished.unlink(missing_ok=True)
 
 

@@ -56,11 +56,8 @@ def distil(options: argparse.Namespace) -> int:
     """Do what the flags ask for."""
     from retina.devices import choose_device, keep_freed_memory
     from retina.models.pretrained import LITE, resolve_pretrained
-    from retina.training.distillation import (
-        DistillationSettings,
-        Distiller,
-        check_output,
-    )
+    from retina.training.config import DistillationSettings
+    from retina.training.distillation import Distiller, check_output
     from retina.training.experiment import default_workers
     from retina.training.unlabelled import find_pictures
 

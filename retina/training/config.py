@@ -1,11 +1,13 @@
 """The settings of one training run, which check themselves."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from retina.datasets.sampling import SAMPLINGS, Sampling
 from retina.errors import SettingsError
 from retina.models.architectures import NAMES
+from retina.models.pretrained import LITE
 from retina.training.losses import LOSSES, LossName
 
 Start = Literal["scratch", "pretrained"]
@@ -16,6 +18,11 @@ PRECISIONS: tuple[AmpName, ...] = get_args(AmpName)
 
 LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.004}
 SAMPLING_OF_RECIPE: dict[Recipe, Sampling] = {"lab": "none", "modern": "sqrt"}
+
+STUDENTS = tuple(name for name in NAMES if name != LITE)
+# Of a growing distillation: for what share of the passes its squares are small, and how small.
+SMALL_UNTIL, SMALL_SHARE = 0.75, 4 / 7
+STRIDE = 32
 
 
 @dataclass(frozen=True)
@@ -78,25 +85,16 @@ class RunSettings:
     teacher: TeacherSettings | None = None
 
     def __post_init__(self) -> None:
-        for flag, value, known in (
-            ("--model", self.architecture, NAMES),
-            ("--recipe", self.recipe, RECIPES),
-            ("--sampling", self.sampling, SAMPLINGS),
-            ("--loss", self.loss, LOSSES),
-            ("--amp", self.amp, PRECISIONS),
-        ):
-            if value not in known:
-                raise SettingsError(f"{flag} {value} is not known: choose {' or '.join(known)}")
-        for flag, number, low, high in (
-            ("--epochs", self.epochs, 1, 100_000),
-            ("--batch-size", self.batch_size, 1, 100_000),
-            ("--image-size", self.image_size, 32, 2048),
-            ("--seed", self.seed, 0, 2**63 - 1),
-        ):
-            if not low <= number <= high:
-                raise SettingsError(f"{flag} is {number}: it must lie between {low} and {high}")
-        if not 0 < self.lr < 100:
-            raise SettingsError(f"--lr is {self.lr}: it must be above 0 and below 100")
+        _check_known("--model", self.architecture, NAMES)
+        _check_known("--recipe", self.recipe, RECIPES)
+        _check_known("--sampling", self.sampling, SAMPLINGS)
+        _check_known("--loss", self.loss, LOSSES)
+        _check_known("--amp", self.amp, PRECISIONS)
+        _check_range("--epochs", self.epochs, 1, 100_000)
+        _check_range("--batch-size", self.batch_size, 1, 100_000)
+        _check_range("--image-size", self.image_size, 32, 2048)
+        _check_range("--seed", self.seed, 0, 2**63 - 1)
+        _check_rate(self.lr, 100)
 
     @property
     def name(self) -> str:
@@ -113,3 +111,65 @@ class RunSettings:
         """The settings as JSON-ready values; ``teacher`` only where there is one."""
         values = asdict(self)
         return values if self.teacher else {k: v for k, v in values.items() if k != "teacher"}
+
+
+@dataclass(frozen=True)
+class DistillationSettings:
+    """Everything that decides distilled weights but the pictures and the teacher's.
+
+    Attributes:
+        architecture: Of the student, one of ``STUDENTS``.
+        passes: Over the pictures.
+        image_size: Side of the prepared square, in pixels.
+        batch_size: Pictures a step.
+        lr: Learning rate of AdamW at its highest, in one cycle.
+        seed: Of the split, the student's first weights, the order and the augmentation.
+        growing: Whether the first three quarters of the passes see smaller squares: 128 for 224.
+        amp: As for training.
+
+    Raises:
+        SettingsError: a value lies outside its range.
+    """
+
+    architecture: str
+    passes: int = 8
+    image_size: int = 224
+    batch_size: int = 32
+    lr: float = 0.0015
+    seed: int = 0
+    growing: bool = False
+    amp: AmpName = "auto"
+
+    def __post_init__(self) -> None:
+        _check_known("--model", self.architecture, STUDENTS)
+        _check_known("--amp", self.amp, PRECISIONS)
+        _check_range("--passes", self.passes, 1, 100_000)
+        _check_range("--image-size", self.image_size, 64, 2048)
+        _check_range("--batch-size", self.batch_size, 2, 100_000)
+        _check_range("--seed", self.seed, 0, 2**63 - 1)
+        _check_rate(self.lr, 1)
+
+    def side(self, passed: int) -> int:
+        """The side in pixels of what the networks see after so many passes."""
+        if not self.growing or passed >= int(SMALL_UNTIL * self.passes):
+            return self.image_size
+        return max(STRIDE, round(SMALL_SHARE * self.image_size / STRIDE) * STRIDE)
+
+    def to_json(self) -> dict[str, Any]:
+        """The settings as JSON-ready values."""
+        return asdict(self)
+
+
+def _check_known(flag: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise SettingsError(f"{flag} {value} is not known: choose {' or '.join(known)}")
+
+
+def _check_range(flag: str, number: int, low: int, high: int) -> None:
+    if not low <= number <= high:
+        raise SettingsError(f"{flag} is {number}: it must lie between {low} and {high}")
+
+
+def _check_rate(lr: float, limit: float) -> None:
+    if not 0 < lr < limit:
+        raise SettingsError(f"--lr is {lr}: it must be above 0 and below {limit:g}")

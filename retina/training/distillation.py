@@ -7,7 +7,6 @@ weights as one that was not.
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,80 +17,25 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from retina.atomic import replacing
+from retina.atomic import remove_unfinished, replacing
 from retina.datasets.cache import PreparedCache
 from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.sampling import EpochBatches
 from retina.datasets.transforms import StrongAugmentation
 from retina.errors import SettingsError
-from retina.models.architectures import NAMES, build
-from retina.models.pretrained import LITE, InitialWeights
+from retina.models.architectures import build
+from retina.models.pretrained import InitialWeights
 from retina.models.weight_files import DESCRIPTION, HEAD
-from retina.training.config import PRECISIONS, AmpName
+from retina.training.config import DistillationSettings
 from retina.training.imitation import STRIDES, Imitation, Teacher
 from retina.training.interrupt import ignore_interrupt, stop_on_interrupt
 from retina.training.precision import choose_precision
 from retina.training.state import read_state, write_state
 from retina.training.unlabelled import Pictures, prepare
 
-STUDENTS = tuple(name for name in NAMES if name != LITE)
 MEASURED_BATCHES = 8
 WARM_UP = 0.1
-SMALL_UNTIL = 0.75
-SMALL_SHARE = 4 / 7
 SECONDS_BETWEEN_SAVES = 120.0
-
-
-@dataclass(frozen=True)
-class DistillationSettings:
-    """Everything that decides the weights but the pictures.
-
-    Attributes:
-        architecture: Of the student, one of ``STUDENTS``.
-        passes: Over the pictures.
-        image_size: Side of the prepared square, in pixels.
-        batch_size: Pictures a step.
-        lr: Learning rate of AdamW at its highest, in one cycle.
-        seed: Of the split, the student's first weights, the order and the augmentation.
-        growing: Whether the first three quarters of the passes see smaller squares: 128 for 224.
-        amp: As for training.
-
-    Raises:
-        SettingsError: a value lies outside its range.
-    """
-
-    architecture: str
-    passes: int = 8
-    image_size: int = 224
-    batch_size: int = 32
-    lr: float = 0.0015
-    seed: int = 0
-    growing: bool = False
-    amp: AmpName = "auto"
-
-    def __post_init__(self) -> None:
-        for flag, value, known in (
-            ("--model", self.architecture, STUDENTS),
-            ("--amp", self.amp, PRECISIONS),
-        ):
-            if value not in known:
-                raise SettingsError(f"{flag} {value} is not known: choose {' or '.join(known)}")
-        for flag, number, low, high in (
-            ("--passes", self.passes, 1, 100_000),
-            ("--image-size", self.image_size, 64, 2048),
-            ("--batch-size", self.batch_size, 2, 100_000),
-            ("--seed", self.seed, 0, 2**63 - 1),
-        ):
-            if not low <= number <= high:
-                raise SettingsError(f"{flag} is {number}: it must lie between {low} and {high}")
-        if not 0 < self.lr < 1:
-            raise SettingsError(f"--lr is {self.lr}: it must be above 0 and below 1")
-
-    def side(self, passed: int) -> int:
-        """The side in pixels of what the networks see after so many passes."""
-        if not self.growing or passed >= int(SMALL_UNTIL * self.passes):
-            return self.image_size
-        return max(STRIDES[-1], round(SMALL_SHARE * self.image_size / STRIDES[-1]) * STRIDES[-1])
 
 
 def check_output(output: Path, resume: bool) -> None:
@@ -185,8 +129,10 @@ class Distiller:
         Raises:
             CheckpointError: the state cannot be read, or belongs to other settings or pictures.
             SettingsError: the error is no longer a number.
+            MemoryError: a step does not fit into the device's memory.
             KeyboardInterrupt: Ctrl-C; the step was finished and the state written first.
         """
+        remove_unfinished(self.output.parent, state_name(self.output))
         if not (resume and self._restore()):
             self.teacher.measure(self._first_batches())
         self.imitation.train()
@@ -209,9 +155,14 @@ class Distiller:
     def step(self, pictures: Tensor) -> Tensor:
         """One step of the optimizer on (n, 3, H, W) pictures; the error at each stride: (3,)."""
         pictures = self._shown(pictures)
-        with self.precision.autocast():
-            errors: Tensor = self.imitation(pictures, self.teacher(pictures))
-        self.precision.step(errors.sum(), self.optimizer)
+        try:
+            with self.precision.autocast():
+                errors: Tensor = self.imitation(pictures, self.teacher(pictures))
+            self.precision.step(errors.sum(), self.optimizer)
+        except torch.OutOfMemoryError:
+            raise MemoryError(
+                "the networks do not fit into memory: lower --batch-size or --image-size"
+            ) from None
         self.schedule.step()
         return errors.detach().cpu()
 
@@ -264,7 +215,7 @@ class Distiller:
     def to_json(self) -> dict[str, Any]:
         """What must be the same where the run is resumed."""
         return {
-            **asdict(self.settings),
+            **self.settings.to_json(),
             "pictures": self.pictures.fingerprint,
             "teacher": self.origin.sha256,
         }
