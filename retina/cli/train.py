@@ -48,6 +48,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|DIR",
         help="a checkpoint whose answers are a second target (none)",
     )
+    add(
+        "--sensitivity",
+        type=float,
+        default=0.9,
+        help="for referable disease, that the operating point must have on validation (0.9)",
+    )
     add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (auto)")
     add("--amp", default="auto", help="auto, off, float16 or bfloat16 (auto)")
     add("--compile", action="store_true", help="compile the network first")
@@ -148,6 +154,7 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
         sampling=options.sampling or SAMPLING_OF_RECIPE.get(options.recipe, "none"),
         loss=options.loss,
         amp=options.amp,
+        sensitivity=options.sensitivity,
         teacher=TeacherSettings(teacher.name, teacher.config.weights_sha256) if teacher else None,
     )
     try:

@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.metrics import roc_curve
 
+from retina.errors import SettingsError
 from retina.scale import REFERABLE_FROM
 
 MINIMUM_SENSITIVITY = 0.90
@@ -13,6 +14,11 @@ def referable_probability(probability: npt.ArrayLike) -> npt.NDArray[np.float64]
     """(N, 5) probabilities of the grades to (N,) probabilities of grade 2 or above."""
     values: npt.NDArray[np.float64] = np.asarray(probability, dtype=np.float64)
     return np.asarray(values[:, REFERABLE_FROM:].sum(axis=1))
+
+
+def rule(minimum_sensitivity: float = MINIMUM_SENSITIVITY) -> str:
+    """How ``choose_threshold`` chooses, in the words that a checkpoint keeps."""
+    return f"highest specificity at a sensitivity of at least {100 * minimum_sensitivity:g}%"
 
 
 def choose_threshold(
@@ -33,7 +39,14 @@ def choose_threshold(
     Returns:
         A threshold from 0 to 1, applied as ``probability >= threshold``; 0.5 where the part holds
         only referable pictures, or none.
+
+    Raises:
+        SettingsError: the sensitivity is no share.
     """
+    if not 0 <= minimum_sensitivity <= 1:
+        raise SettingsError(
+            f"a sensitivity of {minimum_sensitivity} cannot be: give a share between 0 and 1"
+        )
     referable = np.asarray(grades) >= REFERABLE_FROM
     if referable.all() or not referable.any():
         return 0.5

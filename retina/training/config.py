@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 
 from retina.datasets.sampling import SAMPLINGS, Sampling
 from retina.errors import SettingsError
+from retina.evaluation.operating_point import MINIMUM_SENSITIVITY
 from retina.models.architectures import NAMES
 from retina.models.pretrained import LITE
 from retina.training.losses import LOSSES, LossName
@@ -63,6 +64,7 @@ class RunSettings:
         normalisation: Whether mean and deviation of the training part are taken out.
         variant: What tells this run from its sisters in a study; empty for none.
         teacher: Whose answers are a second target; None for none.
+        sensitivity: For referable disease, that the operating point must have on validation.
 
     Raises:
         SettingsError: a value lies outside its range.
@@ -83,6 +85,7 @@ class RunSettings:
     normalisation: bool = True
     variant: str = ""
     teacher: TeacherSettings | None = None
+    sensitivity: float = MINIMUM_SENSITIVITY
 
     def __post_init__(self) -> None:
         _check_known("--model", self.architecture, NAMES)
@@ -95,6 +98,10 @@ class RunSettings:
         _check_range("--image-size", self.image_size, 32, 2048)
         _check_range("--seed", self.seed, 0, 2**63 - 1)
         _check_rate(self.lr, 100)
+        if not 0 < self.sensitivity <= 1:
+            raise SettingsError(
+                f"--sensitivity is {self.sensitivity}: it must be above 0 and at most 1"
+            )
 
     @property
     def name(self) -> str:

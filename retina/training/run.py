@@ -11,7 +11,7 @@ from retina.atomic import remove_unfinished, write_json
 from retina.datasets.splits import write_split
 from retina.evaluation.calibration import fit_temperature, probabilities
 from retina.evaluation.evaluate import evaluate
-from retina.evaluation.operating_point import MINIMUM_SENSITIVITY, choose_threshold
+from retina.evaluation.operating_point import choose_threshold, rule
 from retina.evaluation.predict import predict_with_maps
 from retina.models.architectures import build
 from retina.models.checkpoint import Checkpoint, as_stored, load_checkpoint, save_checkpoint
@@ -84,18 +84,14 @@ def train_run(
     logits, maps = predict_with_maps(model, validation, device)
     grades = np.asarray(validation.grades)
     temperature = fit_temperature(logits, grades)
-    threshold = choose_threshold(grades, probabilities(logits, temperature))
+    threshold = choose_threshold(grades, probabilities(logits, temperature), run.sensitivity)
     config = CheckpointConfig(
         name=run.name,
         architecture=run.architecture,
         preprocessing=preprocessing,
         data=parts.source,
         temperature=temperature,
-        referable=OperatingPoint(
-            threshold,
-            f"highest specificity at a sensitivity of at least {MINIMUM_SENSITIVITY:.0%}",
-            "validation",
-        ),
+        referable=OperatingPoint(threshold, rule(run.sensitivity), "validation"),
         heatmap_scale=max(float(np.percentile(maps, HEATMAP_PERCENTILE)), 1e-6),
         initial_weights=_started_from(initial),
         training=_record(run, outcome, device),

@@ -64,6 +64,7 @@ def fail_to_fetch(*_: object) -> Any:
         (["--batch-size", "0"], "--batch-size is 0"),
         (["--image-size", "8"], "--image-size is 8"),
         (["--lr", "nan"], "--lr is nan"),
+        (["--sensitivity", "1.1"], "--sensitivity is 1.1"),
         (["--seed", "-1"], "--seed is -1"),
         (["--workers", "-1"], "--workers is -1"),
         (["--recipe", "x"], "--recipe x is not known: choose lab or modern"),

@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retina.evaluation.operating_point import choose_threshold, referable_probability
+from retina.errors import SettingsError
+from retina.evaluation.operating_point import choose_threshold, referable_probability, rule
 
 
 def draw(seed: int, decimals: int, count: int = 60) -> Any:
@@ -80,3 +81,14 @@ def test_rounding_moves_no_picture_across_the_threshold() -> None:
     grades, values = draw(seed=7, decimals=2)
     threshold = choose_threshold(grades, values)
     assert np.abs(referable_probability(values) - threshold).min() > 0.004
+
+
+@pytest.mark.parametrize("minimum", [-0.1, 1.1, float("nan")])
+def test_a_sensitivity_that_cannot_be_is_refused(minimum: float) -> None:
+    with pytest.raises(SettingsError, match="between 0 and 1"):
+        choose_threshold([0, 2], np.full((2, 5), 0.2), minimum)
+
+
+def test_the_rule_is_written_with_its_sensitivity() -> None:
+    assert rule(0.9) == "highest specificity at a sensitivity of at least 90%"
+    assert rule(0.975) == "highest specificity at a sensitivity of at least 97.5%"
