@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from retina.cli import compare, demo, evaluate, grade, models, prepare, train
+from retina.cli import check_data, compare, demo, evaluate, grade, models, prepare, train
 from retina.cli.exits import Parser, exit_status
 from retina.version import __version__
 
@@ -12,6 +12,7 @@ COMMANDS = {
     "compare": compare,
     "models": models,
     "prepare": prepare,
+    "check-data": check_data,
     "train": train,
     "demo": demo,
 }

@@ -59,8 +59,8 @@ _EYES = {"left": "left", "l": "left", "os": "left", "right": "right", "r": "righ
 _SAMPLE_SUBMISSION = "samplesubmission"
 
 # Why a row has no grade.
-UNGRADABLE = "the graders could not grade it"
-NO_GRADE = "its grade is none of the scale"
+UNGRADABLE = "ungradable"  # the graders could not grade the picture
+NO_GRADE = "no grade"  # of the scale
 
 
 def _key(text: str) -> str:

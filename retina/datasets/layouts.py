@@ -1,6 +1,7 @@
 """The layout of a data folder: which of its files label its photographs, row by row."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -19,13 +20,14 @@ from retina.datasets.lists import lab_folders, read_ddr_lists, read_lab_lists
 
 LAB_LISTS = "lab lists"
 CLASS_FOLDERS = "class folders"
+NO_LABELS = "no labels"
 
 # Why a row that has a grade of the scale labels no photograph.
-NO_NAME = "it names no picture"
-NO_PICTURE = "its picture is not there"
-AMBIGUOUS = "several pictures have its name"
-CONTRADICTED = "another row grades its picture differently"
-REPEATED = "another row says the same"
+NO_NAME = "no name"
+NO_PICTURE = "no picture"
+AMBIGUOUS = "ambiguous"  # several pictures have its name
+CONTRADICTED = "contradicted"  # by another row on the same picture
+REPEATED = "repeated"
 
 
 @dataclass(frozen=True)
@@ -73,6 +75,15 @@ def find_layout(found: DataFolder) -> Layout | None:
         return None
     chosen = max(layouts, key=lambda layout: layout.pictured)
     return Layout(chosen.format, _compared(chosen.rows))
+
+
+def without_labels(found: DataFolder) -> Layout:
+    """The layout of a folder that holds photographs and no labels: a row a photograph."""
+    rows = pd.DataFrame(
+        {"image_id": _names(found.pictures), "path": found.pictures, "written": ""}, dtype="str"
+    )
+    rows = rows.assign(grade=float("nan"), fault="", patient="", eye="", source="")
+    return Layout(NO_LABELS, rows)
 
 
 def _lab_lists(found: DataFolder) -> list[Layout]:
@@ -146,14 +157,17 @@ def _class_folders(found: DataFolder) -> list[Layout]:
     ]
     if len({grade for _, _, grade in graded}) < 2:
         return []
-    names = Counter(without_ending(picture).rpartition("/")[2] for picture, _, _ in graded)
-    rows = []
-    for picture, folder, grade in graded:
-        whole = without_ending(picture)
-        name = whole.rpartition("/")[2]
-        rows.append((name if names[name] == 1 else whole, picture, folder, float(grade)))
-    table = pd.DataFrame(rows, columns=["image_id", "path", "written", "grade"])
+    table = pd.DataFrame(graded, columns=["path", "written", "grade"])
+    table = table.assign(image_id=_names(table["path"]), grade=table["grade"].astype("float64"))
     return [Layout(CLASS_FOLDERS, table.assign(fault="", patient="", eye="", source=""))]
+
+
+def _names(pictures: Iterable[str]) -> list[str]:
+    """The name of each photograph, with its folders where another has the same."""
+    wholes = [without_ending(picture) for picture in pictures]
+    names = [whole.rpartition("/")[2] for whole in wholes]
+    counts = Counter(names)
+    return [name if counts[name] == 1 else whole for name, whole in zip(names, wholes, strict=True)]
 
 
 def _with_paths(found: DataFolder, rows: pd.DataFrame) -> pd.DataFrame:

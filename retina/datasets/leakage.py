@@ -1,19 +1,15 @@
 """What would let a test part be known beforehand: identical pictures, and patients in two parts."""
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
-import PIL
+from PIL import Image
 
-from retina.atomic import write_text
-from retina.datasets.cache import user_cache_folder
-from retina.datasets.parallel import Unreadable, map_pictures
+from retina.datasets.parallel import Unreadable
+from retina.datasets.remembered import remembered
 from retina.datasets.splits import TEST
 from retina.images.decode import load_fundus
 
@@ -83,7 +79,11 @@ def pixel_digest(path: str | os.PathLike[str]) -> str:
     Raises:
         ImageError: The file cannot be used as a photograph.
     """
-    image = load_fundus(path)
+    return digest_of(load_fundus(path))
+
+
+def digest_of(image: Image.Image) -> str:
+    """The digest of an upright RGB picture, as ``pixel_digest`` has it."""
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()
@@ -92,28 +92,13 @@ def pixel_digest(path: str | os.PathLike[str]) -> str:
 def pixel_digests(paths: Sequence[str]) -> list[str | Unreadable]:
     """Digest many pictures, in several processes, with a progress bar on stderr.
 
-    Digests are remembered in the user's cache folder for as long as the file's size and time of
-    change stay the same, also when the work is interrupted. A memory that is damaged or cannot be
-    written only costs time.
+    Digests are remembered: see ``remembered``.
 
     Returns:
         A digest for each path, in their order, or why there is none.
     """
-    memory = user_cache_folder() / f"pixel-digests-pillow-{PIL.__version__}.json"
-    known = _recall(memory)
-    keys = {path: _key(path) for path in paths}
-    unknown = [path for path, key in keys.items() if key not in known]
-    found: dict[str, str | Unreadable] = {}
-    try:
-        for path, digest in zip(unknown, _digests(unknown), strict=True):
-            found[path] = digest
-    finally:
-        fresh = {keys[path]: value for path, value in found.items() if isinstance(value, str)}
-        if fresh:
-            # Read again: another process may have added to it meanwhile.
-            with suppress(OSError):
-                write_text(memory, json.dumps(_recall(memory) | fresh))
-    return [found[path] if path in found else known[keys[path]] for path in paths]
+    doing = "Looking for identical pictures"
+    return remembered(pixel_digest, paths, str, "pixel-digests", doing)
 
 
 def shared_patients(table: pd.DataFrame, parts: "pd.Series[str]") -> int:
@@ -136,26 +121,3 @@ def familiar_test_share(table: pd.DataFrame, parts: "pd.Series[str]") -> float:
     elsewhere = set(table.loc[~in_test, "patient"])
     familiar = table.loc[in_test, "patient"].isin(elsewhere)
     return float(familiar.mean()) if len(familiar) else 0.0
-
-
-def _digests(paths: Sequence[str]) -> Iterator[str | Unreadable]:
-    return map_pictures(pixel_digest, paths, "Looking for identical pictures")
-
-
-def _key(path: str) -> str:
-    """What a digest is remembered by: the absolute path, and what changes with the file."""
-    try:
-        status = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
-        return path
-    return f"{os.path.abspath(path)}\n{status.st_size}\n{status.st_mtime_ns}"  # noqa: PTH100
-
-
-def _recall(memory: Path) -> dict[str, str]:
-    try:
-        remembered = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(remembered, dict):
-        return {}
-    return {key: digest for key, digest in remembered.items() if isinstance(digest, str)}

@@ -1,0 +1,190 @@
+"""``retina check-data``: what is wrong with a data folder, before anybody trains on it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retina.cli.exits import DONE
+
+if TYPE_CHECKING:
+    from retina.datasets.check import Alike, BothCheck, FolderCheck
+
+HELP = "Check a data folder for leaks, conflicts and damage, or two for what both hold."
+
+_SHOWN = 5
+_FAULTS = {
+    "no picture": "whose picture is not there",
+    "no name": "without a picture's name",
+    "no grade": "without a grade of the scale",
+    "ungradable": "that the graders could not grade",
+    "ambiguous": "whose name several pictures have",
+    "contradicted": "that another row on the same picture contradicts",
+    "repeated": "that repeat another row",
+}
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add = parser.add_argument
+    add("data", metavar="DIR", type=Path, help="a folder of photographs and their grades")
+    add("second", metavar="DIR2", type=Path, nargs="?", help="say what both folders hold")
+    add("--json", action="store_true", help="JSON, with every finding, instead of a text")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Check and print; findings are an answer, not an error."""
+    from retina.datasets.check import check_data
+
+    folders, both = check_data(options.data, options.second)
+    if options.json:
+        answer = {
+            "folders": [{"verdict": verdict(folder), **asdict(folder)} for folder in folders],
+            "both": asdict(both) if both else None,
+        }
+        json.dump(answer, sys.stdout, indent=2, allow_nan=False)
+        print()
+        return DONE
+    sections = [_both(both, folders)] if both else []
+    sections += [_folder(folder) for folder in folders]
+    print("\n\n".join("\n".join(section) for section in sections))
+    return DONE
+
+
+def verdict(folder: "FolderCheck") -> str:
+    """The most important findings of a folder, in one line."""
+    across = _across_parts(folder.near_identical)
+    conflicts = [group for group in folder.identical if group.conflicting]
+    leaks = []
+    if folder.split and folder.split.shared_patients:
+        leaks.append(
+            f"its split shares patients for {folder.split.shared_test_share:.0%} of its test "
+            "pictures"
+        )
+    if across:
+        leaks.append(f"{_count(across, 'near-identical pair')} in different parts of the split")
+    notes = [
+        f"{_count(number, thing)}{rest}"
+        for number, thing, rest in (
+            (len(conflicts), "group", " of identical pictures with conflicting grades"),
+            (len(folder.identical) - len(conflicts), "other group", " of identical pictures"),
+            (len(folder.near_identical) - across, "other near-identical pair", ""),
+            (len(folder.unreadable), "unreadable picture", ""),
+            *((len(rows), "row", f" {_FAULTS[fault]}") for fault, rows in folder.faults.items()),
+            (len(folder.unlabelled), "picture", " without a label"),
+        )
+        if number
+    ]
+    if leaks:
+        return f"leaks: {'; '.join(leaks + notes)}"
+    return f"no leak, but {'; '.join(notes)}" if notes else "nothing to mend"
+
+
+def _folder(folder: "FolderCheck") -> Iterator[str]:
+    from retina.scale import LABELS
+
+    yield f"{folder.name}: {folder.format}, {folder.rows:,} rows, {folder.pictures:,} pictures"
+    yield f"Verdict: {verdict(folder)}"
+    if folder.split:
+        yield from ("", f"Split ({'its own' if folder.split.given else 'by patient, seed 0'})")
+        yield "  " + ", ".join(f"{part} {size:,}" for part, size in folder.split.sizes.items())
+        yield (
+            f"  {_count(folder.split.shared_patients, 'patient')} in more than one part; "
+            f"{folder.split.shared_test_share:.0%} of the test pictures are of such a patient"
+            if folder.split.shared_patients
+            else "  no patient is in more than one part"
+        )
+    elif folder.rows:
+        yield from ("", "Split", "  none: there are too few patients")
+    if folder.pictures:
+        yield from _pictures_alike(folder.identical, folder.near_identical)
+    yield from ("", "Labels")
+    for fault, rows in folder.faults.items():
+        yield f"  {_count(len(rows), 'row')} {_FAULTS[fault]}"
+        yield from _some(f"{image_id or '(no name)'} ({written})" for image_id, written in rows)
+    yield f"  {_count(len(folder.unlabelled), 'picture')} without a label"
+    yield from _some(folder.unlabelled)
+    if folder.rows:
+        yield from ("", "Grades")
+        total = max(1, sum(folder.grades))
+        for grade, count in enumerate(folder.grades):
+            yield f"  {grade} {LABELS[grade]:<18}{count:>8,}{count / total:>7.1%}"
+    yield from ("", "Pictures")
+    yield f"  {len(folder.unreadable):,} unreadable"
+    yield from _some(folder.unreadable.values())
+    for width, height, count in folder.sizes[:_SHOWN]:
+        yield f"  {width} x {height} pixels: {count:,}"
+    if folder.sizes[_SHOWN:]:
+        rest = folder.sizes[_SHOWN:]
+        yield f"  {len(rest):,} other sizes: {sum(count for _, _, count in rest):,}"
+
+
+def _both(both: "BothCheck", folders: "list[FolderCheck]") -> Iterator[str]:
+    first, second = (folder.name for folder in folders)
+    held = {
+        "identical picture": both.identical,
+        "near-identical pair": both.near_identical,
+        "patient name": both.shared_patients,
+        "picture name": both.shared_ids,
+    }
+    found = [_count(len(things), thing) for thing, things in held.items() if things]
+    yield f"{first} and {second}"
+    yield f"Verdict: {'both hold ' + '; '.join(found) if found else 'they share nothing'}"
+    yield from _pictures_alike(both.identical, both.near_identical)
+    yield from ("", "Names in both")
+    for names, thing in ((both.shared_patients, "patient"), (both.shared_ids, "picture")):
+        yield f"  {_count(len(names), thing)}"
+        yield from _some(names)
+
+
+def _pictures_alike(
+    identical: "tuple[Alike, ...]", near_identical: "tuple[Alike, ...]"
+) -> Iterator[str]:
+    yield from ("", "Identical pictures (after decoding)")
+    files = sum(len(group.pictures) for group in identical)
+    conflicts = sum(group.conflicting for group in identical)
+    yield (
+        f"  {_count(len(identical), 'group')} of {_count(files, 'file')}, {conflicts:,} with "
+        "conflicting grades"
+        if identical
+        else "  none"
+    )
+    yield from _some(map(_names, identical))
+    yield from ("", "Near-identical pictures")
+    conflicts = sum(pair.conflicting for pair in near_identical)
+    yield (
+        f"  {_count(len(near_identical), 'pair')}, {conflicts:,} with conflicting grades, "
+        f"{_across_parts(near_identical):,} in different parts of the split"
+        if near_identical
+        else "  none"
+    )
+    yield from _some(f"{pair.correlation:.2f}  {_names(pair)}" for pair in near_identical)
+
+
+def _across_parts(pairs: "tuple[Alike, ...]") -> int:
+    parts = [{picture.part for picture in pair.pictures} - {None} for pair in pairs]
+    return sum(len(found) > 1 for found in parts)
+
+
+def _names(group: "Alike") -> str:
+    return ", ".join(
+        picture.image_id
+        + ("" if picture.grade is None else f" ({picture.grade})")
+        + (f" in {picture.part}" if picture.part else "")
+        for picture in group.pictures
+    )
+
+
+def _some(things: Iterable[str]) -> Iterator[str]:
+    for number, thing in enumerate(things := list(things)):
+        if number == _SHOWN:
+            yield f"    ... and {len(things) - _SHOWN:,} more (--json lists them)"
+            return
+        yield f"    {thing}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,273 @@
+"""What is wrong with a data folder, or with two taken together, before anybody trains on it."""
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from retina.datasets.folder import scan
+from retina.datasets.formats import LOOKED_FOR, with_patients
+from retina.datasets.layouts import NO_LABELS, NO_PICTURE, find_layout, without_labels
+from retina.datasets.leakage import drop_identical, familiar_test_share, shared_patients
+from retina.datasets.looks import Look, look_at
+from retina.datasets.near_identical import SIDE, near_identical
+from retina.datasets.parallel import Unreadable
+from retina.datasets.splits import PARTS, split
+from retina.errors import DataError
+from retina.scale import NUM_GRADES
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A photograph of a finding; ``grade`` is None without a label, ``part`` without a split."""
+
+    image_id: str
+    grade: int | None
+    part: str | None
+
+
+@dataclass(frozen=True)
+class Alike:
+    """Photographs that are identical or nearly so.
+
+    Attributes:
+        pictures: Two or more.
+        conflicting: Whether their grades differ.
+        correlation: 1 for identical ones; see ``near_identical``.
+    """
+
+    pictures: tuple[Picture, ...]
+    conflicting: bool
+    correlation: float = 1.0
+
+
+@dataclass(frozen=True)
+class SplitCheck:
+    """The parts that training would use.
+
+    Attributes:
+        given: Whether the data set comes with them; otherwise they are this project's, by patient.
+        sizes: Photographs of each part (rows, where no photograph is there).
+        shared_patients: Patients who are in more than one part.
+        shared_test_share: The share, 0 to 1, of test pictures whose patient is in another part too.
+    """
+
+    given: bool
+    sizes: Mapping[str, int]
+    shared_patients: int
+    shared_test_share: float
+
+
+@dataclass(frozen=True)
+class FolderCheck:
+    """What was found in one folder.
+
+    Attributes:
+        name: The folder's name.
+        format: As in ``Catalog.format``, or ``"no labels"``.
+        rows: Rows of its tables or lists.
+        pictures: Photographs that were looked at: the labelled ones, or all without labels.
+        grades: Usable labels by grade, 0 to 4.
+        split: None where there are too few patients, or no labels.
+        identical: Groups of photographs with the same pixels, conflicting ones first; without
+            part, as training keeps one of a group, or none.
+        near_identical: Pairs, most alike first; of identical ones, one stands for all.
+        faults: Rows that label no photograph: ``image_id`` and the grade as written, by reason.
+        unlabelled: Photographs that no row names, by path.
+        unreadable: Why a photograph cannot be used, by ``image_id``.
+        sizes: ``(width, height, photographs)``, in pixels, commonest first.
+    """
+
+    name: str
+    format: str
+    rows: int
+    pictures: int
+    grades: tuple[int, ...]
+    split: SplitCheck | None
+    identical: tuple[Alike, ...]
+    near_identical: tuple[Alike, ...]
+    faults: Mapping[str, tuple[tuple[str, str], ...]]
+    unlabelled: tuple[str, ...]
+    unreadable: Mapping[str, str]
+    sizes: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class BothCheck:
+    """What two folders both hold.
+
+    Attributes:
+        identical: Photographs with the same pixels, one group a photograph.
+        near_identical: Pairs, most alike first.
+        shared_patients: Patients by name; a number may be another person in another data set.
+        shared_ids: Photographs by name.
+    """
+
+    identical: tuple[Alike, ...]
+    near_identical: tuple[Alike, ...]
+    shared_patients: tuple[str, ...]
+    shared_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder that was looked at.
+
+    ``table`` has a row a readable photograph: ``image_id, grade (float), digest, part``.
+    """
+
+    check: FolderCheck
+    patients: frozenset[str]
+    ids: frozenset[str]
+    table: pd.DataFrame
+    squares: npt.NDArray[np.uint8]
+
+
+def check_data(
+    folder: str | os.PathLike[str], second: str | os.PathLike[str] | None = None
+) -> tuple[list[FolderCheck], BothCheck | None]:
+    """Check a data folder, or two and what they both hold.
+
+    Every labelled photograph is decoded once (every photograph where there are no labels), in
+    several processes; what was seen is remembered in the user's cache folder. Lists whose
+    photographs are not there are checked by their rows.
+
+    Raises:
+        DataError: A folder is missing, holds neither labels nor photographs, or is given twice; a
+            table is not well-formed.
+    """
+    if second is None:
+        return [_look_into(folder).check], None
+    one, other = scan(folder).root, scan(second).root
+    if one == other:
+        raise DataError(f"{folder} and {second} are the same folder: give two, or one.")
+    folders = _look_into(one), _look_into(other)
+    return [each.check for each in folders], _both(*folders)
+
+
+def _look_into(folder: str | os.PathLike[str]) -> _Folder:
+    found = scan(folder)
+    layout = find_layout(found) or without_labels(found)
+    rows = layout.rows
+    if rows.empty:
+        raise DataError(f"{folder} holds no photographs and no labels; looked for {LOOKED_FOR}.")
+    labelled = layout.format != NO_LABELS
+    used = rows[rows["fault"] == ""]
+    if used.empty:
+        used = rows[rows["fault"] == NO_PICTURE].drop_duplicates("image_id")
+    used = with_patients(used.sort_values("image_id", ignore_index=True))
+    pictured = used[used["path"] != ""]
+    looks = look_at([str(found.root / path) for path in pictured["path"]])
+    parts, checked = _split(used, pictured, looks) if labelled else (None, None)
+    seen = [look for look in looks if isinstance(look, Look)]
+    table = pictured.loc[[isinstance(look, Look) for look in looks], ["image_id", "grade"]]
+    table = table.assign(
+        digest=[look.digest for look in seen],
+        part=None if parts is None else parts.reindex(table.index),
+    )
+    squares = (
+        np.stack([look.square for look in seen]) if seen else np.empty((0, SIDE, SIDE), np.uint8)
+    )
+    faults = rows[rows["fault"] != ""]
+    check = FolderCheck(
+        name=found.root.name,
+        format=layout.format,
+        rows=len(rows) if labelled else 0,
+        pictures=len(pictured),
+        grades=tuple(int((used["grade"] == grade).sum()) for grade in range(NUM_GRADES)),
+        split=checked,
+        identical=_identical(table),
+        near_identical=_near_identical(table, squares),
+        faults={
+            str(fault): tuple(zip(group["image_id"], group["written"], strict=True))
+            for fault, group in faults.groupby("fault", sort=False)
+        },
+        unlabelled=tuple(sorted(set(found.pictures) - set(rows["path"]))),
+        unreadable={
+            image_id: look.reason
+            for image_id, look in zip(pictured["image_id"], looks, strict=True)
+            if isinstance(look, Unreadable)
+        },
+        sizes=_sizes(seen),
+    )
+    return _Folder(check, frozenset(used["patient"]), frozenset(used["image_id"]), table, squares)
+
+
+def _split(
+    used: pd.DataFrame, pictured: pd.DataFrame, looks: Sequence[Look | Unreadable]
+) -> "tuple[pd.Series[str] | None, SplitCheck | None]":
+    """The part of each row that training would use, and what the parts share."""
+    rows = used
+    if len(pictured):
+        digests = [look.digest if isinstance(look, Look) else look for look in looks]
+        rows, _ = drop_identical(pictured, digests)
+    given = used.get("part")
+    try:
+        parts = split(rows, given_parts=given)
+    except DataError:  # too few patients for three parts
+        if given is None:
+            return None, None
+        parts = given.loc[rows.index]
+    return parts, SplitCheck(
+        given=given is not None,
+        sizes={part: int((parts == part).sum()) for part in PARTS},
+        shared_patients=shared_patients(rows, parts),
+        shared_test_share=familiar_test_share(rows, parts),
+    )
+
+
+def _identical(table: pd.DataFrame) -> tuple[Alike, ...]:
+    rows = table.assign(part=None)
+    groups = [_alike(group) for _, group in rows.groupby("digest", sort=False) if len(group) > 1]
+    return tuple(sorted(groups, key=lambda group: not group.conflicting))
+
+
+def _near_identical(table: pd.DataFrame, squares: npt.NDArray[np.uint8]) -> tuple[Alike, ...]:
+    # The picture that training would keep stands for those that are identical to it.
+    order = table["part"].isna().to_numpy().argsort(kind="stable")
+    first = np.sort(order[(~table["digest"].iloc[order].duplicated()).to_numpy()])
+    return tuple(
+        _alike(table.iloc[[first[pair.first], first[pair.second]]], pair.correlation)
+        for pair in near_identical(squares[first])
+    )
+
+
+def _both(one: _Folder, other: _Folder) -> BothCheck:
+    common = set(one.table["digest"]) & set(other.table["digest"])
+    joined = pd.concat([one.table, other.table])
+    near = [
+        (pd.concat([one.table.iloc[[pair.first]], other.table.iloc[[pair.second]]]), pair)
+        for pair in near_identical(one.squares, other.squares)
+    ]
+    return BothCheck(
+        identical=tuple(
+            _alike(group)
+            for _, group in joined[joined["digest"].isin(common)].groupby("digest", sort=False)
+        ),
+        near_identical=tuple(
+            _alike(rows, pair.correlation) for rows, pair in near if rows["digest"].nunique() > 1
+        ),
+        shared_patients=tuple(sorted(one.patients & other.patients)),
+        shared_ids=tuple(sorted(one.ids & other.ids)),
+    )
+
+
+def _alike(rows: pd.DataFrame, correlation: float = 1.0) -> Alike:
+    pictures = tuple(
+        Picture(
+            image_id,
+            None if pd.isna(grade) else int(grade),
+            None if pd.isna(part) else str(part),
+        )
+        for image_id, grade, part in zip(rows["image_id"], rows["grade"], rows["part"], strict=True)
+    )
+    return Alike(pictures, rows["grade"].nunique() > 1, round(correlation, 4))
+
+
+def _sizes(looks: Sequence[Look]) -> tuple[tuple[int, int, int], ...]:
+    counts = Counter((look.width, look.height) for look in looks)
+    return tuple((width, height, count) for (width, height), count in counts.most_common())
