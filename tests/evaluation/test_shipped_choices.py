@@ -1,0 +1,29 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from retina.datasets.cache import PreparedCache
+from retina.datasets.formats import read_folder
+from retina.evaluation.calibration import fit_temperature
+from retina.evaluation.evaluate import grade_rows
+from retina.evaluation.operating_point import choose_threshold
+from retina.evaluation.rows import choose_rows
+from retina.models.checkpoint import load_checkpoint
+from tests.shared_data import SHARED_DATA, needs_shared_data
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"
+
+
+@needs_shared_data
+def test_what_is_shipped_was_chosen_on_validation_alone() -> None:
+    # Chosen on the test part, both would differ from these by more than 0.01.
+    checkpoint = load_checkpoint("resnet18-scratch", CHECKPOINTS)
+    config = checkpoint.config
+    rows, _ = choose_rows(read_folder(SHARED_DATA / config.data.name), checkpoint, "validation")
+    answers = grade_rows(checkpoint, rows, PreparedCache(), torch.device("cpu"))
+    temperature = fit_temperature(np.log(answers.uncalibrated), answers.grades)
+    assert config.temperature == pytest.approx(temperature, rel=1e-3)
+    threshold = choose_threshold(answers.grades, answers.probability)
+    assert config.referable.threshold == pytest.approx(threshold, abs=1e-3)
