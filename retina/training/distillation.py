@@ -257,7 +257,7 @@ class Distiller:
             f"{len(self.pictures.paths):,} photographs of {' and '.join(self.pictures.names)}, "
             f"{self.settings.passes} passes at {self.settings.image_size} px"
         )
-        data = save(tensors, metadata={"format": "pt", DESCRIPTION: description})
+        data = save(tensors, metadata={DESCRIPTION: description})  # more than one has no order
         with replacing(self.output) as temporary:
             temporary.write_bytes(data)
 

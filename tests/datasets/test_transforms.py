@@ -9,7 +9,11 @@ from PIL import Image, ImageFilter
 from torch import Tensor
 
 from retina.datasets.synthetic import draw_fundus
-from retina.datasets.transforms import LabAugmentation, ModernAugmentation
+from retina.datasets.transforms import (
+    LabAugmentation,
+    ModernAugmentation,
+    StrongAugmentation,
+)
 
 SIZE = 64
 DRAWN = np.array(draw_fundus(2, 0, SIZE).resize((SIZE, SIZE)))
@@ -209,3 +213,41 @@ def test_modern_depends_on_torchs_generator_alone() -> None:
     torch.manual_seed(7)
     second = [ModernAugmentation()(SQUARE) for _ in range(10)]
     assert all(map(torch.equal, first, second))
+
+
+def test_strong_changes_are_reproducible_and_leave_the_square_given() -> None:
+    before = SQUARE.clone()
+    strong = pickle.loads(pickle.dumps(StrongAugmentation()))
+    pictures = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(seed)
+        pictures.append(strong(SQUARE))
+        assert pictures[-1].shape == SQUARE.shape
+        assert pictures[-1].dtype == torch.uint8
+    assert torch.equal(pictures[0], pictures[1])
+    assert not torch.equal(pictures[0], pictures[2])
+    assert torch.equal(SQUARE, before)
+
+
+def test_strong_tints_are_each_channels_own_and_wider_than_the_modern_ones() -> None:
+    grey = torch.full((3, SIZE, SIZE), 110, dtype=torch.uint8)
+    middle = (..., SIZE // 2, SIZE // 2)
+    spread = {}
+    for augmentation in (ModernAugmentation(), StrongAugmentation()):
+        torch.manual_seed(0)
+        seen = torch.stack([augmentation(grey)[middle].float() for _ in range(300)])
+        correlation = torch.corrcoef(seen.T)
+        assert correlation[0, 1] < 0.9
+        spread[type(augmentation)] = float((seen[:, 0] - seen[:, 2]).std())
+    assert spread[StrongAugmentation] > 2 * spread[ModernAugmentation]
+
+
+def test_half_of_the_strong_pictures_have_noise() -> None:
+    grey = torch.full((3, SIZE, SIZE), 110, dtype=torch.uint8)
+    torch.manual_seed(0)
+    middle = slice(SIZE // 3, -SIZE // 3)
+    noisy = sum(
+        float(StrongAugmentation()(grey)[0, middle, middle].float().diff().abs().median()) > 0
+        for _ in range(200)
+    )
+    assert 60 < noisy < 120
