@@ -34,7 +34,12 @@ def pictures(photographs: Path) -> Pictures:
 
 
 def settings(**changes: Any) -> DistillationSettings:
-    values = {"architecture": "resnet18", "passes": 2, "image_size": 64, "batch_size": 21}
+    values: dict[str, Any] = {
+        "architecture": "resnet18",
+        "passes": 2,
+        "image_size": 64,
+        "batch_size": 21,
+    }
     return DistillationSettings(**(values | changes))
 
 
