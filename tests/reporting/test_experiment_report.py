@@ -63,6 +63,7 @@ def write_four(output: Path) -> None:
 
 def test_finds_runs_in_order_and_each_once(tmp_path: Path) -> None:
     write_four(tmp_path)
+    write_run(tmp_path, "efficientnet_lite0-pretrained", architecture="efficientnet_lite0")
     (tmp_path / "resnet34-scratch").mkdir()
     found = finished_runs([tmp_path / "resnet50-scratch", tmp_path])
     assert [run.name for run in found] == [
@@ -70,6 +71,7 @@ def test_finds_runs_in_order_and_each_once(tmp_path: Path) -> None:
         "resnet18-pretrained",
         "resnet50-scratch",
         "resnet50-pretrained",
+        "efficientnet_lite0-pretrained",
     ]
 
 
