@@ -25,7 +25,6 @@ class Recipe:
     Attributes:
         augmentation: Of the training pictures.
         nesterov: Whether the momentum looks ahead.
-        label_smoothing: Of the cross-entropy, 0 to 1.
         decays_all: Whether weight decay also holds biases and batch-norm.
         cosine: Whether the learning rate warms up and falls along half a cosine; else constant.
         growing: Whether the first epochs see smaller squares.
@@ -33,7 +32,6 @@ class Recipe:
 
     augmentation: Augmentation
     nesterov: bool = False
-    label_smoothing: float = 0.0
     decays_all: bool = True
     cosine: bool = False
     growing: bool = False

@@ -85,7 +85,6 @@ class Trainer:
         self.loss = build_loss(
             settings.loss,
             torch.bincount(torch.tensor(training.grades), minlength=NUM_GRADES),
-            self.recipe.label_smoothing,
         )
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
