@@ -32,9 +32,12 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Path:
     """A folder that holds the checkpoint ``small``, which knows ``drawn_data``; to be read only."""
+    from retina.datasets.formats import read_folder
+    from retina.models.config import DataSource
     from tests.checkpoints import save_small, split_data
 
     folder = tmp_path_factory.mktemp("models")
-    save_small(folder / "small")
+    source = DataSource("drawn", 20, read_folder(drawn_data).fingerprint, "none")
+    save_small(folder / "small", data=source)
     split_data(folder / "small", drawn_data)
     return folder

@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     from retina.errors import SettingsError
     from retina.evaluation.evaluate import evaluate
     from retina.evaluation.metrics import check_prevalence
-    from retina.evaluation.rows import choose_rows
+    from retina.evaluation.rows import choose_rows, only_names_known
     from retina.models.checkpoint import load_checkpoint
 
     if options.predictions and options.predictions.is_dir():
@@ -62,6 +62,8 @@ def run(options: argparse.Namespace) -> int:
     device = choose_device(options.device)
     catalog = read_folder(options.data)
     rows, warnings = choose_rows(catalog, checkpoint, options.split)
+    if mistaken := only_names_known(catalog, checkpoint):
+        warnings.append(mistaken)
     if options.by_patient and rows["patient"].is_unique:
         warnings.append("no patient has two photographs here: --by-patient changes nothing")
     for warning in warnings:

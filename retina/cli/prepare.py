@@ -12,19 +12,27 @@ HELP = "Prepare the photographs of a data folder, so that training starts at onc
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("data", metavar="DIR", type=Path, help="a folder of photographs and their grades")
+    add("data", metavar="DIR", type=Path, nargs="?", help="a folder of photographs and grades")
     add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
+    add("--clear", action="store_true", help="first delete all that was prepared before")
 
 
 def run(options: argparse.Namespace) -> int:
     """Prepare what is not prepared yet and say where it lies."""
     from retina.datasets.cache import PreparedCache
     from retina.datasets.formats import read_folder
+    from retina.errors import SettingsError
     from retina.images.prepare import Preprocessing
 
+    if options.data is None and not options.clear:
+        raise SettingsError("there is nothing to do: name a data folder, or give --clear")
+    cache = PreparedCache()
+    if options.clear:
+        print(f"{cache.clear() / 1e6:,.0f} MB of prepared photographs deleted in {cache.folder}")
+    if options.data is None:
+        return DONE
     settings = Preprocessing(size=options.image_size)
     paths = read_folder(options.data).table["path"].tolist()
-    cache = PreparedCache()
     unreadable = cache.fill(paths, settings)
     for picture in unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)

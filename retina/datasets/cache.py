@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import sys
 import zlib
 from collections.abc import Sequence
@@ -83,6 +84,21 @@ class PreparedCache:
         missing = [os.fspath(path) for path in paths if not self._holds(path, settings)]
         results = map_pictures(partial(_fill_one, self, settings), missing, "Preparing pictures")
         return [result for result in results if result is not None]
+
+    def clear(self) -> int:
+        """Delete every square that is kept.
+
+        Returns:
+            The bytes that they took.
+
+        Raises:
+            OSError: The folder cannot be read or changed.
+        """
+        files = [file for file in self.folder.rglob("*") if file.is_file()]
+        size = sum(file.stat().st_size for file in files)
+        if files:
+            shutil.rmtree(self.folder)
+        return size
 
     def _holds(self, path: str | os.PathLike[str], settings: Preprocessing) -> bool:
         file = self._file(path, settings)

@@ -75,6 +75,27 @@ def choose_rows(
     return rows, [] if part in (TRAIN, VALIDATION) else _warnings(checkpoint, rows)
 
 
+def only_names_known(catalog: Catalog, checkpoint: Checkpoint) -> str | None:
+    """Say so where a folder's names are those of the training folder, and its labels are not.
+
+    ``split.csv`` holds names alone, and another hospital may have counted its photographs too. The
+    same folder has the fingerprint, over all names and grades, that the checkpoint was given.
+
+    Returns:
+        The warning; None where no name is known, or all is as it was in training.
+    """
+    known = int(catalog.table["image_id"].isin(_split(checkpoint).index).sum())
+    data = checkpoint.config.data
+    if not known or catalog.fingerprint == data.fingerprint:
+        return None
+    return (
+        f"{known} of the {len(catalog.table)} pictures of {catalog.name} have names that "
+        f"{checkpoint.name} knows from {data.name}, but names and grades together are not those of "
+        "its training: if these are other pictures, use --split all and take no notice of what it "
+        "was trained on"
+    )
+
+
 def choose_unseen_rows(
     catalog: Catalog, checkpoints: Sequence[Checkpoint], part: Literal["test", "all"]
 ) -> tuple[pd.DataFrame, list[str]]:

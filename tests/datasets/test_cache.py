@@ -141,6 +141,17 @@ def test_two_writers_and_a_kill_leave_no_wrong_square(tmp_path: Path) -> None:
         np.testing.assert_array_equal(cache.square(path, SETTINGS), expected(path))
 
 
+def test_clearing_deletes_what_was_prepared_and_nothing_else(tmp_path: Path) -> None:
+    paths = write_pictures(tmp_path, ["a.png", "b.png"])
+    cache = PreparedCache(tmp_path / "cache" / "prepared")
+    assert cache.clear() == 0
+    cache.fill(paths, SETTINGS)
+    (tmp_path / "cache" / "other.json").touch()
+    assert cache.clear() == 2 * (SETTINGS.size**2 * 3 + 4)
+    assert [path.name for path in (tmp_path / "cache").iterdir()] == ["other.json"]
+    np.testing.assert_array_equal(cache.square(paths[0], SETTINGS), expected(paths[0]))
+
+
 def test_the_folder_is_the_users_choice_or_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RETINA_CACHE", "somewhere")
     assert user_cache_folder() == Path("somewhere").absolute()

@@ -8,7 +8,14 @@ from retina.datasets.catalog import Catalog, patient_and_eye
 from retina.datasets.formats import read_folder
 from retina.datasets.splits import write_split
 from retina.errors import DataError
-from retina.evaluation.rows import Overlap, Part, choose_rows, choose_unseen_rows, overlap
+from retina.evaluation.rows import (
+    Overlap,
+    Part,
+    choose_rows,
+    choose_unseen_rows,
+    only_names_known,
+    overlap,
+)
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.config import SPLIT_FILE
 
@@ -52,6 +59,18 @@ def test_all_of_a_known_folder_warns_with_counts(catalog: Catalog, checkpoint: C
     assert "trained on 12 of these 20 pictures" in warning
     assert "chosen on 3" in warning
     assert overlap(checkpoint, rows) == Overlap(12, 3, 0)
+
+
+def test_a_folder_that_shares_names_alone_is_not_taken_for_the_training_folder(
+    catalog: Catalog, checkpoint: Checkpoint, without_split: Checkpoint
+) -> None:
+    assert only_names_known(catalog, checkpoint) is None
+    grades = (catalog.table["grade"] + 1) % 5
+    other = replace(catalog, name="elsewhere", table=catalog.table.assign(grade=grades))
+    warning = only_names_known(other, checkpoint)
+    assert warning is not None
+    assert warning.startswith("20 of the 20 pictures of elsewhere have names that small knows")
+    assert only_names_known(other, without_split) is None
 
 
 def test_all_does_not_warn_where_only_test_pictures_are_known(
