@@ -42,7 +42,7 @@ def _rotate(square: Tensor, degrees: float) -> Tensor:
     return torch.from_numpy(np.array(rotated)).permute(2, 0, 1)
 
 
-class ModernAugmentation:
+class CameraAugmentation:
     """Flips, any rotation, scale and shift in one resampling; colour, blur and erasing.
 
     Colour: each channel gets a gain and a gamma of its own, as cameras and eyes differ in tint
@@ -108,8 +108,8 @@ class ModernAugmentation:
         return (255 * values).round().clamp(0, 255).int().flatten().tolist()
 
 
-class StrongAugmentation(ModernAugmentation):
-    """``ModernAugmentation`` taken further: for learning without labels, from any camera's tints.
+class StrongAugmentation(CameraAugmentation):
+    """``CameraAugmentation`` taken further: for learning without labels, from any camera's tints.
 
     Exposure, and gain and gamma of each channel, change so far that a photograph may look like
     another hospital's; half of the pictures get a sensor's noise.

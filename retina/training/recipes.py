@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from retina.datasets.dataset import Augmentation
-from retina.datasets.transforms import LabAugmentation, ModernAugmentation
+from retina.datasets.transforms import LabAugmentation
 from retina.training.config import RunSettings
 
 MOMENTUM = 0.9
@@ -67,7 +67,7 @@ class Recipe:
 
 LAB = Recipe(augmentation=LabAugmentation())
 MODERN = Recipe(
-    augmentation=ModernAugmentation(),
+    augmentation=LabAugmentation(),
     nesterov=True,
     decays_all=False,
     cosine=True,

@@ -11,7 +11,7 @@ from torch import Tensor
 from retina.datasets.synthetic import draw_fundus
 from retina.datasets.transforms import (
     LabAugmentation,
-    ModernAugmentation,
+    CameraAugmentation,
     StrongAugmentation,
 )
 
@@ -85,14 +85,14 @@ def test_each_flip_happens_half_the_time_and_angles_fill_the_range(
     assert histogram == pytest.approx([2000 / 6] * 6, abs=80)
 
 
-@pytest.mark.parametrize("kind", [LabAugmentation, ModernAugmentation])
+@pytest.mark.parametrize("kind", [LabAugmentation, CameraAugmentation])
 def test_it_can_be_sent_to_another_process(
-    kind: type[LabAugmentation] | type[ModernAugmentation],
+    kind: type[LabAugmentation] | type[CameraAugmentation],
 ) -> None:
     assert isinstance(pickle.loads(pickle.dumps(kind())), kind)
 
 
-# What each of the modern augmentation's random numbers means; 0.5 is the middle of a range.
+# What each of the camera augmentation's random numbers means; 0.5 is the middle of a range.
 UNCHANGED = {
     **{"mirror": 0.9, "turn": 0.0, "zoom": 0.5, "right": 0.5, "down": 0.5},
     **{f"{what}_{colour}": 0.5 for what in ("gain", "gamma") for colour in "rgb"},
@@ -111,7 +111,7 @@ def modern(
 
     with monkeypatch.context() as patch:
         patch.setattr(torch, "rand", rand)
-        changed = ModernAugmentation()(square).permute(1, 2, 0).numpy()
+        changed = CameraAugmentation()(square).permute(1, 2, 0).numpy()
     assert next(numbers, None) is None
     return changed
 
@@ -153,7 +153,7 @@ def test_modern_scales_and_shifts_about_the_middle(monkeypatch: pytest.MonkeyPat
         return lit[0].mean() + 0.5, lit[1].mean() + 0.5, len(lit[0]) ** 0.5
 
     assert box() == pytest.approx((100, 100, 40))
-    scale, shift = 40 * ModernAugmentation.SCALE, side * ModernAugmentation.SHIFT
+    scale, shift = 40 * CameraAugmentation.SCALE, side * CameraAugmentation.SHIFT
     assert box(zoom=1.0) == pytest.approx((100, 100, 40 + scale), abs=1)
     assert box(zoom=0.0) == pytest.approx((100, 100, 40 - scale), abs=1)
     assert box(right=1.0) == pytest.approx((100, 100 - shift, 40), abs=1)
@@ -163,8 +163,8 @@ def test_modern_scales_and_shifts_about_the_middle(monkeypatch: pytest.MonkeyPat
 def test_modern_gives_each_channel_a_gain_and_a_gamma(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = torch.full((3, 8, 8), 128, dtype=torch.uint8)
     pixel = modern(monkeypatch, {"gain_r": 1.0, "gamma_g": 1.0, "gain_b": 0.0}, grey)[4, 4]
-    gain = ModernAugmentation.GAIN
-    gamma = 255 * (128 / 255) ** math.exp(ModernAugmentation.GAMMA)
+    gain = CameraAugmentation.GAIN
+    gamma = 255 * (128 / 255) ** math.exp(CameraAugmentation.GAMMA)
     np.testing.assert_allclose(pixel, [128 * (1 + gain), gamma, 128 * (1 - gain)], atol=0.51)
     white = torch.full((3, 8, 8), 255, dtype=torch.uint8)
     assert modern(monkeypatch, {"gain_r": 1.0}, white)[4, 4].tolist() == [255, 255, 255]
@@ -177,7 +177,7 @@ def test_modern_leaves_black_black(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_modern_blurs_as_pillow_does(monkeypatch: pytest.MonkeyPatch) -> None:
     changed = modern(monkeypatch, {"blur": 0.05, "radius": 1.0})
-    radius = SIZE * ModernAugmentation.BLUR_RADIUS
+    radius = SIZE * CameraAugmentation.BLUR_RADIUS
     expected = np.asarray(Image.fromarray(DRAWN).filter(ImageFilter.GaussianBlur(radius)))
     np.testing.assert_array_equal(changed[2:-2, 2:-2], expected[2:-2, 2:-2])
     assert (changed != DRAWN).any()
@@ -191,7 +191,7 @@ def test_modern_erases_a_box_within_the_square(monkeypatch: pytest.MonkeyPatch) 
         black = (changed == 0).all(axis=2)
         rows, columns = black.any(axis=1), black.any(axis=0)
         assert (black == np.outer(rows, columns)).all()
-        longest = ModernAugmentation.ERASED_SIDE * SIZE
+        longest = CameraAugmentation.ERASED_SIDE * SIZE
         assert columns.sum() == pytest.approx(longest, abs=1)
         assert rows.sum() == pytest.approx(longest / 2, abs=1)
         assert np.diff(np.flatnonzero(rows)).max() == np.diff(np.flatnonzero(columns)).max() == 1
@@ -200,7 +200,7 @@ def test_modern_erases_a_box_within_the_square(monkeypatch: pytest.MonkeyPatch) 
 def test_modern_keeps_shape_type_and_the_square_given() -> None:
     before = SQUARE.clone()
     torch.manual_seed(0)
-    changed = [ModernAugmentation()(SQUARE) for _ in range(30)]
+    changed = [CameraAugmentation()(SQUARE) for _ in range(30)]
     assert all(square.shape == SQUARE.shape and square.dtype == torch.uint8 for square in changed)
     assert all((square != SQUARE).any() for square in changed)
     assert torch.equal(SQUARE, before)
@@ -208,10 +208,10 @@ def test_modern_keeps_shape_type_and_the_square_given() -> None:
 
 def test_modern_depends_on_torchs_generator_alone() -> None:
     torch.manual_seed(7)
-    first = [ModernAugmentation()(SQUARE) for _ in range(10)]
+    first = [CameraAugmentation()(SQUARE) for _ in range(10)]
     np.random.default_rng(0)
     torch.manual_seed(7)
-    second = [ModernAugmentation()(SQUARE) for _ in range(10)]
+    second = [CameraAugmentation()(SQUARE) for _ in range(10)]
     assert all(map(torch.equal, first, second))
 
 
@@ -233,13 +233,13 @@ def test_strong_tints_are_each_channels_own_and_wider_than_the_modern_ones() -> 
     grey = torch.full((3, SIZE, SIZE), 110, dtype=torch.uint8)
     middle = (..., SIZE // 2, SIZE // 2)
     spread = {}
-    for augmentation in (ModernAugmentation(), StrongAugmentation()):
+    for augmentation in (CameraAugmentation(), StrongAugmentation()):
         torch.manual_seed(0)
         seen = torch.stack([augmentation(grey)[middle].float() for _ in range(300)])
         correlation = torch.corrcoef(seen.T)
         assert correlation[0, 1] < 0.9
         spread[type(augmentation)] = float((seen[:, 0] - seen[:, 2]).std())
-    assert spread[StrongAugmentation] > 2 * spread[ModernAugmentation]
+    assert spread[StrongAugmentation] > 2 * spread[CameraAugmentation]
 
 
 def test_half_of_the_strong_pictures_have_noise() -> None:

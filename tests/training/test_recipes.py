@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from retina.datasets.transforms import LabAugmentation, ModernAugmentation
+from retina.datasets.transforms import LabAugmentation
 from retina.models.architectures import build
 from retina.training.recipes import LAB, MODERN, WEIGHT_DECAY, Recipe, recipe_of
 from tests.training.runs import settings
@@ -25,7 +25,7 @@ def test_the_lab_flips_and_turns_and_keeps_its_rate_and_size() -> None:
 
 
 def test_modern_is_what_came_since() -> None:
-    assert isinstance(MODERN.augmentation, ModernAugmentation)
+    assert isinstance(MODERN.augmentation, LabAugmentation)
     assert MODERN.nesterov
 
 
