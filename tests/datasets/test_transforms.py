@@ -10,8 +10,8 @@ from torch import Tensor
 
 from retina.datasets.synthetic import draw_fundus
 from retina.datasets.transforms import (
-    LabAugmentation,
     CameraAugmentation,
+    LabAugmentation,
     StrongAugmentation,
 )
 
