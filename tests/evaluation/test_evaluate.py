@@ -73,7 +73,10 @@ def test_the_figures_are_those_of_the_predictions(catalog: Catalog, checkpoint: 
     assert metrics["overlap"] == {"trained_on": 12, "chosen_on": 3, "familiar_patients": 0}
 
 
-def test_the_gate_refuses_nothing_that_is_good(catalog: Catalog, checkpoint: Checkpoint) -> None:
+def test_where_the_gate_refuses_nothing_the_figures_without_are_the_figures(
+    catalog: Catalog, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "assess_quality", lambda photograph: Quality("usable", 0.8))
     metrics = evaluate(checkpoint, catalog.table.iloc[:6], PreparedCache(), CPU).metrics
     gate_fields = metrics["quality_gate"]
     assert gate_fields["refused"] == 0
