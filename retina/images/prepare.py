@@ -11,7 +11,7 @@ from PIL import Image
 
 from retina.errors import SettingsError
 from retina.images.decode import read_photograph
-from retina.images.field_of_view import find_retina
+from retina.images.field_of_view import FieldOfView, find_retina
 
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "box"]
 Triple = tuple[float, float, float]
@@ -94,7 +94,9 @@ class Preprocessing:
         return cls(**values)
 
 
-def prepare_square(image: Image.Image, settings: Preprocessing) -> Image.Image:
+def prepare_square(
+    image: Image.Image, settings: Preprocessing, retina: FieldOfView | None = None
+) -> Image.Image:
     """Crop to the retina, if so set, and resize to a square.
 
     The aspect is given up on purpose: APTOS is shipped squashed to squares, and a disc cropped to
@@ -103,11 +105,12 @@ def prepare_square(image: Image.Image, settings: Preprocessing) -> Image.Image:
     Args:
         image: Upright RGB.
         settings: ``crop``, ``size`` and ``interpolation`` count.
+        retina: What ``find_retina`` found in the image; looked for if None.
 
     Returns:
         RGB, ``size`` x ``size``.
     """
-    box = find_retina(image).box if settings.crop else None
+    box = (retina or find_retina(image)).box if settings.crop else None
     resample = Image.Resampling[settings.interpolation.upper()]
     return image.resize((settings.size, settings.size), resample, box=box)
 

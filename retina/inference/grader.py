@@ -13,7 +13,7 @@ from retina.evaluation.calibration import probabilities
 from retina.explain.cam import forward_with_cam
 from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import Photograph, read_photograph
-from retina.images.field_of_view import crop_to_retina
+from retina.images.field_of_view import crop_to_retina, find_retina
 from retina.images.prepare import normalise, prepare, prepare_square
 from retina.images.quality import assess_quality
 from retina.models.checkpoint import Checkpoint, load_checkpoint
@@ -111,12 +111,13 @@ class Grader:
             began: ``time.perf_counter()`` when work on it began; now by default.
         """
         began = time.perf_counter() if began is None else began
-        quality = assess_quality(photograph)
+        retina = find_retina(photograph.image)
+        quality = assess_quality(photograph, retina)
         facts = ImageFacts(photograph.name, photograph.sha256, photograph.width, photograph.height)
         if quality.verdict == "reject" and not anyway:
             return self._ungraded(quality, facts, time.perf_counter() - began)
         settings = self.checkpoint.config.preprocessing
-        square = normalise(prepare_square(photograph.image, settings), settings)
+        square = normalise(prepare_square(photograph.image, settings, retina), settings)
         logits, heatmap = forward_with_cam(
             self.model,
             torch.from_numpy(square)[None].to(self.device, memory_format=torch.channels_last),

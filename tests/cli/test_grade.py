@@ -156,7 +156,7 @@ def test_a_name_that_is_no_text_does_not_break_the_json(
     assert failed["image"]["name"].startswith("missing")
 
 
-def reject(photograph: object) -> Quality:
+def reject(photograph: object, retina: object = None) -> Quality:
     return Quality("reject", 0.1, ("Blurred: focus again.",))
 
 

@@ -157,7 +157,7 @@ def test_a_close_call_is_said(
     assert warnings == (expected if close else ())
 
 
-def reject(photograph: Photograph) -> Quality:
+def reject(photograph: Photograph, retina: object = None) -> Quality:
     return Quality("reject", 0.1, ("Blurred: focus again.",))
 
 
