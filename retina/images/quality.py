@@ -22,6 +22,8 @@ NUMBERS = Path(__file__).with_name("quality.json")
 REJECT_BELOW = 0.5
 """Of the score: the biases in ``quality.json`` are shifted so that this is the threshold."""
 
+_GRAVE = 0.3  # of the gravest reason's distance from the usual, for another to be worth saying
+
 MAX_REASONS = 3
 NO_FUNDUS = (
     "This does not look like a photograph of the back of the eye: choose a colour fundus "
@@ -126,8 +128,10 @@ def _reasons(values: dict[str, float]) -> tuple[str, ...]:
         (max(_excess(name, side, values[name]) for name, side in signs), reason)
         for reason, signs in _SIGNS
     ]
+    farthest = max(excess for excess, _ in excesses)
     found = sorted((each for each in excesses if each[0] > 0), key=lambda each: -each[0])
-    return tuple(reason for _, reason in found) or (UNCLEAR,)
+    grave = tuple(reason for excess, reason in found if excess > _GRAVE * farthest)
+    return grave or (UNCLEAR,)
 
 
 def _excess(name: str, side: int, value: float) -> float:

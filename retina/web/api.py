@@ -18,6 +18,7 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
     with gr.Row(visible=False):
         image = gr.File(label="image")
         model = gr.Textbox(names[0] if names else "", label="model")
+        anyway = gr.Checkbox(False, label="anyway")
         assessment, assessments = gr.JSON(label="assessment"), gr.JSON(label="assessments")
         pictures = [
             gr.Image(label=label, format="png", interactive=False, buttons=[])
@@ -25,7 +26,7 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
         ]
         gr.Button().click(
             handlers.api_grade,
-            [image, model],
+            [image, model, anyway],
             [assessment, *pictures],
             api_name="grade",
             api_description=text.API_GRADE,

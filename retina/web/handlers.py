@@ -65,10 +65,10 @@ class Handlers:
 
     @in_one_sentence
     def api_grade(
-        self, image: str | None, model: str
+        self, image: str | None, model: str, anyway: bool = False
     ) -> tuple[dict[str, Any], Image.Image | None, Image.Image | None]:
         """``/grade``: the assessment, the heatmap, the confusion matrix."""
-        graded = self._grade(image, model)
+        graded = self._grade(image, model, anyway)
         return graded.assessment.to_json(), graded.heatmap, graded.matrix
 
     @in_one_sentence
@@ -98,12 +98,21 @@ class Handlers:
         return markup.model_facts(self._graders.config(model))
 
     @in_one_sentence
-    def grade(self, image: str | None, model: str) -> tuple[str, Update, Update, Update]:
-        """``Grade`` was clicked: the answer, the evidence's column, the heatmap, the matrix."""
-        graded = self._grade(image, model)
+    def grade(
+        self, image: str | None, model: str, anyway: bool = False
+    ) -> tuple[str, Update, Update, Update, Update]:
+        """``Grade`` was clicked: the answer, the way past the gate, evidence, heatmap, matrix."""
+        graded = self._grade(image, model, anyway)
         answer = markup.assessment(graded.assessment, graded.grader.checkpoint)
-        evidence = gr.update(visible=True)
-        return answer, evidence, _shown(graded.heatmap), _shown(graded.matrix)
+        refused = graded.assessment.grade is None
+        shown = gr.update(visible=refused), gr.update(visible=not refused)
+        return answer, *shown, _shown(graded.heatmap), _shown(graded.matrix)
+
+    def grade_anyway(
+        self, image: str | None, model: str
+    ) -> tuple[str, Update, Update, Update, Update]:
+        """``Grade anyway`` was clicked: as ``grade``, whatever the quality gate says."""
+        return self.grade(image, model, anyway=True)
 
     @in_one_sentence
     def compare(self, image: str | None) -> list[str | Update]:
@@ -127,10 +136,10 @@ class Handlers:
         sha256 = hashlib.sha256(Path(image).read_bytes()).hexdigest()
         return not markup.answers_to(answer, sha256, model)
 
-    def _grade(self, image: str | None, model: str) -> Graded:
+    def _grade(self, image: str | None, model: str, anyway: bool) -> Graded:
         grader = self._graders.get(model)
         began = time.perf_counter()
-        return self._assess(_read(image, _need(grader)), grader, began)
+        return self._assess(_read(image, _need(grader)), grader, began, anyway)
 
     def _compare(self, image: str | None) -> list[Graded]:
         graders = [self._graders.get(name) for name in self._graders.names]
@@ -138,8 +147,14 @@ class Handlers:
         photographs = {need: _read(image, need) for need in {_need(each) for each in graders}}
         return [self._assess(photographs[_need(grader)], grader) for grader in graders]
 
-    def _assess(self, photograph: Photograph, grader: Grader, began: float | None = None) -> Graded:
-        assessment = grader.assess(photograph, began=began)
+    def _assess(
+        self,
+        photograph: Photograph,
+        grader: Grader,
+        began: float | None = None,
+        anyway: bool = False,
+    ) -> Graded:
+        assessment = grader.assess(photograph, anyway=anyway, began=began)
         heatmap = grader.overlay(photograph, assessment)
         return Graded(grader, assessment, heatmap, self._matrix(grader.name))
 

@@ -26,7 +26,7 @@ class Desk:
     notice: gr.HTML
     button: gr.Button
     answer: Sequence[Any]
-    running: Any
+    running: Sequence[Any]
 
     @property
     def outputs(self) -> list[Any]:
@@ -82,29 +82,35 @@ def _grade_tab(
             facts = gr.HTML(handlers.model_facts(first) if first else "")
             button = gr.Button(text.BUTTON_GRADE, variant="primary", interactive=False)
             answer = gr.HTML("", elem_id="assessment")
+            with gr.Row(visible=False) as refused:
+                anyway = gr.Button(text.BUTTON_ANYWAY, elem_id="grade-anyway")
             with gr.Row(visible=False) as evidence:
                 with gr.Column(min_width=280):
                     heatmap = _picture(text.HEATMAP, text.HEATMAP_ALT, "heatmap")
                     gr.HTML(markup.caption(text.HEATMAP_CAPTION))
                 with gr.Column(min_width=280):
                     matrix = _picture(text.MATRIX, text.MATRIX_ALT, "matrix")
-    answers = [answer, evidence, heatmap, matrix]
-    running = button.click(
-        handlers.grade,
-        [upload, model],
-        answers,
-        show_progress_on=photograph,
-        concurrency_id=MODEL_QUEUE,
-        api_visibility="private",
-    )
-    _drop_if_stale(handlers, running, [upload, answer, model], answers)
+    answers = [answer, refused, evidence, heatmap, matrix]
+    running = [
+        clicked.click(
+            handler,
+            [upload, model],
+            answers,
+            show_progress_on=photograph,
+            concurrency_id=MODEL_QUEUE,
+            api_visibility="private",
+        )
+        for clicked, handler in ((button, handlers.grade), (anyway, handlers.grade_anyway))
+    ]
+    for each in running:
+        _drop_if_stale(handlers, each, [upload, answer, model], answers)
     model.change(
         lambda name: [handlers.model_facts(name), *_emptied(answers)],
         model,
         [facts, *answers],
         show_progress="hidden",
         show_progress_on=facts,
-        cancels=running,
+        cancels=cast(Any, running),
         api_visibility="private",
     )
     return Desk(upload, gallery, photograph, notice, button, answers, running)
@@ -140,7 +146,7 @@ def _compare_tab(
         api_visibility="private",
     )
     _drop_if_stale(handlers, running, [upload, sentence], answers)
-    return Desk(upload, gallery, photograph, notice, button, answers, running)
+    return Desk(upload, gallery, photograph, notice, button, answers, [running])
 
 
 def _when_chosen(
@@ -170,7 +176,7 @@ def _when_chosen(
             [output for each in desks for output in each.outputs],
             show_progress="hidden",
             show_progress_on=desk.upload,  # Even when hidden, its words stand in the page.
-            cancels=[each.running for each in desks],
+            cancels=[running for each in desks for running in each.running],
             api_visibility="private",
         )
 

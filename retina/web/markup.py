@@ -149,7 +149,7 @@ def _bars(probabilities: Sequence[float]) -> str:
 
 
 def _warnings(answer: Assessment) -> str:
-    sentences = (*answer.quality.reasons, *answer.warnings)
+    sentences = (*answer.warnings, *answer.quality.reasons)
     if not sentences:
         return ""
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)

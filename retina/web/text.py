@@ -14,6 +14,7 @@ TAB_GRADE = "Grade"
 TAB_COMPARE = "Compare"
 BUTTON_GRADE = "Grade"
 BUTTON_COMPARE = "Compare"
+BUTTON_ANYWAY = "Grade anyway"
 
 UPLOAD = "Photograph of one eye: JPEG, PNG, TIFF, WebP or BMP"
 PHOTOGRAPH = "The photograph"
@@ -46,8 +47,10 @@ NO_MATRIX = "This model has not been evaluated on a test part, so it has no conf
 MATRIX_TITLE = "{name}: {count} test photographs"
 
 NOT_GRADED = "Not graded"
-RETAKE = "The quality of this photograph is too poor to grade. Please take it again:"
-UNGRADABLE_TWICE = "An eye that cannot be photographed well twice should be referred."
+RETAKE = "This photograph cannot be graded as it is. Please take it again:"
+UNGRADABLE_TWICE = (
+    "Ungradable twice means refer: an eye that cannot be photographed well is to be examined."
+)
 NO_DR_NOTE = (
     "“No DR” says only that the model saw no sign of diabetic retinopathy in this photograph."
 )
@@ -99,10 +102,11 @@ def sight_threatening(probability: float) -> str:
 
 
 def provenance(assessment: Assessment) -> str:
-    """Which file was graded, by which weights, how quickly."""
+    """Which file was graded or refused, by which weights, how quickly."""
     image = assessment.image
+    done = "graded by" if assessment.grade is not None else "refused by the quality gate before"
     return (
-        f"{image.name}, {image.width} × {image.height} pixels, graded by {assessment.model} "
+        f"{image.name}, {image.width} × {image.height} pixels, {done} {assessment.model} "
         f"(weights {assessment.model_sha256[:12]}) in {assessment.seconds:.1f} s"
     )
 

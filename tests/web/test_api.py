@@ -58,7 +58,11 @@ def test_it_has_the_promised_endpoints_and_arguments(client: Client) -> None:
         name: [parameter["parameter_name"] for parameter in endpoint["parameters"]]
         for name, endpoint in endpoints.items()
     }
-    assert arguments == {"/grade": ["image", "model"], "/compare": ["image"], "/models": []}
+    assert arguments == {
+        "/grade": ["image", "model", "anyway"],
+        "/compare": ["image"],
+        "/models": [],
+    }
 
 
 def test_models_are_those_of_the_shell(client: Client, checkpoints: Path) -> None:
@@ -147,3 +151,16 @@ def test_an_unknown_model_is_refused_in_a_sentence(client: Client, model: str) -
 def test_no_photograph_is_refused_in_a_sentence(client: Client) -> None:
     with pytest.raises(AppError, match=r"no photograph"):
         client.predict(image=None, model="resnet18-scratch", api_name="/grade")
+
+
+def test_a_rejected_photograph_is_graded_only_if_asked_to(client: Client, tmp_path: Path) -> None:
+    plain = tmp_path / "plain.png"
+    Image.new("RGB", (300, 200), (150, 80, 40)).save(plain)
+    asked = {"image": handle_file(plain), "model": "resnet18-scratch", "api_name": "/grade"}
+    assessment, heatmap, _ = client.predict(**asked)
+    assert assessment["quality"]["verdict"] == "reject"
+    assert assessment["quality"]["reasons"]
+    assert (assessment["grade"], assessment["probabilities"], heatmap) == (None, None, None)
+    assessment, heatmap, _ = client.predict(**asked, anyway=True)
+    assert assessment["grade"] in range(5)
+    assert heatmap is not None

@@ -3,6 +3,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image, ImageFilter
 from playwright.sync_api import Browser, Page, expect
 
 from retina.inference.grader import Grader
@@ -163,3 +164,25 @@ def test_nothing_is_wider_than_the_window(page: Page) -> None:
     upload(page, "grade", PHOTOGRAPH)
     grade(page)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@on_both
+def test_a_rejected_photograph_says_how_to_retake_it_and_can_be_graded_anyway(
+    page: Page, tmp_path: Path
+) -> None:
+    blurred = tmp_path / "blurred.png"
+    with Image.open(PHOTOGRAPH) as photograph:
+        photograph.convert("RGB").filter(ImageFilter.GaussianBlur(10)).save(blurred)
+    upload(page, "grade", blurred)
+    anyway = page.get_by_role("button", name=text.BUTTON_ANYWAY)
+    expect(anyway).to_be_hidden()
+    page.get_by_role("button", name="Grade", exact=True).click()
+    answer = page.locator("#assessment")
+    expect(answer).to_contain_text(text.NOT_GRADED)
+    expect(answer).to_contain_text("focus again")
+    expect(answer).to_contain_text(text.UNGRADABLE_TWICE)
+    expect(page.locator("#matrix")).to_be_hidden()
+    anyway.click()
+    expect(answer).to_contain_text(text.PROBABILITIES)
+    expect(answer).to_contain_text("rejected this photograph")
+    expect(anyway).to_be_hidden()
