@@ -35,7 +35,7 @@ LEVELS = (
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Who alone may import these libraries.
 ONLY_IN = {"gradio": {"web"}, "argparse": {"cli"}}
-NEVER_IN = {"torch": {"images"}, "torchvision": {"images"}}
+NEVER_IN = {"torch": {"images"}, "torchvision": {"images"}, "sklearn": {"images"}}
 
 # A path of the machine that somebody worked on.
 MACHINE_PATH = re.compile(r"(?<![\w.-])/(?:work|tmp|root)\b|\.\./shared\b")
