@@ -4,7 +4,10 @@ python scripts/renew_card.py checkpoints/*/
 """
 
 import argparse
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from retina.reporting.model_card import write_model_card
 
