@@ -117,8 +117,10 @@ def model_card(
         metrics=metrics,
         others=others,
         sizes=sizes or {},
-        shortcomings=[*shortcomings(metrics), *elsewhere(metrics, others)],
-        poor_elsewhere={name: shortcomings(each) for name, each in others.items()},
+        shortcomings=shortcomings(metrics),
+        poor_elsewhere={
+            name: [*elsewhere(metrics, each), *shortcomings(each)] for name, each in others.items()
+        },
         labels=LABELS,
         research_only=RESEARCH_ONLY,
         not_assessed=NOT_ASSESSED,

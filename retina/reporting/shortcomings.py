@@ -35,23 +35,21 @@ def shortcomings(metrics: Mapping[str, Any]) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def elsewhere(own: Mapping[str, Any], others: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """How much lower the kappa is on other sets.
+def elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """How much lower the kappa is on another set.
 
     Args:
         own: Figures on the test part.
-        others: Figures on other sets, by name.
+        other: Figures on the other set.
+
+    Returns:
+        A sentence, or none where it is not clearly lower, or undefined.
     """
-    home = number(own["quadratic_weighted_kappa"])
-    sentences = []
-    for name, metrics in others.items():
-        away = number(metrics["quadratic_weighted_kappa"])
-        if home is not None and away is not None and home - away > FALL:
-            sentences.append(
-                f"On {name} its quadratic weighted kappa is {away:.3f}, {home - away:.3f} lower "
-                "than on its own test part."
-            )
-    return sentences
+    home, away = (number(each["quadratic_weighted_kappa"]) for each in (own, other))
+    if home is None or away is None or home - away <= FALL:
+        return []
+    fall = f"{away:.3f}, {home - away:.3f} lower than on its own test part.".replace("-", "−")
+    return [f"Its quadratic weighted kappa is {fall}"]
 
 
 def _overlap(metrics: Mapping[str, Any]) -> list[str]:

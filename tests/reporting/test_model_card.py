@@ -1,5 +1,6 @@
 import json
 import runpy
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from retina.datasets.splits import write_split
 from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
-from retina.models.config import StartedFrom, read_config
+from retina.models.config import StartedFrom, list_checkpoints, read_config
 from retina.reporting.model_card import model_card, write_model_card
 from tests.checkpoints import small_config
 
@@ -181,3 +182,11 @@ def test_the_script_writes_cards_anew(folder: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "argv", ["renew_card.py", str(folder)])
     runpy.run_path(str(ROOT / "scripts" / "renew_card.py"), run_name="__main__")
     assert (folder / "README.md").read_text(encoding="utf-8") == expected
+
+
+@pytest.mark.parametrize("name", list_checkpoints(ROOT / "checkpoints"))
+def test_the_cards_that_are_shipped_are_what_their_folders_give(name: str, tmp_path: Path) -> None:
+    shipped = ROOT / "checkpoints" / name
+    leave = shutil.ignore_patterns("*.safetensors", "README.md")
+    shutil.copytree(shipped, tmp_path / name, ignore=leave)
+    assert card(tmp_path / name) == (shipped / "README.md").read_text(encoding="utf-8")

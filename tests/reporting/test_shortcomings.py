@@ -68,14 +68,17 @@ def test_what_it_has_seen_comes_first() -> None:
     assert "47% of these photographs belong to a patient" in second
 
 
-@pytest.mark.parametrize(("away", "told"), [(0.7, False), (0.60, True), (0.9, False)])
-def test_a_fall_elsewhere_is_told(away: float, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("away", "told"),
+    [
+        (0.7, None),
+        (0.9, None),
+        (None, None),
+        (0.60, "Its quadratic weighted kappa is 0.600, 0.120 lower than on its own test part."),
+        (-0.02, "Its quadratic weighted kappa is −0.020, 0.740 lower than on its own test part."),
+    ],
+)
+def test_a_fall_elsewhere_is_told(away: float | None, told: str | None) -> None:
     own = {"quadratic_weighted_kappa": {"value": 0.72, "low": 0.7, "high": 0.75}}
-    others: dict[str, dict[str, Any]] = {
-        "camera": {"quadratic_weighted_kappa": away},
-        "none": {"quadratic_weighted_kappa": None},
-    }
-    sentences = elsewhere(own, others)
-    assert bool(sentences) == told
-    if told:
-        assert "On camera its quadratic weighted kappa is 0.600, 0.120 lower" in sentences[0]
+    sentences = elsewhere(own, {"quadratic_weighted_kappa": away})
+    assert sentences == ([] if told is None else [told])
