@@ -92,7 +92,7 @@ def test_flags_that_cannot_be_are_one_line(
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     answer = retina(capsys, "--help")
     assert answer.status == 0
-    assert all(f"  {command} " in answer.out for command in COMMANDS)
+    assert set(COMMANDS) <= {line.split()[0] for line in answer.out.splitlines() if line.strip()}
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -114,7 +114,7 @@ def test_saving_tells_the_digest_and_leaves_the_network_alone(tmp_path: Path) ->
 
 def test_the_same_network_gives_the_same_bytes(checkpoints: Path, tmp_path: Path) -> None:
     config = save_checkpoint(tmp_path, small_network(), small_config())
-    assert config == read_config(checkpoints / "small")
+    assert config.weights_sha256 == read_config(checkpoints / "small").weights_sha256
 
 
 def test_a_changed_byte_is_refused(copy: Path) -> None:

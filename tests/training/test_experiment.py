@@ -41,6 +41,7 @@ class Record:
         workers: int,
         resume: bool,
         compiled: bool,
+        teacher: object,
     ) -> None:
         self.trained.append((run.name, initial.source if initial else None, resume))
         if run.name == self.dies_in:
