@@ -2,19 +2,22 @@
 
 import math
 
+import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageFilter
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 
+cv2.setNumThreads(0)  # A data loader's forked worker would wait for its parent's threads forever.
+
 
 class LabAugmentation:
     """The lab's augmentation: flips with probability 1/2 each, and a rotation within 90 degrees.
 
-    The random numbers come from torch's global generator on the CPU. The rotation is Pillow's,
-    with bilinear interpolation and black corners: at 224 pixels as quick as torchvision's on a
-    tensor, at 512 twice as quick.
+    The random numbers come from torch's global generator on the CPU. The rotation is OpenCV's,
+    with bilinear interpolation and black corners: four times as quick as Pillow's, whose rotation
+    took more of a step than all the rest of a picture's preparation.
     """
 
     MAX_DEGREES = 90.0
@@ -37,9 +40,49 @@ class LabAugmentation:
 
 
 def _rotate(square: Tensor, degrees: float) -> Tensor:
-    image = Image.fromarray(square.permute(1, 2, 0).numpy())
-    rotated = image.rotate(degrees, Image.Resampling.BILINEAR)
-    return torch.from_numpy(np.array(rotated)).permute(2, 0, 1)
+    pixels = square.permute(1, 2, 0).contiguous().numpy()
+    height, width, _ = pixels.shape
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    rotated = cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR)
+    return torch.from_numpy(rotated).permute(2, 0, 1)
+
+
+class TintAugmentation(LabAugmentation):
+    """The lab's augmentation, and for each channel a gain and a gamma of its own.
+
+    Cameras and eyes differ in tint more than in anything else, and where one clinic's camera saw
+    the ill and another's the healthy, a network takes the tint for the grade.
+    """
+
+    GAIN = 0.2
+    GAMMA = 0.2
+
+    def __call__(self, square: Tensor) -> Tensor:
+        """Change a square at random.
+
+        Args:
+            square: (3, H, W) uint8.
+
+        Returns:
+            The same shape and type; the square given is left as it is.
+        """
+        tables = _channel_tables(self.GAIN, self.GAMMA)
+        pixels = super().__call__(square).permute(1, 2, 0).contiguous().numpy()
+        tinted = cv2.LUT(pixels, tables.T.reshape(1, 256, 3).numpy())
+        return torch.from_numpy(tinted).permute(2, 0, 1)
+
+
+def _channel_tables(gain: float, gamma: float) -> Tensor:
+    """What becomes of each of the 256 values of red, green and blue: (3, 256) uint8.
+
+    Args:
+        gain: How far from 1 a channel's factor may be.
+        gamma: How far from 0 the logarithm of a channel's exponent may be.
+    """
+    gains = 1 + gain * (2 * torch.rand(3, 1) - 1)
+    gammas = torch.exp(gamma * (2 * torch.rand(3, 1) - 1))
+    values = gains * torch.linspace(0, 1, 256) ** gammas
+    return (255 * values).round().clamp(0, 255).to(torch.uint8)
 
 
 class CameraAugmentation:
@@ -102,10 +145,7 @@ class CameraAugmentation:
 
     def _tables(self) -> list[int]:
         """What becomes of each of the 256 values of red, green and blue."""
-        gains = 1 + self.GAIN * (2 * torch.rand(3, 1) - 1)
-        gammas = torch.exp(self.GAMMA * (2 * torch.rand(3, 1) - 1))
-        values = gains * torch.linspace(0, 1, 256) ** gammas
-        return (255 * values).round().clamp(0, 255).int().flatten().tolist()
+        return _channel_tables(self.GAIN, self.GAMMA).flatten().tolist()
 
 
 class StrongAugmentation(CameraAugmentation):

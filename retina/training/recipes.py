@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from retina.datasets.dataset import Augmentation
-from retina.datasets.transforms import LabAugmentation
+from retina.datasets.transforms import LabAugmentation, TintAugmentation
 from retina.training.config import RunSettings
 
 MOMENTUM = 0.9
@@ -67,7 +67,7 @@ class Recipe:
 
 LAB = Recipe(augmentation=LabAugmentation())
 MODERN = Recipe(
-    augmentation=LabAugmentation(),
+    augmentation=TintAugmentation(),
     nesterov=True,
     decays_all=False,
     cosine=True,
