@@ -1,0 +1,71 @@
+"""Other heatmaps of the same answer, through the grad-cam library.
+
+They cost a forward and, but for Eigen-CAM, a backward pass of their own, so they are made on
+demand; ``forward_with_cam`` gives Grad-CAM with the grade, at no cost.
+"""
+
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor, nn
+
+from retina.errors import SettingsError
+from retina.explain.cam import PooledClassifier
+
+GRAD_CAM = "Grad-CAM"
+LIBRARY_METHODS = ("Grad-CAM++", "LayerCAM", "Eigen-CAM")
+METHODS = (GRAD_CAM, *LIBRARY_METHODS)
+
+
+class _FeaturesApart(nn.Module):
+    """A network whose last feature map passes through a module of its own.
+
+    The library hooks that module, so that the network itself stays free of hooks and other
+    threads may use it meanwhile.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.last = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        network = cast(PooledClassifier, self.network)
+        logits: Tensor = network.fc(self.last(network.features(x)).mean(dim=(2, 3)))
+        return logits
+
+
+def relative_heatmap(
+    model: nn.Module, x: Tensor, grade: int, method: str
+) -> npt.NDArray[np.float32]:
+    """Where a method sees the evidence for a grade, on a scale of this map alone.
+
+    Sources: Chattopadhay et al., "Grad-CAM++", WACV 2018, arXiv:1710.11063; Jiang et al.,
+    "LayerCAM", IEEE TIP 2021; Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, arXiv:2008.00299.
+
+    Args:
+        model: A ``PooledClassifier`` in evaluation mode.
+        x: (1, 3, H, W), a normalised photograph.
+        grade: To be explained. Eigen-CAM shows what the features have in common, whatever it is.
+        method: One of ``LIBRARY_METHODS``.
+
+    Returns:
+        (H, W), 0 to 1: 1 is the strongest place of this very map, so that, unlike Grad-CAM's as
+        this project shows it, a map without evidence cannot look empty.
+
+    Raises:
+        SettingsError: There is no such method.
+    """
+    if method not in LIBRARY_METHODS:
+        raise SettingsError(f"there is no method {method!r}: choose one of {', '.join(METHODS)}")
+    from pytorch_grad_cam import EigenCAM, GradCAMPlusPlus, LayerCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    kinds = dict(zip(LIBRARY_METHODS, (GradCAMPlusPlus, LayerCAM, EigenCAM), strict=True))
+    apart = _FeaturesApart(model).eval()
+    with kinds[method](model=apart, target_layers=[apart.last]) as explain:
+        # A network that is only used has no gradients of its own: they start at the photograph.
+        photograph = x.clone().requires_grad_(True)
+        maps = explain(input_tensor=photograph, targets=[ClassifierOutputTarget(grade)])
+    return np.asarray(maps[0], dtype=np.float32)
