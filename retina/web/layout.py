@@ -11,6 +11,7 @@ from retina.web.api import add_api
 from retina.web.examples import Example
 from retina.web.graders import Graders
 from retina.web.handlers import MODEL_QUEUE, Handlers, Update
+from retina.web.models_tab import add_models_tab
 
 CACHE_SECONDS = (600, 3600)
 """How often Gradio's cache is emptied, and of files of what age."""
@@ -57,6 +58,7 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
                 grade = _grade_tab(handlers, graders, examples, own)
             with gr.Tab(text.TAB_COMPARE, id="compare") as tab:
                 compare = _compare_tab(handlers, graders, examples, own)
+            add_models_tab(graders)
         _when_chosen(handlers, examples, grade, compare)
         _when_chosen(handlers, examples, compare)
         _carry_over(handlers, tab, grade, compare)

@@ -154,3 +154,7 @@ def agreement(assessments: Sequence[Assessment]) -> str:
 def drawn_example(grade: int) -> str:
     """The caption of a drawn example."""
     return f"{GRADES[grade].label} (drawn)"
+
+
+# The Models tab.
+TAB_MODELS = "Models"
