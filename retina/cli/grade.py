@@ -49,12 +49,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, Any]:
     from retina.images.decode import read_photograph
+    from retina.inference.sight import Sight
 
     began = time.perf_counter()
     at_least = grader.checkpoint.config.preprocessing.at_least
     photograph = read_photograph(image, at_least=at_least)
-    assessment = grader.assess(photograph, anyway=options.anyway, began=began)
-    overlay = grader.overlay(photograph, assessment) if options.heatmaps else None
+    sight = Sight(photograph)
+    assessment = grader.assess(sight, anyway=options.anyway, began=began)
+    overlay = grader.overlay(sight, assessment) if options.heatmaps else None
     if overlay is not None:
         overlay.save(options.heatmaps / f"{Path(image).stem}-{photograph.sha256[:8]}.png")
     return dict(assessment.to_json())

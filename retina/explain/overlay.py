@@ -11,21 +11,22 @@ COLOUR_MAP = "viridis"
 MAX_OPACITY = 0.6
 
 
-def overlay_heatmap(
-    view: Image.Image, heatmap: npt.NDArray[np.floating], scale: float
+def heat_layer(
+    heatmap: npt.NDArray[np.floating], scale: float, size: tuple[int, int]
 ) -> Image.Image:
-    """Colour a photograph where the model looked.
+    """The colours of a heatmap, to be laid over the photograph that it explains.
 
-    Opacity grows with the value, and the scale is the checkpoint's rather than the map's own: a
-    map without evidence leaves the photograph as it is, and two photographs can be compared.
+    Opacity grows with the root of the value, so that weak evidence can be seen and none cannot.
+    The scale is the checkpoint's rather than the map's own, so that two photographs can be
+    compared.
 
     Args:
-        view: The part of the photograph that the network saw.
-        heatmap: (h, w) unscaled Grad-CAM over the whole view, none below 0.
+        heatmap: (h, w), none below 0.
         scale: The value shown at full strength, as are all above it; more than 0.
+        size: Width and height of the layer in pixels.
 
     Returns:
-        An RGB picture of the view's size.
+        An RGBA picture; opaque where the map reaches the scale, clear where it is 0.
 
     Raises:
         SettingsError: The scale is not a number above 0.
@@ -33,9 +34,28 @@ def overlay_heatmap(
     if not (np.isfinite(scale) and scale > 0):
         raise SettingsError(f"the scale of a heatmap must be a number above 0, not {scale}")
     small = Image.fromarray(np.clip(heatmap / scale, 0, 1).astype(np.float32))
-    strength = np.clip(np.asarray(small.resize(view.size, Image.Resampling.BICUBIC)), 0, 1)
-    colours = 255 * matplotlib.colormaps[COLOUR_MAP](strength)[..., :3]
-    opacity = MAX_OPACITY * strength[..., np.newaxis]
-    photograph = np.asarray(view.convert("RGB"), dtype=np.float32)
-    blended = photograph + opacity * (colours - photograph)
-    return Image.fromarray(np.rint(blended).astype(np.uint8))
+    strength = np.clip(np.asarray(small.resize(size, Image.Resampling.BICUBIC)), 0, 1)
+    layer = matplotlib.colormaps[COLOUR_MAP](strength)
+    layer[..., 3] = np.sqrt(strength)
+    return Image.fromarray(np.rint(255 * layer).astype(np.uint8), "RGBA")
+
+
+def overlay_heatmap(
+    view: Image.Image, heatmap: npt.NDArray[np.floating], scale: float
+) -> Image.Image:
+    """Colour a photograph where the model looked, so that it still shows through.
+
+    Args:
+        view: The part of the photograph that the network saw.
+        heatmap: (h, w) unscaled Grad-CAM over the whole view, none below 0.
+        scale: The value shown at full strength; more than 0.
+
+    Returns:
+        An RGB picture of the view's size.
+
+    Raises:
+        SettingsError: The scale is not a number above 0.
+    """
+    layer = heat_layer(heatmap, scale, view.size)
+    opacity = layer.getchannel("A").point(lambda alpha: MAX_OPACITY * alpha)
+    return Image.composite(layer.convert("RGB"), view.convert("RGB"), opacity)

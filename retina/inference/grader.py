@@ -2,24 +2,35 @@
 
 import os
 import time
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
 from retina.assessment import Assessment, ImageFacts, Quality
 from retina.evaluation.calibration import probabilities
+from retina.evaluation.trust import recall_of
 from retina.explain.cam import forward_with_cam
+from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import Photograph, read_photograph
-from retina.images.field_of_view import crop_to_retina, find_retina
-from retina.images.prepare import normalise, prepare, prepare_square
-from retina.images.quality import assess_quality
+from retina.images.prepare import normalise, prepare
+from retina.inference.sight import Sight
 from retina.models.checkpoint import Checkpoint, load_checkpoint
-from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM
+from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
+
+SIGHT_THREATENING = range(SIGHT_THREATENING_FROM, NUM_GRADES)
+FloatMap = npt.NDArray[np.float32]
 
 CLOSE_CALL = 0.10
+"""Two grades whose probabilities lie closer than this are said to be almost equally likely."""
+
+POOR_RECALL = 0.5
+"""Who recognises fewer of a grade's test photographs than this share is said to be poor at it."""
 
 VIEW_SIDE = 768
 """The longer side, in pixels, of a photograph as page and shell show it."""
@@ -101,27 +112,27 @@ class Grader:
         return self.assess(photograph, anyway=anyway, began=began)
 
     def assess(
-        self, photograph: Photograph, *, anyway: bool = False, began: float | None = None
+        self,
+        photograph: Photograph | Sight,
+        *,
+        anyway: bool = False,
+        began: float | None = None,
     ) -> Assessment:
-        """Grade a photograph that was decoded already, as when several models share it.
+        """Grade a photograph that was decoded already.
 
         Args:
-            photograph: Decoded no smaller than ``preprocessing.at_least``.
+            photograph: Decoded no smaller than ``preprocessing.at_least``; a ``Sight`` of it
+                where several models share what they need of it.
             anyway: Grade also where the quality gate rejects it.
             began: ``time.perf_counter()`` when work on it began; now by default.
         """
         began = time.perf_counter() if began is None else began
-        retina = find_retina(photograph.image)
-        quality = assess_quality(photograph, retina)
-        facts = ImageFacts(photograph.name, photograph.sha256, photograph.width, photograph.height)
+        sight = _sight(photograph)
+        file, quality = sight.photograph, sight.quality
+        facts = ImageFacts(file.name, file.sha256, file.width, file.height)
         if quality.verdict == "reject" and not anyway:
             return self._ungraded(quality, facts, time.perf_counter() - began)
-        settings = self.checkpoint.config.preprocessing
-        square = normalise(prepare_square(photograph.image, settings, retina), settings)
-        logits, heatmap = forward_with_cam(
-            self.model,
-            torch.from_numpy(square)[None].to(self.device, memory_format=torch.channels_last),
-        )
+        logits, heatmap = forward_with_cam(self.model, self._tensor(sight))
         answer = probabilities(logits.float().cpu().numpy(), self.checkpoint.config.temperature)[0]
         grade = int(answer.argmax())
         referable = float(answer[REFERABLE_FROM:].sum())
@@ -137,12 +148,34 @@ class Grader:
             sight_threatening_probability=float(answer[SIGHT_THREATENING_FROM:].sum()),
             quality=quality,
             image=facts,
-            warnings=_warnings(answer.tolist(), quality),
+            warnings=_warnings(answer.tolist(), quality, self.checkpoint.metrics),
             seconds=time.perf_counter() - began,
             heatmap=heatmap[0].float().cpu().numpy(),
         )
 
-    def overlay(self, photograph: Photograph, assessment: Assessment) -> Image.Image | None:
+    def explain(self, photograph: Photograph | Sight, grade: int, method: str) -> FloatMap:
+        """Another method's heatmap of a photograph that was assessed.
+
+        Args:
+            photograph: As for ``assess``.
+            grade: The one to explain.
+            method: One of ``retina.explain.methods.LIBRARY_METHODS``.
+
+        Returns:
+            (size, size) float32, 0 to 1, on a scale of its own.
+
+        Raises:
+            SettingsError: There is no such method.
+        """
+        sight = _sight(photograph)
+        return relative_heatmap(self.model, self._tensor(sight), grade, method)
+
+    def _tensor(self, sight: Sight) -> Tensor:
+        settings = self.checkpoint.config.preprocessing
+        square = torch.from_numpy(normalise(sight.square(settings), settings))[None]
+        return square.to(self.device, memory_format=torch.channels_last)
+
+    def overlay(self, photograph: Photograph | Sight, assessment: Assessment) -> Image.Image | None:
         """The heatmap over what the network was shown, in the photograph's own aspect.
 
         Args:
@@ -155,8 +188,8 @@ class Grader:
         if assessment.heatmap is None:
             return None
         config = self.checkpoint.config
-        view = photograph.image
-        view = crop_to_retina(view) if config.preprocessing.crop else view.copy()
+        sight = _sight(photograph)
+        view = sight.photograph.image.crop(sight.box(config.preprocessing))
         view.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.LANCZOS)
         return overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
 
@@ -178,11 +211,37 @@ class Grader:
         )
 
 
-def _warnings(answer: list[float], quality: Quality) -> tuple[str, ...]:
+def _sight(photograph: Photograph | Sight) -> Sight:
+    return photograph if isinstance(photograph, Sight) else Sight(photograph)
+
+
+def _warnings(
+    answer: list[float], quality: Quality, metrics: dict[str, Any] | None
+) -> tuple[str, ...]:
     warnings = []
     if quality.verdict == "reject":
         warnings.append("The quality gate rejected this photograph; it was graded all the same.")
     first, second = sorted(range(len(answer)), key=lambda grade: -answer[grade])[:2]
     if answer[first] - answer[second] < CLOSE_CALL:
         warnings.append(f"{LABELS[first]} and {LABELS[second]} are almost equally likely.")
+    if metrics is not None:
+        warnings += _poorly_recognised(first, metrics["confusion_matrix"])
     return tuple(warnings)
+
+
+def _poorly_recognised(grade: int, matrix: Sequence[Sequence[int]]) -> list[str]:
+    """Whether the answer, or a worse grade that it may stand for, is one the model is poor at."""
+    sentences = []
+    for other in range(grade, len(LABELS)):
+        recall = recall_of(matrix, other)
+        if (
+            recall is None
+            or recall.value >= POOR_RECALL
+            or other not in (grade, *SIGHT_THREATENING)
+        ):
+            continue
+        found = f"{recall.hits:,}" if recall.hits else "none"
+        sentences.append(
+            f"This model recognised {found} of {recall.count:,} {LABELS[other]} test photographs."
+        )
+    return sentences

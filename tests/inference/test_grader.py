@@ -16,6 +16,7 @@ from retina.datasets.formats import read_folder
 from retina.errors import CheckpointError
 from retina.evaluation.evaluate import evaluate
 from retina.explain import forward_with_cam
+from retina.explain.methods import LIBRARY_METHODS, relative_heatmap
 from retina.images.decode import MissingFile, Photograph, Truncated, read_photograph
 from retina.images.prepare import prepare
 from retina.models.checkpoint import load_checkpoint
@@ -165,7 +166,7 @@ def test_a_rejected_photograph_gets_no_figure(
     grader: Grader, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graded = grader.grade(photographs[0])
-    monkeypatch.setattr("retina.inference.grader.assess_quality", reject)
+    monkeypatch.setattr("retina.inference.sight.assess_quality", reject)
     answer = grader.grade(photographs[0])
     for name in (
         "grade",
@@ -205,3 +206,34 @@ def test_a_file_that_cannot_be_read_says_so(
 def test_a_missing_model_is_named_with_those_that_exist(checkpoints: Path) -> None:
     with pytest.raises(CheckpointError, match=r"'large'.*: choose one of small$"):
         Grader.load("large", checkpoints=checkpoints)
+
+
+def after_a_test(grader: Grader, *recognised: tuple[int, int]) -> Grader:
+    """The grader after a test in which it recognised so many of so many of each grade."""
+    matrix = [[0] * 5 for _ in range(5)]
+    for grade, (hits, count) in enumerate(recognised):
+        matrix[grade][grade] = hits
+        matrix[grade][(grade + 1) % 5] += count - hits
+    return Grader(replace(grader.checkpoint, metrics={"confusion_matrix": matrix}))
+
+
+def test_a_model_that_is_poor_at_its_answer_or_at_worse_ones_says_so(
+    grader: Grader, photographs: list[Path]
+) -> None:
+    sure = answering(grader, [0.0, 9.0, 0.0, 0.0, 0.0])
+    shares = [(90, 90), (2, 10), (1, 30), (0, 1_500), (5, 9)]
+    assert after_a_test(sure, *shares).grade(photographs[0]).warnings == (
+        "This model recognised 2 of 10 Mild test photographs.",
+        "This model recognised none of 1,500 Severe test photographs.",
+    )
+    assert after_a_test(sure, *[(5, 10)] * 5).grade(photographs[0]).warnings == ()
+    assert after_a_test(sure, *[(0, 0)] * 5).grade(photographs[0]).warnings == ()
+    severe = answering(grader, [0.0, 0.0, 0.0, 0.0, 9.0])
+    assert after_a_test(severe, *shares).grade(photographs[0]).warnings == ()
+
+
+def test_other_methods_explain_what_was_graded(grader: Grader, photographs: list[Path]) -> None:
+    photograph = read_photograph(photographs[0])
+    for method in LIBRARY_METHODS:
+        expected = relative_heatmap(grader.model, grader.prepare(photographs[0]), 2, method)
+        np.testing.assert_allclose(grader.explain(photograph, 2, method), expected, atol=1e-4)

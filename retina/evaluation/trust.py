@@ -1,0 +1,60 @@
+"""How far one answer of a model can be trusted, by the model's confusion matrix."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from scipy.stats import binomtest
+
+Matrix = Sequence[Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """So many of so many, with what chance allows.
+
+    Attributes:
+        hits: How many.
+        count: Of how many, at least 1.
+        value: ``hits / count``.
+        low: Lower end of Wilson's 95 % interval.
+        high: Upper end of it.
+    """
+
+    hits: int
+    count: int
+    value: float
+    low: float
+    high: float
+
+
+def precision_of(matrix: Matrix, grade: int) -> Proportion | None:
+    """Of the pictures that the model called a grade, those that were of it.
+
+    Args:
+        matrix: Counts; a row for each true grade, a column for each answer.
+        grade: 0 to 4.
+
+    Returns:
+        None where the model never gave this answer.
+    """
+    return _proportion(matrix[grade][grade], sum(row[grade] for row in matrix))
+
+
+def recall_of(matrix: Matrix, grade: int) -> Proportion | None:
+    """Of the pictures of a grade, those that the model recognised.
+
+    Args:
+        matrix: Counts; a row for each true grade, a column for each answer.
+        grade: 0 to 4.
+
+    Returns:
+        None where there was no such picture.
+    """
+    return _proportion(matrix[grade][grade], sum(matrix[grade]))
+
+
+def _proportion(hits: int, count: int) -> Proportion | None:
+    if count == 0:
+        return None
+    interval = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    return Proportion(hits, count, hits / count, float(interval.low), float(interval.high))
