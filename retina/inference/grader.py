@@ -1,5 +1,6 @@
 """One photograph becomes an assessment."""
 
+import logging
 import os
 import time
 from collections.abc import Sequence
@@ -34,6 +35,8 @@ POOR_RECALL = 0.5
 
 VIEW_SIDE = 768
 """The longer side, in pixels, of a photograph as page and shell show it."""
+
+_log = logging.getLogger(__name__)
 
 
 class Grader:
@@ -136,6 +139,8 @@ class Grader:
         answer = probabilities(logits.float().cpu().numpy(), self.checkpoint.config.temperature)[0]
         grade = int(answer.argmax())
         referable = float(answer[REFERABLE_FROM:].sum())
+        seconds = time.perf_counter() - began
+        _log.info("%s graded a photograph in %.3f s", self.name, seconds)
         return Assessment(
             model=self.name,
             model_sha256=self.sha256,
@@ -149,7 +154,7 @@ class Grader:
             quality=quality,
             image=facts,
             warnings=_warnings(answer.tolist(), quality, self.checkpoint.metrics),
-            seconds=time.perf_counter() - began,
+            seconds=seconds,
             heatmap=heatmap[0].float().cpu().numpy(),
         )
 
@@ -194,6 +199,7 @@ class Grader:
         return overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
 
     def _ungraded(self, quality: Quality, facts: ImageFacts, seconds: float) -> Assessment:
+        _log.info("%s got no photograph: the gate refused it in %.3f s", self.name, seconds)
         return Assessment(
             model=self.name,
             model_sha256=self.sha256,
