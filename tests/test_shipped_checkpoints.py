@@ -1,12 +1,15 @@
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torchvision
 from safetensors.torch import load_file
+from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix, roc_auc_score
 
 from retina.datasets.splits import read_split
 from retina.models.checkpoint import load_checkpoint
-from retina.models.config import SPLIT_FILE, WEIGHTS_FILE, list_checkpoints
+from retina.models.config import PREDICTIONS_FILE, SPLIT_FILE, WEIGHTS_FILE, list_checkpoints
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 NAMES = list_checkpoints(CHECKPOINTS)
@@ -26,6 +29,27 @@ def test_what_is_shipped_opens_and_says_what_it_was_tested_on(name: str) -> None
     assert checkpoint.metrics["n"] == (parts == "test").sum()
     assert sum(map(sum, checkpoint.metrics["confusion_matrix"])) == checkpoint.metrics["n"]
     assert not (checkpoint.folder / "state.pt").exists()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_shipped_answers_give_the_shipped_figures(name: str) -> None:
+    checkpoint = load_checkpoint(name, CHECKPOINTS)
+    metrics = checkpoint.metrics
+    assert metrics is not None
+    answers = pd.read_csv(checkpoint.folder / PREDICTIONS_FILE, dtype={"image_id": str})
+    parts = read_split(checkpoint.folder / SPLIT_FILE)
+    assert set(answers["image_id"]) == set(parts.index[parts == "test"])
+    truth, predicted = answers["grade"], answers["predicted"]
+    probability = answers[[f"p{grade}" for grade in range(5)]].to_numpy()
+    assert (probability.argmax(axis=1) == predicted).all()
+    matrix = confusion_matrix(truth, predicted, labels=range(5))
+    assert matrix.tolist() == metrics["confusion_matrix"]
+    kappa = cohen_kappa_score(truth, predicted, weights="quadratic")
+    area = roc_auc_score(truth >= 2, probability[:, 2:].sum(axis=1))
+    found = [accuracy_score(truth, predicted), kappa, area]
+    shipped = [metrics["accuracy"], metrics["quadratic_weighted_kappa"]]
+    shipped.append(metrics["referable"]["auroc"])
+    np.testing.assert_allclose(found, [figure["value"] for figure in shipped])
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("resnet")])

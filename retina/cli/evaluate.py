@@ -43,13 +43,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Grade the part and print its figures."""
-    from retina.atomic import write_text
     from retina.datasets.cache import PreparedCache
     from retina.datasets.formats import read_folder
     from retina.devices import choose_device
     from retina.errors import SettingsError
     from retina.evaluation.evaluate import evaluate
     from retina.evaluation.metrics import check_prevalence
+    from retina.evaluation.predictions import write_predictions
     from retina.evaluation.rows import choose_rows, only_names_known
     from retina.models.checkpoint import load_checkpoint
 
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     for picture in evaluation.unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)
     if options.predictions:
-        write_text(options.predictions, evaluation.predictions.to_csv(index=False))
+        write_predictions(options.predictions, evaluation.predictions)
     if options.figures:
         from retina.reporting.evaluation_figures import evaluation_figures
         from retina.reporting.figures import save_figure

@@ -18,9 +18,9 @@ from retina.evaluation.gate import refused
 from retina.evaluation.intervals import add_intervals, interval, resampled_weights
 from retina.evaluation.metrics import compute_metrics
 from retina.evaluation.predict import predict_logits
+from retina.evaluation.predictions import predictions_table
 from retina.evaluation.rows import overlap
 from retina.models.checkpoint import Checkpoint
-from retina.scale import NUM_GRADES
 
 HEADLINE = ("n", "accuracy", "balanced_accuracy", "quadratic_weighted_kappa")
 REFERABLE_HEADLINE = ("sensitivity", "specificity", "auroc")
@@ -102,7 +102,8 @@ def evaluate(
         "without_refused": without and _headline(without),
     }
     metrics["confusion_matrix"] = metrics.pop("confusion_matrix")  # the largest comes last
-    return Evaluation(metrics, _predictions(rows, answers), unit, unreadable)
+    predictions = predictions_table(rows["image_id"], answers)
+    return Evaluation(metrics, predictions, unit, unreadable)
 
 
 def readable_rows(
@@ -175,14 +176,3 @@ def _share(marked: npt.NDArray[np.bool_], patients: npt.NDArray[np.str_]) -> Any
         marked @ weights / weights.sum(axis=0) for weights in resampled_weights(patients.tolist())
     ]
     return interval(float(marked.mean()), np.concatenate(resampled))
-
-
-def _predictions(rows: pd.DataFrame, answers: Answers) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "image_id": rows["image_id"].to_numpy(),
-            "grade": answers.grades,
-            "predicted": answers.predicted,
-            **{f"p{grade}": answers.probability[:, grade] for grade in range(NUM_GRADES)},
-        }
-    )

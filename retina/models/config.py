@@ -17,6 +17,7 @@ FORMAT = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 METRICS_FILE = "metrics.json"
+PREDICTIONS_FILE = "predictions.csv"
 SPLIT_FILE = "split.csv"
 HISTORY_FILE = "history.csv"
 

@@ -13,10 +13,12 @@ from retina.evaluation.calibration import fit_temperature, probabilities
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.operating_point import choose_threshold, rule
 from retina.evaluation.predict import predict_with_maps
+from retina.evaluation.predictions import write_predictions
 from retina.models.architectures import build
 from retina.models.checkpoint import Checkpoint, as_stored, load_checkpoint, save_checkpoint
 from retina.models.config import (
     METRICS_FILE,
+    PREDICTIONS_FILE,
     SPLIT_FILE,
     CheckpointConfig,
     OperatingPoint,
@@ -103,6 +105,7 @@ def train_run(
 
     evaluation = evaluate(load_checkpoint(folder), parts.rows("test"), parts.cache, device)
     if distributed.is_writer():
+        write_predictions(folder / PREDICTIONS_FILE, evaluation.predictions)
         write_model_card(folder, evaluation.metrics)
         write_json(folder / METRICS_FILE, evaluation.metrics)
 

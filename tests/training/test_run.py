@@ -32,6 +32,7 @@ PROMISED = {
     "model.safetensors",
     "config.json",
     "metrics.json",
+    "predictions.csv",
     "history.csv",
     "split.csv",
     "state.pt",
@@ -102,10 +103,13 @@ def test_what_is_fitted_is_fitted_on_validation_with_the_weights_as_saved(
 
 
 def test_the_metrics_are_those_of_the_saved_checkpoint(
-    finished: Path, photographs: Path, capsys: pytest.CaptureFixture[str]
+    finished: Path, photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = ["--checkpoints", str(finished.parent), "--data", str(photographs), "--json"]
-    assert main(["evaluate", "--model", finished.name, *flags]) == 0
+    again = tmp_path / "predictions.csv"
+    arguments = ["--model", finished.name, *flags, "--predictions", str(again)]
+    assert main(["evaluate", *arguments]) == 0
+    assert again.read_bytes() == (finished / "predictions.csv").read_bytes()
     metrics = json.loads((finished / "metrics.json").read_text(encoding="utf-8"))
     assert json.loads(capsys.readouterr().out) == metrics
     assert metrics["n"] == 12

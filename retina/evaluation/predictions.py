@@ -1,0 +1,84 @@
+"""``predictions.csv``: what a checkpoint answered to every picture of its test part."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from retina.atomic import write_text
+from retina.datasets.catalog import patient_and_eye
+from retina.errors import CheckpointError
+from retina.evaluation.answers import Answers, Array
+from retina.evaluation.calibration import probabilities
+from retina.scale import NUM_GRADES
+
+_PROBABILITIES = [f"p{grade}" for grade in range(NUM_GRADES)]
+_COLUMNS = ["image_id", "grade", "predicted", *_PROBABILITIES]
+
+
+def predictions_table(image_ids: "pd.Series[str]", answers: Answers) -> pd.DataFrame:
+    """The answers to N pictures as ``image_id, grade, predicted, p0 ... p4``."""
+    table = pd.DataFrame(answers.probability, columns=_PROBABILITIES)
+    table.insert(0, "predicted", answers.predicted)
+    table.insert(0, "grade", answers.grades)
+    table.insert(0, "image_id", image_ids.to_numpy())
+    return table
+
+
+def write_predictions(file: Path, predictions: pd.DataFrame) -> None:
+    """Write what ``predictions_table`` gave, atomically; probabilities keep all their digits."""
+    write_text(file, predictions.to_csv(index=False))
+
+
+def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answers:
+    """Read what ``write_predictions`` wrote.
+
+    Args:
+        file: ``predictions.csv``.
+        temperature: The checkpoint's, from which the uncalibrated probabilities follow: logits are
+            the temperature times the logarithm of the calibrated ones, up to a constant.
+
+    Returns:
+        The answers, in the file's order; patients as far as the pictures' names tell them.
+
+    Raises:
+        CheckpointError: the file is missing or is not such a file.
+    """
+    path = Path(file)
+    try:
+        rows = pd.read_csv(path, dtype={"image_id": "str"}, keep_default_na=False, encoding="utf-8")
+        names = rows["image_id"].tolist()
+        grades = rows[["grade", "predicted"]].to_numpy(dtype=np.float64)
+        probability = rows[_PROBABILITIES].to_numpy(dtype=np.float64)
+    except OSError:
+        raise CheckpointError(
+            f"{path.parent.name} has no readable {path.name}: write it with `retina evaluate "
+            "--predictions`"
+        ) from None
+    except (ValueError, KeyError):
+        raise _unusable(path) from None
+    if not (names and _possible(grades, probability)):
+        raise _unusable(path)
+    logits = temperature * np.log(np.maximum(probability, np.finfo(np.float64).tiny))
+    return Answers(
+        grades=grades[:, 0].astype(np.int64),
+        predicted=grades[:, 1].astype(np.int64),
+        probability=probability,
+        uncalibrated=probabilities(logits),
+        patients=np.array([patient_and_eye(name)[0] for name in names], dtype=np.str_),
+    )
+
+
+def _possible(grades: Array, probability: Array) -> bool:
+    adds_up = np.allclose(probability.sum(axis=1), 1, rtol=0, atol=1e-6)
+    known = np.isin(grades, np.arange(NUM_GRADES)).all()
+    return bool(known and adds_up and (probability >= 0).all())
+
+
+def _unusable(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path.name} of {path.parent.name} must have the columns {','.join(_COLUMNS)}, grades "
+        "from 0 to 4 and probabilities that add up to 1: write it anew with `retina evaluate "
+        "--predictions`"
+    )
