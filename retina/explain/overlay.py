@@ -7,7 +7,8 @@ from PIL import Image
 
 from retina.errors import SettingsError
 
-COLOUR_MAP = "viridis"
+COLOUR_MAP = matplotlib.colormaps["viridis"]
+_FROM = 0.35  # of the colour map, whose darker colours would be lost on a retina
 MAX_OPACITY = 0.6
 
 
@@ -35,9 +36,21 @@ def heat_layer(
         raise SettingsError(f"the scale of a heatmap must be a number above 0, not {scale}")
     small = Image.fromarray(np.clip(heatmap / scale, 0, 1).astype(np.float32))
     strength = np.clip(np.asarray(small.resize(size, Image.Resampling.BICUBIC)), 0, 1)
-    layer = matplotlib.colormaps[COLOUR_MAP](strength)
-    layer[..., 3] = np.sqrt(strength)
-    return Image.fromarray(np.rint(255 * layer).astype(np.uint8), "RGBA")
+    return Image.fromarray(heat_colours(strength), "RGBA")
+
+
+def heat_colours(strength: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
+    """The colour of evidence, and how far it hides the photograph.
+
+    Args:
+        strength: Of any shape, 0 to 1.
+
+    Returns:
+        One axis more: red, green, blue and opacity, 0 to 255.
+    """
+    colours = COLOUR_MAP(_FROM + (1 - _FROM) * strength)
+    colours[..., 3] = np.sqrt(strength)
+    return np.rint(255 * colours).astype(np.uint8)
 
 
 def overlay_heatmap(

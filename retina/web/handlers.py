@@ -3,8 +3,7 @@
 import hashlib
 import html
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -12,13 +11,18 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from PIL import Image
 
-from retina.assessment import Assessment
 from retina.errors import CheckpointError, InputError
-from retina.images.decode import ImageError, Photograph, read_photograph
-from retina.inference.grader import VIEW_SIDE, Grader
+from retina.explain.methods import GRAD_CAM
+from retina.images.decode import ImageError, read_photograph
+from retina.inference.grader import Grader
+from retina.inference.sight import Sight
+from retina.reporting.model_card import read_evaluations
+from retina.reporting.shortcomings import elsewhere
 from retina.web import markup, text
 from retina.web.graders import Graders
-from retina.web.pictures import matrix_picture, preview
+from retina.web.markup import Result
+from retina.web.pictures import matrix_picture
+from retina.web.viewer import heat_of, view_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -43,54 +47,75 @@ def in_one_sentence(handler: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-@dataclass(frozen=True)
-class Graded:
-    """A photograph that went through one model, and the pictures that go with the answer."""
+def in_one_sentence_each(handler: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
+    """As ``in_one_sentence``, for a handler that answers bit by bit."""
 
-    grader: Grader
-    assessment: Assessment
-    heatmap: Image.Image | None
-    matrix: Image.Image | None
+    @wraps(handler)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        answers = handler(*args, **kwargs)
+        following = in_one_sentence(lambda: next(answers, None))
+        while (answer := following()) is not None:
+            yield answer
+
+    return guarded
 
 
 class Handlers:
     """The functions behind the page and the API.
 
-    ``image`` is always the path of an upload in Gradio's own cache, or None where there is none.
+    ``image`` is always the path of an upload in Gradio's own cache, or None where there is none;
+    ``images`` are one or two of them, of one patient.
     """
 
     def __init__(self, graders: Graders) -> None:
         self._graders = graders
         self._matrix = cache(lambda name: matrix_picture(graders.get(name)))
+        self._elsewhere = cache(lambda name: _elsewhere(graders.get(name)))
 
     @in_one_sentence
     def api_grade(
         self, image: str | None, model: str, anyway: bool = False
     ) -> tuple[dict[str, Any], Image.Image | None, Image.Image | None]:
         """``/grade``: the assessment, the heatmap, the confusion matrix."""
-        graded = self._grade(image, model, anyway)
-        return graded.assessment.to_json(), graded.heatmap, graded.matrix
+        grader = self._graders.get(model)
+        began = time.perf_counter()
+        sight = _look(image, grader)
+        assessment = grader.assess(sight, anyway=anyway, began=began)
+        return assessment.to_json(), grader.overlay(sight, assessment), self._matrix(model)
 
     @in_one_sentence
     def api_compare(self, image: str | None) -> list[dict[str, Any]]:
         """``/compare``: an assessment of each model, in the order of ``/models``."""
-        return [graded.assessment.to_json() for graded in self._compare(image)]
+        return [grader.assess(sight).to_json() for grader, sight in self._each_grader_looks(image)]
 
     @in_one_sentence
     def api_models(self) -> list[dict[str, Any]]:
         """``/models``."""
         return self._graders.describe()
 
-    def show(self, image: str | None) -> tuple[Update, Update, Update]:
-        """A photograph was chosen or taken away: its picture, what is wrong with it, the button."""
-        picture, sentence = None, ""
-        if image is not None:
+    def show(self, images: Sequence[str] | None) -> tuple[Update, Update, Update]:
+        """Photographs were chosen or taken away: their views, what is to be said, the button."""
+        images = images or ()
+        if len(images) > 2:
+            too_many = markup.notice(text.TOO_MANY.format(count=len(images)))
+            return _shown(""), _shown(too_many), gr.update(interactive=False)
+        views, notices = [], []
+        for image in images:
             try:
-                picture = preview(read_photograph(image, at_least=VIEW_SIDE))
+                view = view_of(image)
             except ImageError as error:
-                sentence = str(error)
-        notice = gr.update(value=markup.notice(sentence), visible=bool(sentence))
-        return _shown(picture), notice, gr.update(interactive=image is not None)
+                notices.append(markup.notice(str(error)))
+            else:
+                views.append(view)
+                name = view.name if len(images) > 1 else ""
+                notices.append(markup.quality(view.quality, name))
+        if len({_sha256(image) for image in images}) < len(images):
+            notices.append(markup.notice(text.SAME_TWICE))
+        return (
+            _shown(markup.viewers(views)),
+            _shown("".join(notices)),
+            gr.update(interactive=bool(images)),
+        )
 
     @in_one_sentence
     def model_facts(self, model: str) -> str:
@@ -99,76 +124,110 @@ class Handlers:
 
     @in_one_sentence
     def grade(
-        self, image: str | None, model: str, anyway: bool = False
-    ) -> tuple[str, Update, Update, Update, Update]:
-        """``Grade`` was clicked: the answer, the way past the gate, evidence, heatmap, matrix."""
-        graded = self._grade(image, model, anyway)
-        answer = markup.assessment(graded.assessment, graded.grader.checkpoint)
-        refused = graded.assessment.grade is None
-        shown = gr.update(visible=refused), gr.update(visible=not refused)
-        return answer, *shown, _shown(graded.heatmap), _shown(graded.matrix)
+        self, images: Sequence[str] | None, model: str, anyway: bool = False
+    ) -> tuple[str, Update, Update, Update]:
+        """``Grade`` was clicked: the answer, the way past the gate, the methods, the viewers."""
+        grader = self._graders.get(model)
+        results = []
+        for image in images or (None,):
+            began = time.perf_counter()
+            results.append(self._result(_look(image, grader), grader, anyway, began=began))
+        refused = any(result.assessment.grade is None for result in results)
+        graded = any(result.heat is not None for result in results)
+        viewers = markup.viewers([view_of(image) for image in images or ()], results)
+        return (
+            markup.assessment(results),
+            gr.update(visible=refused),
+            gr.update(visible=graded, value=GRAD_CAM),
+            _shown(viewers),
+        )
 
     def grade_anyway(
-        self, image: str | None, model: str
-    ) -> tuple[str, Update, Update, Update, Update]:
+        self, images: Sequence[str] | None, model: str
+    ) -> tuple[str, Update, Update, Update]:
         """``Grade anyway`` was clicked: as ``grade``, whatever the quality gate says."""
-        return self.grade(image, model, anyway=True)
+        return self.grade(images, model, anyway=True)
 
     @in_one_sentence
-    def compare(self, image: str | None) -> list[str | Update]:
-        """``Compare`` was clicked: a sentence, their row, and three outputs for each model."""
-        results = self._compare(image)
-        if not results:
-            raise CheckpointError(text.NO_MODEL)
-        outputs: list[str | Update] = [
-            markup.agreement([graded.assessment for graded in results]),
-            gr.update(visible=True),
-        ]
-        for graded in results:
-            answer = markup.compared(graded.assessment, graded.grader.checkpoint)
-            outputs += [answer, _shown(graded.heatmap), _shown(graded.matrix)]
-        return outputs
-
-    def is_stale(self, image: str | None, answer: str | None, model: str | None = None) -> bool:
-        """Whether an answer arrived after its photograph, or its model, had been changed."""
-        if image is None or answer is None:
-            return True
-        sha256 = hashlib.sha256(Path(image).read_bytes()).hexdigest()
-        return not markup.answers_to(answer, sha256, model)
-
-    def _grade(self, image: str | None, model: str, anyway: bool) -> Graded:
+    def explain(self, images: Sequence[str] | None, model: str, method: str) -> Update:
+        """A method was chosen: the viewers with its heatmaps."""
         grader = self._graders.get(model)
-        began = time.perf_counter()
-        return self._assess(_read(image, _need(grader)), grader, began, anyway)
+        results = [
+            self._result(_look(image, grader), grader, True, method) for image in images or ()
+        ]
+        views = [view_of(image) for image in images or ()]
+        return _shown(markup.viewers(views, results, heat=True))
 
-    def _compare(self, image: str | None) -> list[Graded]:
-        graders = [self._graders.get(name) for name in self._graders.names]
-        # Decoded once for each size that is needed, so that every answer is the one of /grade.
-        photographs = {need: _read(image, need) for need in {_need(each) for each in graders}}
-        return [self._assess(photographs[_need(grader)], grader) for grader in graders]
+    @in_one_sentence_each
+    def compare(self, image: str | None) -> Iterator[list[Update]]:
+        """``Compare`` was clicked: what each model says; may be cancelled between two models."""
+        if not self._graders.names:
+            raise CheckpointError(text.NO_MODEL)
+        results = []
+        for grader, sight in self._each_grader_looks(image):
+            results.append(self._result(sight, grader))
+            progress = text.progress(len(results), len(self._graders.names))
+            yield [_shown(markup.progress(progress)), gr.skip()]
+        sentence = markup.agreement([result.assessment for result in results])
+        yield [_shown(sentence), _shown(markup.compared(view_of(str(image)), results))]
 
-    def _assess(
+    def is_stale(
+        self, images: Sequence[str] | None, answer: str | None, model: str | None = None
+    ) -> bool:
+        """Whether an answer arrived after its photographs, or its model, had been changed."""
+        if not images or answer is None:
+            return True
+        return not markup.answers_to(answer, [_sha256(image) for image in images], model)
+
+    def _each_grader_looks(self, image: str | None) -> Iterator[tuple[Grader, Sight]]:
+        """All models, with the photograph decoded once for each size that is needed."""
+        sights: dict[int, Sight] = {}
+        for name in self._graders.names:
+            grader = self._graders.get(name)
+            need = grader.checkpoint.config.preprocessing.at_least
+            if need not in sights:
+                sights[need] = _look(image, grader)
+            yield grader, sights[need]
+
+    def _result(
         self,
-        photograph: Photograph,
+        sight: Sight,
         grader: Grader,
-        began: float | None = None,
         anyway: bool = False,
-    ) -> Graded:
-        assessment = grader.assess(photograph, anyway=anyway, began=began)
-        heatmap = grader.overlay(photograph, assessment)
-        return Graded(grader, assessment, heatmap, self._matrix(grader.name))
+        method: str = GRAD_CAM,
+        began: float | None = None,
+    ) -> Result:
+        assessment = grader.assess(sight, anyway=anyway, began=began)
+        heat, scale = assessment.heatmap, grader.checkpoint.config.heatmap_scale
+        if method != GRAD_CAM and assessment.grade is not None:
+            heat, scale = grader.explain(sight, assessment.grade, method), 1.0
+        settings = grader.checkpoint.config.preprocessing
+        shown = None if heat is None else heat_of(sight, settings, heat, scale, method)
+        return Result(assessment, grader.checkpoint, shown, self._elsewhere(grader.name))
 
 
-def _need(grader: Grader) -> int:
-    return grader.checkpoint.config.preprocessing.at_least
+def _elsewhere(grader: Grader) -> list[str]:
+    metrics = grader.checkpoint.metrics
+    if metrics is None:
+        return []
+    return [
+        text.elsewhere(name, sentence)
+        for name, other in read_evaluations(grader.checkpoint.folder).items()
+        for sentence in elsewhere(metrics, other)
+    ]
 
 
-def _read(image: str | None, at_least: int) -> Photograph:
+def _look(image: str | None, grader: Grader) -> Sight:
     if image is None:
         raise ImageError(text.NO_PHOTOGRAPH)
-    return read_photograph(image, at_least=at_least)
+    need = grader.checkpoint.config.preprocessing.at_least
+    return Sight(read_photograph(image, at_least=need))
 
 
-def _shown(picture: Image.Image | None) -> Update:
-    update: Update = gr.update(value=picture, visible=picture is not None)
+def _sha256(image: str) -> str:
+    return hashlib.sha256(Path(image).read_bytes()).hexdigest()
+
+
+def _shown(html: str) -> Update:
+    update: Update = gr.update(value=html, visible=bool(html))
     return update

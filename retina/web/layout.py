@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import gradio as gr
 
+from retina.explain.methods import GRAD_CAM, METHODS
 from retina.web import markup, text
 from retina.web.api import add_api
 from retina.web.examples import Example
@@ -19,24 +20,30 @@ CACHE_SECONDS = (600, 3600)
 
 @dataclass(frozen=True)
 class Desk:
-    """One tab: where a photograph is chosen and shown, and all that the answer fills."""
+    """One tab: where photographs are chosen and shown, and all that the answer fills.
+
+    Attributes:
+        single: Whether one photograph is chosen at a time, and not a list of them.
+    """
 
     upload: gr.File
     gallery: gr.Gallery
-    photograph: gr.Image
+    viewer: gr.HTML
     notice: gr.HTML
     button: gr.Button
     answer: Sequence[Any]
     running: Sequence[Any]
+    single: bool = False
 
     @property
     def outputs(self) -> list[Any]:
-        """What a new photograph changes."""
-        return [self.upload, self.photograph, self.notice, self.button, *self.answer]
+        """What new photographs change."""
+        return [self.upload, self.viewer, self.notice, self.button, *self.answer]
 
-    def updates(self, handlers: Handlers, image: str | None) -> list[Any]:
-        """Show a photograph, or none, and take the answer to the last one away."""
-        return [image, *handlers.show(image), *_emptied(self.answer)]
+    def updates(self, handlers: Handlers, images: list[str] | None) -> list[Any]:
+        """Show photographs, or none, and take the answer to the last ones away."""
+        value = images[0] if images and self.single else images
+        return [value, *handlers.show(images), *_emptied(self.answer)]
 
 
 def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> gr.Blocks:
@@ -57,7 +64,7 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
             with gr.Tab(text.TAB_GRADE, id="grade"):
                 grade = _grade_tab(handlers, graders, examples, own)
             with gr.Tab(text.TAB_COMPARE, id="compare") as tab:
-                compare = _compare_tab(handlers, graders, examples, own)
+                compare = _compare_tab(handlers, examples, own)
             add_models_tab(graders)
         _when_chosen(handlers, examples, grade, compare)
         _when_chosen(handlers, examples, compare)
@@ -70,10 +77,16 @@ def _grade_tab(
 ) -> Desk:
     first = graders.names[0] if graders.names else None
     with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            upload, notice, photograph = _photograph("grade")
-            gallery = _gallery("grade", examples, own)
-        with gr.Column(scale=7, min_width=320):
+        with gr.Column(scale=6, min_width=320):
+            upload, notice, viewer = _photographs("grade")
+            method = gr.Radio(
+                list(METHODS),
+                value=GRAD_CAM,
+                label=text.METHOD,
+                visible=False,
+                elem_id="method",
+            )
+        with gr.Column(scale=6, min_width=320):
             model = gr.Dropdown(
                 list(graders.names),
                 value=first,
@@ -86,89 +99,106 @@ def _grade_tab(
             answer = gr.HTML("", elem_id="assessment")
             with gr.Row(visible=False) as refused:
                 anyway = gr.Button(text.BUTTON_ANYWAY, elem_id="grade-anyway")
-            with gr.Row(visible=False) as evidence:
-                with gr.Column(min_width=280):
-                    heatmap = _picture(text.HEATMAP, text.HEATMAP_ALT, "heatmap")
-                    gr.HTML(markup.caption(text.HEATMAP_CAPTION))
-                with gr.Column(min_width=280):
-                    matrix = _picture(text.MATRIX, text.MATRIX_ALT, "matrix")
-    answers = [answer, refused, evidence, heatmap, matrix]
+    gallery = _gallery("grade", examples, own)
+    answers = [answer, refused, method]
     running = [
         clicked.click(
             handler,
             [upload, model],
-            answers,
-            show_progress_on=photograph,
+            [*answers, viewer],
+            show_progress_on=answer,
             concurrency_id=MODEL_QUEUE,
             api_visibility="private",
         )
         for clicked, handler in ((button, handlers.grade), (anyway, handlers.grade_anyway))
     ]
     for each in running:
-        _drop_if_stale(handlers, each, [upload, answer, model], answers)
+        _drop_if_stale(handlers, each, [upload, answer, model], answers, viewer)
+    explaining = method.input(
+        handlers.explain,
+        [upload, model, method],
+        viewer,
+        show_progress_on=viewer,
+        concurrency_id=MODEL_QUEUE,
+        api_visibility="private",
+    )
+    running.append(explaining)
     model.change(
-        lambda name: [handlers.model_facts(name), *_emptied(answers)],
-        model,
-        [facts, *answers],
+        lambda name, images: [
+            handlers.model_facts(name),
+            handlers.show(images)[0],
+            *_emptied(answers),
+        ],
+        [model, upload],
+        [facts, viewer, *answers],
         show_progress="hidden",
         show_progress_on=facts,
         cancels=cast(Any, running),
         api_visibility="private",
     )
-    return Desk(upload, gallery, photograph, notice, button, answers, running)
+    return Desk(upload, gallery, viewer, notice, button, answers, running)
 
 
-def _compare_tab(
-    handlers: Handlers, graders: Graders, examples: Sequence[Example], own: bool
-) -> Desk:
+def _compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> Desk:
     with gr.Row(equal_height=False):
-        with gr.Column(scale=5, min_width=320):
-            upload, notice, photograph = _photograph("compare")
-        with gr.Column(scale=7, min_width=320):
-            gallery = _gallery("compare", examples, own)
-            button = gr.Button(text.BUTTON_COMPARE, variant="primary", interactive=False)
+        with gr.Column(scale=6, min_width=320):
+            upload, notice, viewer = _photographs("compare", single=True)
+        with gr.Column(scale=6, min_width=320):
+            with gr.Row():
+                button = gr.Button(text.BUTTON_COMPARE, variant="primary", interactive=False)
+                cancel = gr.Button(text.BUTTON_CANCEL, visible=False, elem_id="cancel")
             sentence = gr.HTML("", elem_id="agreement")
-    answers: list[Any] = [sentence]
-    with gr.Row(visible=False, equal_height=False, elem_id="compared") as row:
-        answers.append(row)
-        for name in graders.names:
-            with gr.Column(min_width=280, elem_classes="compared"):
-                gr.HTML(markup.model_heading(graders.config(name), name))
-                answers += [
-                    gr.HTML(""),
-                    _picture(text.HEATMAP, text.HEATMAP_ALT, f"heatmap-{name}"),
-                    _picture(text.MATRIX, text.MATRIX_ALT, f"matrix-{name}"),
-                ]
+    compared = gr.HTML("", elem_id="compared")
+    gallery = _gallery("compare", examples, own)
+    answers = [sentence, compared]
     running = button.click(
         handlers.compare,
         upload,
         answers,
-        show_progress_on=photograph,
+        show_progress="hidden",
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
-    _drop_if_stale(handlers, running, [upload, sentence], answers)
-    return Desk(upload, gallery, photograph, notice, button, answers, [running])
+    _drop_if_stale(handlers, running, [upload, sentence], answers, viewer)
+    _cancellable(button, running, cancel, answers)
+    return Desk(upload, gallery, viewer, notice, button, answers, [running], single=True)
+
+
+def _cancellable(button: gr.Button, running: Any, cancel: gr.Button, answers: list[Any]) -> None:
+    """Offer to cancel while an answer is on its way; what came of it is taken away."""
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+    hidden = [gr.update(visible=False)]
+    button.click(lambda: gr.update(visible=True), None, cancel, queue=False, **quiet)
+    running.then(lambda: gr.update(visible=False), None, cancel, queue=False, **quiet)
+    cancel.click(
+        lambda: hidden + _emptied(answers),
+        None,
+        [cancel, *answers],
+        cancels=[running],
+        queue=False,
+        **quiet,
+    )
 
 
 def _when_chosen(
     handlers: Handlers, examples: Sequence[Example], desk: Desk, *followers: Desk
 ) -> None:
-    """Show a photograph as soon as it is chosen, and let the followers forget theirs.
+    """Show photographs as soon as they are chosen, and let the followers forget theirs.
 
     Answers that are still on their way are not waited for: they would stand beside the wrong eye.
     """
 
     def picked(event: gr.SelectData) -> list[Any]:
-        return uploaded(str(examples[event.index].path))
+        return uploaded([str(examples[event.index].path)])
 
-    def uploaded(image: str | None) -> list[Any]:
+    def uploaded(chosen: list[str] | str | None) -> list[Any]:
         cleared = [each for other in followers for each in other.updates(handlers, None)]
-        return [*desk.updates(handlers, image), *cleared]
+        return [*desk.updates(handlers, _listed(chosen)), *cleared]
 
     desks = (desk, *followers)
     for event, handler, inputs in (
         (desk.upload.upload, uploaded, desk.upload),
+        (desk.upload.delete, uploaded, desk.upload),
         (desk.upload.clear, uploaded, desk.upload),
         (desk.gallery.select, picked, None),
     ):
@@ -184,18 +214,24 @@ def _when_chosen(
 
 
 def _drop_if_stale(
-    handlers: Handlers, running: Any, asked: Sequence[Any], answer: Sequence[Any]
+    handlers: Handlers,
+    running: Any,
+    asked: Sequence[Any],
+    answer: Sequence[Any],
+    viewer: gr.HTML,
 ) -> None:
     """Take an answer away that came too late, past the cancelling of its event."""
 
-    def drop(*values: str | None) -> list[Any]:
-        stale = handlers.is_stale(*values)
-        return _emptied(answer) if stale else [gr.skip() for _ in answer]
+    def drop(chosen: list[str] | str | None, *values: str | None) -> list[Any]:
+        images = _listed(chosen)
+        if handlers.is_stale(images, *values):
+            return [handlers.show(images)[0], *_emptied(answer)]
+        return [gr.skip(), *(gr.skip() for _ in answer)]
 
     running.success(
         drop,
         asked,
-        answer,
+        [viewer, *answer],
         show_progress="hidden",
         show_progress_on=asked[0],
         api_visibility="private",
@@ -203,12 +239,12 @@ def _drop_if_stale(
 
 
 def _carry_over(handlers: Handlers, tab: gr.Tab, source: Desk, target: Desk) -> None:
-    """When its tab is opened, let a desk without a photograph take another desk's."""
+    """When its tab is opened, let a desk without a photograph take another desk's first one."""
 
-    def carried(image: str | None, own: str | None) -> list[Any]:
-        if image is None or own is not None:
+    def carried(images: list[str] | None, own: str | None) -> list[Any]:
+        if not images or own:
             return [gr.skip() for _ in target.outputs]
-        return target.updates(handlers, image)
+        return target.updates(handlers, images[:1])
 
     tab.select(
         carried,
@@ -220,27 +256,27 @@ def _carry_over(handlers: Handlers, tab: gr.Tab, source: Desk, target: Desk) -> 
     )
 
 
+def _listed(chosen: list[str] | str | None) -> list[str] | None:
+    return ([chosen] if isinstance(chosen, str) else chosen) or None
+
+
 def _emptied(answer: Sequence[Any]) -> list[Update]:
     return [
-        gr.update(visible=False) if isinstance(part, gr.Row) else gr.update(value=None)
+        gr.update(value="") if isinstance(part, gr.HTML) else gr.update(visible=False)
         for part in answer
     ]
 
 
-def _photograph(tab: str) -> tuple[gr.File, gr.HTML, gr.Image]:
-    upload = gr.File(label=text.UPLOAD, height=140, elem_id=f"{tab}-upload")
-    notice = gr.HTML("", visible=False, elem_id=f"{tab}-notice")
-    photograph = gr.Image(
-        label=text.PHOTOGRAPH,
-        alt_text=text.PHOTOGRAPH_ALT,
-        format="jpeg",
-        visible=False,
-        interactive=False,
-        buttons=["fullscreen"],
-        elem_id=f"{tab}-photograph",
-        elem_classes="picture",
+def _photographs(tab: str, *, single: bool = False) -> tuple[gr.File, gr.HTML, gr.HTML]:
+    upload = gr.File(
+        label=text.UPLOAD_ONE if single else text.UPLOAD,
+        file_count="single" if single else "multiple",
+        height=140,
+        elem_id=f"{tab}-upload",
     )
-    return upload, notice, photograph
+    notice = gr.HTML("", visible=False, elem_id=f"{tab}-notice")
+    viewer = gr.HTML("", visible=False, elem_id=f"{tab}-photograph")
+    return upload, notice, viewer
 
 
 def _gallery(tab: str, examples: Sequence[Example], own: bool) -> gr.Gallery:
@@ -254,16 +290,4 @@ def _gallery(tab: str, examples: Sequence[Example], own: bool) -> gr.Gallery:
         interactive=False,
         elem_id=f"{tab}-examples",
         elem_classes="examples",
-    )
-
-
-def _picture(label: str, alt: str, elem_id: str) -> gr.Image:
-    return gr.Image(
-        label=label,
-        alt_text=alt,
-        format="png",
-        interactive=False,
-        buttons=["fullscreen", "download"],
-        elem_id=elem_id,
-        elem_classes="picture",
     )

@@ -1,22 +1,14 @@
-"""The pictures that the page shows: the photograph, and a model's confusion matrix."""
+"""A model's confusion matrix, as a picture for the API."""
 
 import io
 
 from PIL import Image
 
-from retina.images.decode import Photograph
-from retina.inference.grader import VIEW_SIDE, Grader
+from retina.inference.grader import Grader
 from retina.reporting.figures import confusion_matrix_figure
 from retina.web import text
 
 MATRIX_DPI = 120
-
-
-def preview(photograph: Photograph) -> Image.Image:
-    """The photograph as a browser can show it, ``VIEW_SIDE`` pixels or less."""
-    view = photograph.image.copy()
-    view.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.LANCZOS)
-    return view
 
 
 def matrix_picture(grader: Grader) -> Image.Image | None:

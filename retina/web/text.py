@@ -1,9 +1,12 @@
 """Every string of the page, in one place."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from retina.assessment import Assessment
+from retina.evaluation.trust import Matrix, Proportion, precision_of
+from retina.explain.methods import GRAD_CAM
 from retina.models.config import CheckpointConfig, StartedFrom
 from retina.scale import GRADES, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
@@ -14,26 +17,46 @@ TAB_GRADE = "Grade"
 TAB_COMPARE = "Compare"
 BUTTON_GRADE = "Grade"
 BUTTON_COMPARE = "Compare"
+BUTTON_CANCEL = "Cancel"
 BUTTON_ANYWAY = "Grade anyway"
 
-UPLOAD = "Photograph of one eye: JPEG, PNG, TIFF, WebP or BMP"
-PHOTOGRAPH = "The photograph"
-PHOTOGRAPH_ALT = "The fundus photograph that was chosen"
+UPLOAD = "One photograph, or one of each eye: JPEG, PNG, TIFF, WebP or BMP"
+UPLOAD_ONE = "Photograph of one eye: JPEG, PNG, TIFF, WebP or BMP"
+TOO_MANY = "{count} photographs were chosen: choose one, or one of each eye of the same patient."
+SAME_TWICE = "The two photographs are one and the same: choose one of each eye, or only one."
+QUALITY = {
+    "good": "The photograph is good enough to be graded.",
+    "usable": "The photograph can be graded, but could be better.",
+    "reject": "The photograph is too poor to be graded.",
+}
+
+STAGE = "The photograph. Plus and minus zoom, arrow keys move it."
+VIEWS = "View"
+VIEW_PHOTOGRAPH = "Photograph"
+VIEW_RED_FREE = "Red-free"
+VIEW_SQUARE = "As the model sees it"
+SQUARE_ALT = "The square that the model was given: the retina, cropped and resized"
+ZOOM, ZOOM_IN, ZOOM_OUT, ZOOM_RESET = "Zoom", "Zoom in", "Zoom out", "Show the whole photograph"
+
 MODEL = "Model"
+METHOD = "Heatmap by"
 HEATMAP = "Where the model looked"
-HEATMAP_ALT = "The retina, overlaid with a heatmap of where the model looked for its grade"
-HEATMAP_CAPTION = (
-    "The stronger the colour, the more this place spoke for the grade; the scale is the same "
-    "for every photograph. It does not mark lesions."
-)
-MATRIX = "Its answers on test photographs"
-MATRIX_ALT = "Confusion matrix of this model: rows are true grades, columns are its answers"
+HEATMAP_ALT = "Heatmap of where the model looked for its grade"
+WIPE = "From photograph to heatmap"
+OPACITY = "Opacity"
+SCALE_NONE = "no evidence"
+MATRIX = "Its answers on test photographs: rows are the true grades, columns what it answered"
+TRUST = "How far to trust this answer"
 PROBABILITIES = "Calibrated probabilities"
 
 DRAWN_EXAMPLES = "Examples to click, all drawn by a program: none is a patient's eye"
 OWN_EXAMPLES = "Examples to click"
 
+PICK_TWO = "Pick two models for a closer look."
+CLOSER = "Closer look"
+
 NO_PHOTOGRAPH = "There is no photograph yet: choose one, or click an example."
+NO_ADDRESSES = "This page fetches nothing from other addresses: give it a file of your own."
 ERROR_TITLE = "This did not work"
 NO_MODEL = (
     "There is no trained model in the checkpoints folder, so nothing can be graded yet. "
@@ -59,6 +82,22 @@ WARNINGS = "Please note"
 API_GRADE = "Grade one photograph: assessment, heatmap picture, the model's confusion matrix."
 API_COMPARE = "Grade one photograph with every model: a list of assessments, in /models' order."
 API_MODELS = "The models of this page: name, weights, origin, image size and test figures."
+
+_GRAD_CAM_CAPTION = (
+    "The stronger the colour, the more this place spoke for the grade; the scale is the same for "
+    "every photograph that this model grades. It does not mark lesions."
+)
+_RELATIVE_CAPTION = (
+    "By {method}, through the grad-cam library: the colours are scaled to the strongest place of "
+    "this very photograph, so even a map without evidence looks full. It does not mark lesions."
+)
+
+_WORSE_EYE = "Worse eye: {name}, {label}."
+_EQUAL_EYES = "Both eyes: {label}."
+_EYE_LEFT_OUT = " {name} could not be graded, so this is not the whole patient."
+_NO_EYE_GRADED = "Neither photograph could be graded."
+_PATIENT_REFERRED = " One referable eye is enough: refer."
+_PATIENT_WAITS = " Neither eye reaches the referral threshold."
 
 _ONE_MODEL = "Only one model is here, so there is nothing to compare it with: it says {label}."
 _AGREE = "All {count} models agree: {label}."
@@ -86,11 +125,116 @@ def grade_of(number: int) -> str:
 def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
     """The verdict on referral, in a word, and its reason, in a sentence."""
     probability = assessment.referable_probability or 0.0
-    reason = (
-        f"The probability of grade {REFERABLE_FROM} or above is {share(probability)}; "
-        f"this model refers from {share(threshold)}."
+    numbers = (
+        f"the probability of grade {REFERABLE_FROM} or above is {share(probability)}, "
+        f"and this model refers from {share(threshold)}."
     )
+    by_grade = (assessment.grade or 0) >= REFERABLE_FROM
+    if by_grade == bool(assessment.referable):
+        reason = numbers[0].upper() + numbers[1:]
+    elif assessment.referable:
+        reason = f"Although {assessment.label} is the likeliest grade, {numbers}"
+    else:
+        reason = f"Although {assessment.label} alone would mean referral, {numbers}"
     return ("Refer" if assessment.referable else "Below the referral threshold"), reason
+
+
+def operating_point(referable: Mapping[str, Any]) -> str:
+    """How the referral threshold did on the test part, from ``metrics.json``."""
+    sensitivity, specificity = (
+        _with_interval(referable[name]) for name in ("sensitivity", "specificity")
+    )
+    return (
+        f"At this threshold, on its test photographs: sensitivity {sensitivity}, "
+        f"specificity {specificity}."
+    )
+
+
+def right_of_its_answers(matrix: Matrix, grade: int) -> str:
+    """How often this answer was right in the test, with Wilson's 95 % interval."""
+    label = GRADES[grade].label
+    right = precision_of(matrix, grade)
+    if right is None:
+        return (
+            f"In its test this model never answered {label}, so nobody knows how often that is "
+            "right."
+        )
+    if right.count == 1:
+        return (
+            f"In its test this model answered {label} once only, "
+            f"{'rightly' if right.hits else 'wrongly'}."
+        )
+    return (
+        f"Of the {right.count:,} test photographs that this model called {label}, "
+        f"{_proportion(right)} were {label}."
+    )
+
+
+def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
+    """On whose eyes the model was tested."""
+    return (
+        f"It was tested on {metrics['n']:,} photographs of {config.data.name} that it had not "
+        "seen; other people and other cameras may fare worse."
+    )
+
+
+def elsewhere(name: str, sentence: str) -> str:
+    """How the model did on photographs of another place."""
+    return f"On {name}: {sentence[0].lower()}{sentence[1:]}"
+
+
+def progress(done: int, count: int) -> str:
+    """How far a comparison has come."""
+    return f"{done} of {count} models have answered."
+
+
+def called(label: str) -> str:
+    """The head of a column of the confusion matrix."""
+    return f"called {label}"
+
+
+def share_of_row(value: float) -> str:
+    """A share in the confusion matrix."""
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
+
+
+def heatmap_caption(method: str) -> str:
+    """What a heatmap's colours mean."""
+    if method == GRAD_CAM:
+        return _GRAD_CAM_CAPTION
+    return _RELATIVE_CAPTION.format(method=method)
+
+
+def scale_end(method: str) -> str:
+    """What stands at the strong end of the colour bar."""
+    if method == GRAD_CAM:
+        return "strongest 1\N{NO-BREAK SPACE}% on validation"
+    return "this photograph’s strongest"
+
+
+def photograph_alt(name: str) -> str:
+    """What a screen reader says of a photograph."""
+    return f"Fundus photograph {name}"
+
+
+def patient(assessments: Sequence[Assessment]) -> str:
+    """Both eyes of a patient in a sentence or two: the worse one decides."""
+    graded = [each for each in assessments if each.grade is not None]
+    if not graded:
+        return _NO_EYE_GRADED
+    worst = max(graded, key=lambda each: (each.grade, each.referable_probability))
+    if len(graded) > 1 and len({each.grade for each in graded}) == 1:
+        sentence = _EQUAL_EYES.format(label=worst.label)
+    else:
+        sentence = _WORSE_EYE.format(name=worst.image.name, label=worst.label)
+    if any(each.referable for each in graded):
+        sentence += _PATIENT_REFERRED
+    elif len(graded) == len(assessments):
+        sentence += _PATIENT_WAITS
+    for each in assessments:
+        if each.grade is None:
+            sentence += _EYE_LEFT_OUT.format(name=each.image.name)
+    return sentence
 
 
 def sight_threatening(probability: float) -> str:
@@ -124,6 +268,17 @@ def network(config: CheckpointConfig) -> str:
     """A model's network and the size of what it sees."""
     size = config.preprocessing.size
     return f"{config.architecture} at {size} × {size} pixels."
+
+
+def _with_interval(figure: Any) -> str:
+    if not isinstance(figure, Mapping):
+        return "unknown" if figure is None else share_of_row(figure)
+    low, high = 100 * figure["low"], 100 * figure["high"]
+    return f"{share_of_row(figure['value'])} ({low:.0f}–{high:.0f})"
+
+
+def _proportion(of: Proportion) -> str:
+    return f"{share_of_row(of.value)} ({100 * of.low:.0f}–{100 * of.high:.0f})"
 
 
 def agreement(assessments: Sequence[Assessment]) -> str:

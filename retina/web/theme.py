@@ -4,7 +4,8 @@ from pathlib import Path
 
 from gradio.themes import Base, colors, sizes
 
-STYLESHEET = Path(__file__).parent / "assets" / "page.css"
+_ASSETS = Path(__file__).parent / "assets"
+STYLESHEET = _ASSETS / "page.css"
 
 _BLACK, _WHITE = "#000000", "#ffffff"
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
@@ -51,6 +52,18 @@ def page_theme() -> Base:
         link_text_color="*primary_800",
         link_text_color_dark="*primary_300",
     )
+
+
+def page_script() -> str:
+    """What moves on the page, for its head."""
+    return f"<script>{(_ASSETS / 'page.js').read_text(encoding='utf-8')}</script>"
+
+
+def shade(share: float) -> str:
+    """The background of a cell of a confusion matrix: darker blue for a larger share, 0 to 1."""
+    pale, deep = (244, 247, 251), (8, 69, 148)
+    mixed = (round(p + share * (d - p)) for p, d in zip(pale, deep, strict=True))
+    return "#{:02x}{:02x}{:02x}".format(*mixed)
 
 
 def text_on(background: str) -> str:
