@@ -1,7 +1,6 @@
 """The report of an experiment: one HTML file that needs nothing else, figures and numbers."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from retina.atomic import write_text
 from retina.errors import SettingsError
+from retina.reporting import lab
+from retina.reporting.cells import hundredths, metric_cell
 from retina.reporting.findings import (
     ONE_GRADE_SHARE,
     OVERFITTING_GAP,
@@ -42,13 +43,6 @@ __all__ = [
 
 REPORT_FILE = "report.html"
 
-# Table 1 of the lab's report: accuracy at its best epoch on 7,025 EyePACS photographs.
-LAB_ACCURACY = {
-    ("resnet18", "scratch"): 0.7312,
-    ("resnet18", "pretrained"): 0.8152,
-    ("resnet50", "scratch"): 0.7224,
-    ("resnet50", "pretrained"): 0.8260,
-}
 TITLES: dict[Study, str] = {
     "comparison": "Comparison of training runs",
     "ablation": "Ablation: augmentation and normalisation",
@@ -66,15 +60,6 @@ WORDS = {
     "std": "deviation of red, green, blue",
 }
 OUTCOMES = {"best_epoch", "best_validation_kappa", "seconds", "device", "torch"}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A number in the headline table: ``share``, 0 to 1, is how dark its ground is."""
-
-    text: str
-    bounds: str | None = None
-    share: float | None = None
 
 
 def write_experiment_report(
@@ -125,6 +110,7 @@ def write_experiment_report(
         remarks=remarks,
         findings=findings(runs, study),
         cropped=all(run.config.preprocessing.crop for run in runs),
+        lab=lab,
         overfitting_gap=OVERFITTING_GAP,
         one_grade_share=ONE_GRADE_SHARE,
         research_only=RESEARCH_ONLY,
@@ -141,53 +127,38 @@ def write_experiment_report(
 def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
     """The columns' names, and a row of cells a run, with the lab's accuracy where it has one."""
     truths = {tuple(run.confusion_matrix.sum(axis=1).tolist()) for run in runs}
-    lab = [
+    lab_accuracy = [
         None
         if run.variant or run.is_taught
-        else LAB_ACCURACY.get((run.config.architecture, run.start))
+        else lab.LAB_ACCURACY.get((run.config.architecture, run.start))
         for run in runs
     ]
     return {
         "grades": LABELS,
         "truths": truths.pop() if len(truths) == 1 else None,
-        "has_lab": any(lab),
+        "has_lab": any(lab_accuracy),
         "has_bounds": any(interval(run.metric("accuracy")) for run in runs),
         "rows": [
             {
                 "label": label,
                 "warning": run.not_imagenet,
                 "lab": None if value is None else f"{value:.2%}",
-                "accuracy": _cell(run, "accuracy", lambda v: percent(v, 2)),
-                "baseline": _cell(run, "majority_baseline_accuracy", lambda v: percent(v, 2)),
-                "kappa": _cell(run, "quadratic_weighted_kappa", decimal),
-                "balanced": _cell(run, "balanced_accuracy", percent),
+                "accuracy": metric_cell(run, "accuracy", lambda v: percent(v, 2)),
+                "baseline": metric_cell(run, "majority_baseline_accuracy", lambda v: percent(v, 2)),
+                "kappa": metric_cell(run, "quadratic_weighted_kappa", decimal),
+                "balanced": metric_cell(run, "balanced_accuracy", percent),
                 "recalls": [
-                    _cell(run, f"recall_{grade}", _hundredths, shaded=True)
+                    metric_cell(run, f"recall_{grade}", hundredths, shaded=True)
                     for grade in range(NUM_GRADES)
                 ],
-                "more": [_cell(run, name, decimal) for name in _MORE],
+                "more": [metric_cell(run, name, decimal) for name in _MORE],
             }
-            for label, run, value in zip(labels(runs), runs, lab, strict=True)
+            for label, run, value in zip(labels(runs), runs, lab_accuracy, strict=True)
         ],
     }
 
 
 _MORE = ("referable_auroc", "referable_sensitivity", "referable_specificity", "macro_f1")
-
-
-def _cell(
-    run: FinishedRun, name: str, form: Callable[[float | None], str], shaded: bool = False
-) -> Cell:
-    value, bounds = run.value(name), interval(run.metric(name))
-    return Cell(
-        form(value),
-        None if bounds is None else f"{form(bounds[0])}–{form(bounds[1])}",
-        value if shaded else None,
-    )
-
-
-def _hundredths(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}"
 
 
 def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:

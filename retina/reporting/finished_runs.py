@@ -116,10 +116,12 @@ class FinishedRun:
         """A metric of ``METRICS`` as ``metrics.json`` has it; None where it has none."""
         group, _, rest = name.partition("_")
         if group == "recall":
-            recall = self.metrics.get("recall") or []
-            return recall[int(rest)] if int(rest) < len(recall) else None
+            recall = self.metrics.get("recall")
+            known = isinstance(recall, list) and int(rest) < len(recall)
+            return recall[int(rest)] if known else None
         if group == "referable":
-            return (self.metrics.get("referable") or {}).get(rest)
+            referable = self.metrics.get("referable")
+            return referable.get(rest) if isinstance(referable, dict) else None
         return self.metrics.get(name)
 
     def value(self, name: str) -> float | None:
@@ -154,25 +156,58 @@ def read_finished_run(folder: Path) -> FinishedRun:
         CheckpointError: a file is missing or cannot be used; the message names it.
     """
     config = read_config(folder)
-    metrics = read_metrics(folder)
+    metrics = read_test_metrics(folder)
     if metrics is None:
         raise CheckpointError(
             f"{folder} has no {METRICS_FILE}: the run is not finished, go on with --resume, or "
             "leave it out"
         )
+    return FinishedRun(folder, config, metrics, read_history(folder / HISTORY_FILE))
+
+
+def read_test_metrics(folder: Path) -> dict[str, Any] | None:
+    """Read a run's ``metrics.json``; None where the test part has not been opened.
+
+    Raises:
+        CheckpointError: it cannot be read, or holds no confusion matrix.
+    """
+    metrics = read_metrics(folder)
+    if metrics is None:
+        return None
     try:
-        usable = np.shape(np.asarray(metrics["confusion_matrix"], dtype=np.int64)) == (
-            NUM_GRADES,
-            NUM_GRADES,
-        )
-    except (KeyError, TypeError, ValueError):
+        matrix = np.asarray(metrics["confusion_matrix"], dtype=np.int64)
+        usable = matrix.shape == (NUM_GRADES, NUM_GRADES) and bool((matrix >= 0).all())
+    except (KeyError, TypeError, ValueError, OverflowError):
         usable = False
     if not usable:
         raise CheckpointError(
             f"{METRICS_FILE} of {folder} holds no confusion_matrix of {NUM_GRADES} x {NUM_GRADES} "
             "counts: write it anew with `retina evaluate --json`"
         )
-    return FinishedRun(folder, config, metrics, _read_history(folder / HISTORY_FILE))
+    return metrics
+
+
+def read_history(file: Path) -> pd.DataFrame:
+    """Read ``history.csv``: a row an epoch.
+
+    Raises:
+        CheckpointError: it is missing, empty, or lacks ``ACCURACY_COLUMNS``.
+    """
+    try:
+        history = pd.read_csv(file)
+        history[ACCURACY_COLUMNS] = history[ACCURACY_COLUMNS].astype("float64")
+    except OSError:
+        raise CheckpointError(
+            f"{file.parent} has no readable {file.name}: it is written at every epoch of training, "
+            "so copy it from where the run was trained"
+        ) from None
+    except (ValueError, KeyError):
+        raise CheckpointError(
+            f"{file} must have the columns {', '.join(ACCURACY_COLUMNS)}, in numbers"
+        ) from None
+    if history.empty:
+        raise CheckpointError(f"{file} has no row: the run has not finished an epoch")
+    return history
 
 
 def finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
@@ -206,7 +241,7 @@ def finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
         for member in members:
             if member.resolve() not in found:
                 found[member.resolve()] = read_finished_run(member)
-    return sorted(found.values(), key=_order)
+    return sorted(found.values(), key=order)
 
 
 def labels(runs: Sequence[FinishedRun]) -> list[str]:
@@ -251,25 +286,8 @@ def comparison_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
     return table.astype({"best_epoch": "Int64"} | dict.fromkeys(wide, "float64"))
 
 
-def _read_history(file: Path) -> pd.DataFrame:
-    try:
-        history = pd.read_csv(file)
-        history[ACCURACY_COLUMNS] = history[ACCURACY_COLUMNS].astype("float64")
-    except OSError:
-        raise CheckpointError(
-            f"{file.parent} has no readable {file.name}: it is written at every epoch of training, "
-            "so copy it from where the run was trained"
-        ) from None
-    except (ValueError, KeyError):
-        raise CheckpointError(
-            f"{file} must have the columns {', '.join(ACCURACY_COLUMNS)}, in numbers"
-        ) from None
-    if history.empty:
-        raise CheckpointError(f"{file} has no row: the run has not finished an epoch")
-    return history
-
-
-def _order(run: FinishedRun) -> tuple[object, ...]:
+def order(run: FinishedRun) -> tuple[object, ...]:
+    """What ``finished_runs`` sorts by."""
     family, depth = re.fullmatch(r"(.*?)(\d*)", run.config.architecture, re.DOTALL).groups()  # type: ignore[union-attr]
     start = _STARTS.index(run.start) if run.start in _STARTS else len(_STARTS)
     lacks = [not run.training.get(name, True) for name in ("augmentation", "normalisation")]

@@ -1,0 +1,38 @@
+"""The numbers of a run as tables show them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from retina.reporting.finished_runs import FinishedRun, interval
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number in a table.
+
+    Attributes:
+        text: The number, in words.
+        bounds: Its interval, where it has one.
+        share: 0 to 1: how dark its ground is; None for no ground.
+    """
+
+    text: str
+    bounds: str | None = None
+    share: float | None = None
+
+
+def metric_cell(
+    run: FinishedRun, name: str, form: Callable[[float | None], str], *, shaded: bool = False
+) -> Cell:
+    """A metric of a run, as ``FinishedRun.metric`` names them."""
+    value, bounds = run.value(name), interval(run.metric(name))
+    return Cell(
+        form(value),
+        None if bounds is None else f"{form(bounds[0])}–{form(bounds[1])}",
+        value if shaded else None,
+    )
+
+
+def hundredths(value: float | None) -> str:
+    """A number with two decimals; a dash where it is undefined."""
+    return "–" if value is None else f"{value:.2f}"
