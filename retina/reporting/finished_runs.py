@@ -117,8 +117,7 @@ class FinishedRun:
         group, _, rest = name.partition("_")
         if group == "recall":
             recall = self.metrics.get("recall")
-            known = isinstance(recall, list) and int(rest) < len(recall)
-            return recall[int(rest)] if known else None
+            return dict(enumerate(recall)).get(int(rest)) if isinstance(recall, list) else None
         if group == "referable":
             referable = self.metrics.get("referable")
             return referable.get(rest) if isinstance(referable, dict) else None
