@@ -36,6 +36,8 @@ def in_the_dark(figure: Figure) -> Figure:
         axes.tick_params(labelcolor=DARK[INK])
         for image in axes.images:
             image.set_alpha(0.88)
+        for bar in axes.patches:
+            bar.set_facecolor(_dark(bar.get_facecolor()))
     for artist in figure.findobj(_has_colour):
         if isinstance(artist, LineCollection):
             artist.set_color([_dark(colour) for colour in artist.get_color()])

@@ -1,0 +1,129 @@
+"""The figures of one model, on a light page and on a dark one, each with what it says in words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from retina.evaluation.answers import Answers
+from retina.reporting.evaluation_figures import reliability_figure, roc_figure
+from retina.reporting.figures import accuracy_trend_figure, confusion_matrix_figure, png
+from retina.reporting.findings import decimal, percent
+from retina.reporting.finished_runs import FinishedRun, interval, number
+from retina.reporting.model_table import tested_on
+from retina.reporting.palette import in_the_dark
+from retina.reporting.shown_models import ShownModel
+from retina.scale import LABELS
+
+
+@dataclass(frozen=True)
+class ModelFigure:
+    """A figure of a model.
+
+    Attributes:
+        name: Such as ``roc``.
+        title: Such as "ROC for referable disease".
+        description: Its key figures, for those who cannot see it.
+        light: PNG.
+        dark: PNG of the same, for a dark page that shines through it.
+    """
+
+    name: str
+    title: str
+    description: str
+    light: bytes
+    dark: bytes
+
+
+def model_figures(model: ShownModel) -> list[ModelFigure]:
+    """Accuracy trend, confusion matrix, reliability and ROC, as far as the folder has the numbers.
+
+    ``model.gaps`` says what is missing.
+    """
+    return [
+        ModelFigure(name, title, description, png(figure), png(in_the_dark(figure)))
+        for name, title, description, figure in _figures(model)
+    ]
+
+
+def _figures(model: ShownModel) -> Iterator[tuple[str, str, str, Figure]]:
+    run, answers = model.run, model.answers
+    title, note = f"{model.name}: {tested_on(run)}", run.not_imagenet
+    if len(run.history):
+        figure = accuracy_trend_figure(
+            {model.name: run.history},
+            f"{model.name}: accuracy by epoch",
+            {model.name: run.best_epoch} if run.best_epoch else None,
+            run.value("majority_baseline_accuracy"),
+        )
+        yield "trend", "Accuracy by epoch", _trend(run), figure
+    if run.metrics:
+        figure = confusion_matrix_figure(run.confusion_matrix.tolist(), title, note)
+        yield "matrix", "Confusion matrix", _matrix(run), figure
+    if answers is not None and _is_calibrated(run.metrics):
+        figure = reliability_figure(answers, run.metrics, title, note)
+        yield "reliability", "Reliability", _reliability(run, answers), figure
+    if answers is not None and _has_operating_point(run):
+        figure = roc_figure(answers, run.metrics, title, note)
+        yield "roc", "ROC for referable disease", _roc(run), figure
+
+
+def _trend(run: FinishedRun) -> str:
+    chosen = run.history[run.history["epoch"] == run.best_epoch]
+    epochs = f"{run.epochs} epoch{'s' if run.epochs > 1 else ''}"
+    if chosen.empty:
+        return f"Accuracy in training and on validation over {epochs}."
+    row = chosen.iloc[0]
+    return (
+        f"Of {epochs}, validation chose epoch {run.best_epoch}, with an accuracy of "
+        f"{percent(number(float(row['validation_accuracy'])))} on validation and "
+        f"{percent(number(float(row['train_accuracy'])))} in training."
+    )
+
+
+def _matrix(run: FinishedRun) -> str:
+    matrix = run.confusion_matrix
+    shares = [
+        f"{label} {row[grade] / row.sum():.0%}, of {row.sum():,}"
+        for grade, (label, row) in enumerate(zip(LABELS, matrix, strict=True))
+        if row.sum()
+    ]
+    return f"Recognised of each grade: {'; '.join(shares)}."
+
+
+def _reliability(run: FinishedRun, answers: Answers) -> str:
+    sure = float(answers.probability.max(axis=1).mean())
+    right = float((answers.predicted == answers.grades).mean())
+    before = decimal(number(run.metrics["before_temperature"]["ece"]))
+    return (
+        f"On average the model is {percent(sure)} sure, and {percent(right)} of its answers are "
+        f"right. Expected calibration error {_bounded(run, 'ece')}; {before} before the "
+        f"temperature of {decimal(run.config.temperature)}."
+    )
+
+
+def _roc(run: FinishedRun) -> str:
+    return (
+        f"AUROC {_bounded(run, 'referable_auroc')}. At the operating point, a probability of "
+        f"{decimal(run.value('referable_threshold'))}: sensitivity "
+        f"{_bounded(run, 'referable_sensitivity')}, specificity "
+        f"{_bounded(run, 'referable_specificity')}."
+    )
+
+
+def _bounded(run: FinishedRun, name: str) -> str:
+    bounds = interval(run.metric(name))
+    within = f" ({decimal(bounds[0])} to {decimal(bounds[1])})" if bounds else ""
+    return decimal(run.value(name)) + within
+
+
+def _is_calibrated(metrics: dict[str, Any]) -> bool:
+    before = metrics.get("before_temperature")
+    known = isinstance(before, dict) and number(before.get("ece")) is not None
+    return known and number(metrics.get("ece")) is not None
+
+
+def _has_operating_point(run: FinishedRun) -> bool:
+    names = ("auroc", "sensitivity", "specificity", "threshold")
+    return all(run.value(f"referable_{name}") is not None for name in names)

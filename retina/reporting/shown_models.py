@@ -1,0 +1,136 @@
+"""Checkpoints as the page shows them: from their files alone, no network is loaded."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+from retina.errors import CheckpointError
+from retina.evaluation.answers import Answers
+from retina.evaluation.predictions import read_predictions
+from retina.models.config import (
+    HISTORY_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    WEIGHTS_FILE,
+    read_config,
+)
+from retina.reporting.finished_runs import (
+    ACCURACY_COLUMNS,
+    FinishedRun,
+    order,
+    read_history,
+    read_test_metrics,
+)
+from retina.reporting.model_card import read_evaluations
+from retina.scale import NUM_GRADES
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ShownModel:
+    """All that a checkpoint's folder tells about it.
+
+    Attributes:
+        run: Its ``metrics`` are empty where it has not been evaluated, and its ``history`` where
+            that was not kept.
+        answers: To its test part; None where they were not kept.
+        evaluations: Figures on other sets, by name.
+        megabytes: Size of its weights' file; None where there is none.
+        gaps: A sentence for each thing that is missing or cannot be used.
+    """
+
+    run: FinishedRun
+    answers: Answers | None
+    evaluations: dict[str, dict[str, Any]]
+    megabytes: float | None
+    gaps: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The folder's name, by which shell, page and API know it."""
+        return self.run.folder.name
+
+
+def shown_models(folders: Sequence[Path]) -> list[ShownModel]:
+    """Read checkpoints, in the order of ``finished_runs``; what cannot be used is passed over."""
+    models = []
+    for folder in folders:
+        try:
+            models.append(read_shown_model(folder))
+        except CheckpointError:
+            continue
+    return sorted(models, key=lambda model: order(model.run))
+
+
+def read_shown_model(folder: Path) -> ShownModel:
+    """Read all of a checkpoint's folder but its weights; one broken file hides no other.
+
+    Raises:
+        CheckpointError: ``config.json`` is missing or cannot be used.
+    """
+    config = read_config(folder)
+    gaps: list[str] = []
+
+    def unless_broken(read: Callable[[], T], instead: T) -> T:
+        try:
+            return read()
+        except CheckpointError as error:
+            sentence = str(error).replace(str(folder), folder.name)  # the page tells no paths
+            gaps.append(f"{sentence[0].upper()}{sentence[1:]}.")
+            return instead
+
+    no_metrics: dict[str, Any] = {}
+    metrics = unless_broken(lambda: _metrics(folder), no_metrics)
+    history = pd.DataFrame(columns=ACCURACY_COLUMNS, dtype="float64")
+    if (folder / HISTORY_FILE).exists():
+        history = unless_broken(lambda: read_history(folder / HISTORY_FILE), history)
+    else:
+        gaps.append(f"There is no {HISTORY_FILE}, so how training went cannot be shown.")
+    answers = None
+    if metrics and not (folder / PREDICTIONS_FILE).exists():
+        gaps.append(
+            f"There is no {PREDICTIONS_FILE}, so reliability and ROC cannot be drawn: write it "
+            "with `retina evaluate --predictions`."
+        )
+    elif metrics:
+        answers = unless_broken(lambda: _answers(folder, config.temperature, metrics), None)
+    no_evaluations: dict[str, dict[str, Any]] = {}
+    evaluations = unless_broken(lambda: read_evaluations(folder), no_evaluations)
+    weights = folder / WEIGHTS_FILE
+    return ShownModel(
+        FinishedRun(folder, config, metrics, history),
+        answers,
+        evaluations,
+        weights.stat().st_size / 1e6 if weights.is_file() else None,
+        tuple(gaps),
+    )
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    metrics = read_test_metrics(folder)
+    if metrics is None:
+        raise CheckpointError(
+            f"it has not been evaluated: write {METRICS_FILE} with `retina evaluate --json`"
+        )
+    return metrics
+
+
+def _answers(folder: Path, temperature: float, metrics: dict[str, Any]) -> Answers:
+    """The answers, if the figures are theirs.
+
+    Raises:
+        CheckpointError: they are not, or cannot be read.
+    """
+    answers = read_predictions(folder / PREDICTIONS_FILE, temperature)
+    counts = confusion_matrix(answers.grades, answers.predicted, labels=range(NUM_GRADES))
+    if counts.tolist() != metrics["confusion_matrix"]:
+        raise CheckpointError(
+            f"{PREDICTIONS_FILE} and {METRICS_FILE} are not of the same answers: write both anew "
+            "with `retina evaluate --predictions FILE --json`"
+        )
+    return answers
