@@ -1,16 +1,123 @@
 """The Models tab: every checkpoint's figures side by side, then one of them closely."""
 
-import gradio as gr
+import base64
+from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+from typing import Any
 
-from retina.web import text
+import gradio as gr
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from retina.models.config import unusable_checkpoints
+from retina.reporting.findings import percent
+from retina.reporting.lab import LAB_ACCURACY
+from retina.reporting.model_figures import model_figures
+from retina.reporting.model_table import Column, model_table, origin, why_the_lab_differs
+from retina.reporting.shown_models import ShownModel, read_shown_model, shown_models
+from retina.web import models_text, text
+from retina.web.card import model_card_html
 from retina.web.graders import Graders
+from retina.web.handlers import in_one_sentence
+
+_TEMPLATE: Any = (
+    Environment(
+        loader=PackageLoader("retina.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    .get_template("models.html", globals={"text": models_text, "no_model": text.NO_MODEL})
+    .module
+)
 
 
 def add_models_tab(graders: Graders) -> None:
     """Add the tab to the tabs that are being built.
 
+    The table is read now; a model's figures are drawn when it is first looked at, then kept.
+
     Args:
         graders: The models; none of their networks is loaded here.
     """
-    with gr.Tab(text.TAB_MODELS, id="models"):
-        gr.HTML("")
+    folders = [graders.folder / name for name in graders.names]
+    models = shown_models(folders)
+    left_out = list(unusable_checkpoints(graders.folder).values())
+    with gr.Tab(text.TAB_MODELS, id="models") as tab:
+        if not models:
+            gr.HTML(nothing(left_out))
+            return
+        gr.HTML(overview(models, left_out), elem_id="models-table")
+        names = [model.name for model in models]
+        choice = gr.Radio(names, value=names[0], label=models_text.CLOSELY, elem_id="models-choice")
+        shown = gr.Textbox("", visible=False)
+        panel = gr.HTML("", elem_id="model-closely")
+    draw = cache(lambda name: closely(graders.folder / name))
+
+    @in_one_sentence
+    def show(name: str, last: str) -> tuple[Any, Any]:
+        return (gr.skip(), gr.skip()) if name == last else (draw(name), name)
+
+    for event in (tab.select, choice.change):
+        event(
+            show,
+            [choice, shown],
+            [panel, shown],
+            show_progress_on=panel,
+            concurrency_id="figures",
+            api_visibility="private",
+        )
+
+
+def overview(models: Sequence[ShownModel], left_out: Sequence[str]) -> str:
+    """The wide table, and the lab's figures with why they differ.
+
+    Args:
+        models: At least one.
+        left_out: Why other checkpoints cannot be used.
+    """
+    columns = model_table(models)
+    depths = list(dict.fromkeys(depth for depth, _ in LAB_ACCURACY))
+    lab = {
+        "depths": depths,
+        "rows": [
+            (words, [percent(LAB_ACCURACY[depth, start], 2) for depth in depths])
+            for start, words in models_text.LAB_STARTS.items()
+        ],
+    }
+    why = why_the_lab_differs([model.run for model in models])
+    names = [model.name for model in models]
+    return str(_TEMPLATE.overview(names, _heads(columns), columns, lab, why, left_out))
+
+
+def nothing(left_out: Sequence[str]) -> str:
+    """What the tab says where there is no model."""
+    return str(_TEMPLATE.nothing(left_out))
+
+
+def closely(folder: Path) -> str:
+    """One model: where it comes from, its figures, its card.
+
+    Raises:
+        CheckpointError: it cannot be used any more.
+    """
+    model = read_shown_model(folder)
+    figures = [
+        (figure, base64.b64encode(figure.light).decode(), base64.b64encode(figure.dark).decode())
+        for figure in model_figures(model)
+    ]
+    facts = models_text.origin(model.run.config, origin(model.run))
+    card = model_card_html(folder)
+    return str(_TEMPLATE.closely(model.name, facts, model.gaps, figures, card))
+
+
+def _heads(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
+    """Neighbours with a common head together, every other column alone."""
+    heads: list[tuple[str, list[Column]]] = []
+    for group, members in groupby(columns, lambda column: column.group):
+        if group:
+            heads.append((group, list(members)))
+        else:
+            heads += [("", [column]) for column in members]
+    return heads

@@ -12,15 +12,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from retina.errors import SettingsError
 from retina.models.config import unusable_checkpoints
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
 from retina.web.layout import build_page
-from retina.web.theme import STYLESHEET, page_theme
+from retina.web.middleware import MIDDLEWARE, log_to
+from retina.web.theme import STYLESHEETS, page_script, page_theme
 
-MAX_FILE_SIZE = "100mb"
+MAX_FILE_SIZE = 100
+"""In megabytes of 1024 x 1024 bytes, as Gradio counts."""
+
 QUEUE_SIZE = 128
 
 
@@ -49,6 +53,11 @@ def launch(
     checkpoints: Path | None = None,
     auth_file: Path | None = None,
     examples: Path | None = None,
+    *,
+    insecure: bool = False,
+    max_file_size: int = MAX_FILE_SIZE,
+    log: Path | None = None,
+    root_path: str = "",
 ) -> None:
     """Serve the page until it is interrupted; what was uploaded is deleted at the end.
 
@@ -58,40 +67,47 @@ def launch(
         checkpoints: As for ``build_demo``.
         auth_file: Who may enter: a line ``user:password`` each. None: everyone.
         examples: As for ``build_demo``.
+        insecure: Let other machines in without ``auth_file``.
+        max_file_size: Of an upload, in megabytes.
+        log: A file that gets a line for each request and each graded photograph.
+        root_path: Under which path a proxy shows the page, where it is not the whole host.
 
     Raises:
         InputError: A setting cannot be used; the message says how to mend it.
         KeyboardInterrupt: Ctrl-C, or a request to end.
     """
     people = None if auth_file is None else read_auth_file(auth_file)
+    if max_file_size < 1:
+        raise SettingsError(f"--max-file-size is 1 megabyte or more, not {max_file_size}")
+    check_open(host, guarded=people is not None, insecure=insecure)
     check_free(host, port)
-    if people is None and not _is_loopback(host):
-        print(
-            f"warning: everyone who can reach {host} can use this page and see what it shows; "
-            "name who may enter with --auth-file",
-            file=sys.stderr,
-        )
+    if log is not None:
+        log_to(log)
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and nobody else's.
     with _private_cache() as workspace:
         page = build_demo(workspace, checkpoints, examples)
         try:
             _, address, _ = page.launch(
-                server_name=host,
+                server_name=f"[{host}]" if ":" in host else host,
                 server_port=port,
+                root_path=root_path,
                 auth=people,
                 theme=page_theme(),
-                css_paths=STYLESHEET,
+                css_paths=STYLESHEETS,
+                head=page_script(),
                 share=False,
                 run_history=False,
                 enable_monitoring=False,
                 mcp_server=False,
                 ssr_mode=False,
                 strict_cors=True,
-                max_file_size=MAX_FILE_SIZE,
+                max_file_size=f"{max_file_size}mb",
                 allowed_paths=[],
                 footer_links=["api", "settings"],
+                app_kwargs={"middleware": [Middleware(each) for each in MIDDLEWARE]},
                 prevent_thread_lock=True,
                 quiet=True,
             )
@@ -99,6 +115,36 @@ def launch(
             threading.Event().wait()
         finally:
             page.close(verbose=False)
+
+
+def check_open(host: str, *, guarded: bool, insecure: bool) -> None:
+    """Let the page be reached from other machines only where that was meant; then warn of it.
+
+    Args:
+        host: The address to listen at.
+        guarded: Whether only those may enter whom ``--auth-file`` names.
+        insecure: Whether everyone may, by ``--insecure``.
+
+    Raises:
+        SettingsError: Other machines could reach the page, and neither was said.
+    """
+    if _is_loopback(host):
+        return
+    if not (guarded or insecure):
+        raise SettingsError(
+            f"--host {host} lets other machines in: name who may enter with --auth-file FILE, or "
+            "let everyone in with --insecure"
+        )
+    if not guarded:
+        print(
+            f"warning: everyone who can reach {host} can use this page and see what it shows",
+            file=sys.stderr,
+        )
+    print(
+        f"warning: what other machines exchange with {host} can be read on the way, unless a proxy "
+        "with TLS stands before it: docs/deployment.md",
+        file=sys.stderr,
+    )
 
 
 def read_auth_file(file: Path) -> list[tuple[str, str]]:
@@ -155,9 +201,10 @@ def check_free(host: str, port: int) -> None:
 
 def _is_loopback(host: str) -> bool:
     try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
+        found = {ipaddress.ip_address(each[4][0]) for each in socket.getaddrinfo(host, None)}
+    except OSError:
         return False
+    return all(address.is_loopback for address in found)
 
 
 @contextmanager

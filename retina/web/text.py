@@ -311,5 +311,5 @@ def drawn_example(grade: int) -> str:
     return f"{GRADES[grade].label} (drawn)"
 
 
-# The Models tab.
+# The Models tab; what stands on it is in models_text.py.
 TAB_MODELS = "Models"

@@ -5,7 +5,7 @@ from pathlib import Path
 from gradio.themes import Base, colors, sizes
 
 _ASSETS = Path(__file__).parent / "assets"
-STYLESHEET = _ASSETS / "page.css"
+STYLESHEETS = tuple(_ASSETS / name for name in ("page.css", "models.css"))
 
 _BLACK, _WHITE = "#000000", "#ffffff"
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
