@@ -140,7 +140,7 @@ class Grader:
         grade = int(answer.argmax())
         referable = float(answer[REFERABLE_FROM:].sum())
         seconds = time.perf_counter() - began
-        _log.info("%s graded a photograph in %.3f s", self.name, seconds)
+        _log.info("%s: a photograph graded in %.3f s", self.name, seconds)
         return Assessment(
             model=self.name,
             model_sha256=self.sha256,
@@ -199,7 +199,7 @@ class Grader:
         return overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
 
     def _ungraded(self, quality: Quality, facts: ImageFacts, seconds: float) -> Assessment:
-        _log.info("%s got no photograph: the gate refused it in %.3f s", self.name, seconds)
+        _log.info("%s: a photograph refused by the gate in %.3f s", self.name, seconds)
         return Assessment(
             model=self.name,
             model_sha256=self.sha256,
