@@ -15,7 +15,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--port", type=int, default=7860, help="port (7860)")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
     add("--auth-file", type=Path, metavar="FILE", help="who may enter: lines of user:password")
+    add("--insecure", action="store_true", help="let other machines in without --auth-file")
     add("--examples", type=Path, metavar="DIR", help="photographs instead of the drawn ones")
+    add("--max-file-size", type=int, default=100, metavar="MB", help="of an upload (100)")
+    add("--log", type=Path, metavar="FILE", help="a line for each request and graded photograph")
+    add("--root-path", default="", metavar="PATH", help="where a proxy shows the page, as /retina")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -28,5 +32,9 @@ def run(options: argparse.Namespace) -> int:
         checkpoints=options.checkpoints,
         auth_file=options.auth_file,
         examples=options.examples,
+        insecure=options.insecure,
+        max_file_size=options.max_file_size,
+        log=options.log,
+        root_path=options.root_path,
     )
     return DONE

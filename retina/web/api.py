@@ -1,11 +1,34 @@
 """What gradio_client calls: ``/grade``, ``/compare`` and ``/models``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
-from retina.web import text
+from retina.web.api_text import ENDPOINTS, EXAMPLE_FILE, GIVES, TAKES
 from retina.web.handlers import MODEL_QUEUE, Handlers
+
+
+class Page(gr.Blocks):
+    """Gradio's blocks, with a description of the API in our own words."""
+
+    def get_api_info(self, all_endpoints: bool = False, page: str | None = None) -> Any:
+        """What Gradio says of each endpoint, with its parameters and answers explained."""
+        info = super().get_api_info(all_endpoints=all_endpoints, page=page)
+        for endpoint in info["named_endpoints"].values():
+            for taken in endpoint["parameters"]:
+                words = TAKES[taken["parameter_name"]]
+                taken["python_type"]["description"] = words
+                taken["type"] = {**taken["type"], "additional_description": words}
+                if taken["parameter_has_default"]:
+                    taken["example_input"] = taken["parameter_default"]
+                else:
+                    taken["example_input"] |= {"path": EXAMPLE_FILE, "url": EXAMPLE_FILE}
+            for given in endpoint["returns"]:
+                words = GIVES[given["label"]]
+                given["python_type"]["description"] = words
+                given["type"] = {**given["type"], "description": words}
+        return info
 
 
 def add_api(handlers: Handlers, names: Sequence[str]) -> None:
@@ -29,7 +52,7 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
             [image, model, anyway],
             [assessment, *pictures],
             api_name="grade",
-            api_description=text.API_GRADE,
+            api_description=ENDPOINTS["grade"],
             concurrency_id=MODEL_QUEUE,
         )
         gr.Button().click(
@@ -37,7 +60,7 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
             image,
             assessments,
             api_name="compare",
-            api_description=text.API_COMPARE,
+            api_description=ENDPOINTS["compare"],
             concurrency_id=MODEL_QUEUE,
         )
         gr.Button().click(
@@ -45,5 +68,5 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
             None,
             gr.JSON(label="models"),
             api_name="models",
-            api_description=text.API_MODELS,
+            api_description=ENDPOINTS["models"],
         )

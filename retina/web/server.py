@@ -70,7 +70,7 @@ def launch(
         insecure: Let other machines in without ``auth_file``.
         max_file_size: Of an upload, in megabytes.
         log: A file that gets a line for each request and each graded photograph.
-        root_path: Under which path a proxy shows the page, where it is not the whole host.
+        root_path: The path, as ``/retina``, at which a proxy shows the page; empty: a host's root.
 
     Raises:
         InputError: A setting cannot be used; the message says how to mend it.
@@ -93,7 +93,7 @@ def launch(
             _, address, _ = page.launch(
                 server_name=f"[{host}]" if ":" in host else host,
                 server_port=port,
-                root_path=root_path,
+                root_path=f"/{root_path.strip('/')}" if root_path else "",
                 auth=people,
                 theme=page_theme(),
                 css_paths=STYLESHEETS,
