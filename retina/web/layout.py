@@ -8,7 +8,7 @@ import gradio as gr
 
 from retina.explain.methods import GRAD_CAM, METHODS
 from retina.web import markup, text
-from retina.web.api import add_api
+from retina.web.api import Page, add_api
 from retina.web.examples import Example
 from retina.web.graders import Graders
 from retina.web.handlers import MODEL_QUEUE, Handlers, Update
@@ -55,7 +55,7 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
         own: Whether they are the user's own, and not drawn.
     """
     handlers = Handlers(graders)
-    with gr.Blocks(title=text.TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
+    with Page(title=text.TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
         add_api(handlers, graders.names)  # First, so that it has first claim to its names.
         gr.HTML(markup.header())
         if not graders.names:

@@ -79,10 +79,6 @@ NO_DR_NOTE = (
 )
 WARNINGS = "Please note"
 
-API_GRADE = "Grade one photograph: assessment, heatmap picture, the model's confusion matrix."
-API_COMPARE = "Grade one photograph with every model: a list of assessments, in /models' order."
-API_MODELS = "The models of this page: name, weights, origin, image size and test figures."
-
 _GRAD_CAM_CAPTION = (
     "The stronger the colour, the more this place spoke for the grade; the scale is the same for "
     "every photograph that this model grades. It does not mark lesions."
