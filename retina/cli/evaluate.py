@@ -16,7 +16,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
-    add("--data", required=True, metavar="DIR", help="a folder of photographs and their grades")
+    add("--data", required=True, metavar="DIR|synthetic", help="photographs and their grades")
     add(
         "--split",
         choices=("train", "validation", "test", "all"),
@@ -44,7 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Grade the part and print its figures."""
     from retina.datasets.cache import PreparedCache
-    from retina.datasets.formats import read_folder
+    from retina.datasets.synthetic import read_data
     from retina.devices import choose_device
     from retina.errors import SettingsError
     from retina.evaluation.evaluate import evaluate
@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     check_prevalence(options.prevalence)
     checkpoint = load_checkpoint(options.model, options.checkpoints)
     device = choose_device(options.device)
-    catalog = read_folder(options.data)
+    catalog = read_data(options.data)
     rows, warnings = choose_rows(catalog, checkpoint, options.split)
     if mistaken := only_names_known(catalog, checkpoint):
         warnings.append(mistaken)

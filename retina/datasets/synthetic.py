@@ -27,6 +27,9 @@ from retina.datasets.parallel import map_pictures
 from retina.errors import DataError, SettingsError
 from retina.scale import NUM_GRADES
 
+SYNTHETIC = "synthetic"
+"""What is named in the place of a data folder for photographs to be drawn."""
+
 GRADE_SHARES = (0.40, 0.15, 0.20, 0.13, 0.12)
 """Shares of the grades in a set: the order of EyePACS, but enough of each to learn from."""
 
@@ -34,7 +37,7 @@ DEFAULT_COUNT = 1200
 DEFAULT_SIZE = 384
 
 # To be raised whenever pictures change, so that a set in the user's cache is drawn anew.
-_DRAWING = 1
+_DRAWING = 2
 _MIN_SIZE = 32
 _JPEG_QUALITY = 92
 _SEEDS_OF_A_SET = 1_000_000
@@ -150,7 +153,20 @@ def synthetic_catalog(
             # Another process may have been quicker.
             if not drawn.exists():
                 raise
-    return replace(read_folder(drawn), name="synthetic", format="synthetic")
+    return replace(read_folder(drawn), name=SYNTHETIC, format=SYNTHETIC)
+
+
+def read_data(data: str | os.PathLike[str]) -> Catalog:
+    """The catalog of what ``--data`` names.
+
+    Args:
+        data: A folder, or ``synthetic``, which is drawn now if it was not before.
+
+    Raises:
+        DataError: Nothing in the folder is recognised.
+        OSError: The drawn photographs cannot be written.
+    """
+    return synthetic_catalog() if str(data) == SYNTHETIC else read_folder(data)
 
 
 def _grades(count: int, seed: int) -> npt.NDArray[np.int64]:

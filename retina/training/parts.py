@@ -10,7 +10,6 @@ from retina import distributed
 from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
 from retina.datasets.dataset import Augmentation, RetinopathyDataset, channel_statistics
-from retina.datasets.formats import read_folder
 from retina.datasets.leakage import (
     IdenticalReport,
     drop_identical,
@@ -18,13 +17,11 @@ from retina.datasets.leakage import (
     pixel_digests,
 )
 from retina.datasets.splits import PARTS, split
-from retina.datasets.synthetic import synthetic_catalog
+from retina.datasets.synthetic import SYNTHETIC, read_data
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing
 from retina.models.config import DataSource
 from retina.scale import NUM_GRADES
-
-SYNTHETIC = "synthetic"
 
 KAGGLE_TERMS = "Kaggle competition rules: research, the photographs not for redistribution"
 TERMS = {
@@ -32,7 +29,7 @@ TERMS = {
     "EyePACS": KAGGLE_TERMS,
     "lab lists": KAGGLE_TERMS,
     "IDRiD": "CC BY 4.0, Porwal et al., Data 2018, 3(3), 25",
-    "synthetic": "drawn by this package; no terms",
+    SYNTHETIC: "drawn by this package; no terms",
 }
 
 
@@ -123,7 +120,7 @@ def read_parts(data: str, seed: int) -> Parts:
         DataError: nothing in it is recognised, or it is too small to split.
     """
     with distributed.first_process_first():
-        catalog = synthetic_catalog() if data == SYNTHETIC else read_folder(data)
+        catalog = read_data(data)
         digests = pixel_digests(catalog.table["path"].tolist())
     table, identical = drop_identical(catalog.table, digests)
     table = table.assign(part=split(table, seed, catalog.given_parts))

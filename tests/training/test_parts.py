@@ -70,7 +70,7 @@ def test_a_split_of_eyes_and_not_patients_is_refused_or_called_too_good(
     table = catalog.table.assign(patient=[str(row // 2) for row in catalog.table.index])
     given = pd.Series(["train", "test"] * (PICTURES // 2), index=table.index)
     mixed = replace(catalog, table=table, given_parts=given, format="lab lists")
-    monkeypatch.setattr(module, "read_folder", lambda _: mixed)
+    monkeypatch.setattr(module, "read_data", lambda _: mixed)
     parts = read_parts(str(photographs), 0)
     assert any(
         remark.startswith("100% of the test pictures") and "too good" in remark
@@ -87,7 +87,7 @@ def test_drawn_photographs_have_no_terms(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = replace(read_folder(photographs), name="synthetic", format="synthetic")
-    monkeypatch.setattr(module, "synthetic_catalog", lambda: catalog)
+    monkeypatch.setattr(module, "read_data", {"synthetic": catalog}.get)
     source = read_parts("synthetic", 0).source
     assert (source.name, source.fingerprint) == ("synthetic", catalog.fingerprint)
     assert "no terms" in source.terms

@@ -57,6 +57,8 @@ class Eye:
         fovea: Centre of the fovea.
         colour: (3,) reflectance of the fundus in red, green and blue, 0 to 1.
         macula: How dark the macula is.
+        mottling: How uneven the pigment is.
+        crescent: How pale the crescent at the temporal border of the disc is; mostly 0.
         tessellation: How far the choroid shines through.
         sheen: How much the nerve fibres shine, as they do in the young.
         vessels: Veins, then arteries.
@@ -69,6 +71,8 @@ class Eye:
     fovea: tuple[float, float]
     colour: Points
     macula: float
+    mottling: float
+    crescent: float
     tessellation: float
     sheen: float
     vessels: tuple[Vessel, ...]
@@ -90,12 +94,12 @@ def make_camera(rng: np.random.Generator) -> Camera:
         radius=radius,
         notch=rng.choice([-0.75, -0.5, 0.6, 0.8]) if rng.random() < 0.5 else None,
         exposure=float(np.exp(rng.uniform(-0.45, 0.6))),
-        tint=np.exp(rng.normal(0, 1, 3) * np.array([0.12, 0.12, 0.3])),
+        tint=np.exp(rng.normal(0, 1, 3) * np.array([0.12, 0.12, 0.24])),
         light=(rng.normal(0, 0.3), rng.normal(0, 0.2)),
         vignette=rng.uniform(0.15, 0.75),
         haze=haze_amount * haze_colour,
         haze_angle=rng.uniform(-np.pi, np.pi),
-        blur=rng.uniform(0.002, 0.005),
+        blur=rng.uniform(0.0015, 0.0038),
         noise=rng.uniform(1.0, 3.0),
     )
 
@@ -112,7 +116,7 @@ def make_eye(rng: np.random.Generator) -> Eye:
         fovea_at = (-0.5 + rng.normal(0, 0.06), rng.normal(0.05, 0.06))
     pigment = rng.uniform(0, 1)
     pale = rng.uniform(0, 1)
-    colour = np.array([1.0 - 0.25 * pigment, 0.32 + 0.2 * pale, 0.09 + 0.3 * pale**1.4])
+    colour = np.array([1.0 - 0.25 * pigment, 0.32 + 0.2 * pale, 0.09 + 0.24 * pale**1.4])
     colour[1:] *= 1 - 0.25 * pigment
 
     mirror = -1.0 if right else 1.0
@@ -130,10 +134,12 @@ def make_eye(rng: np.random.Generator) -> Eye:
         right=right,
         disc=(disc[0], disc[1]),
         disc_radius=zoom * rng.uniform(0.122, 0.15),
-        cup=rng.uniform(0.25, 0.55),
+        cup=rng.uniform(0.3, 0.6),
         fovea=(fovea[0], fovea[1]),
         colour=colour,
-        macula=rng.uniform(0.3, 0.75),
+        macula=rng.uniform(0.45, 1.0),
+        mottling=rng.uniform(0.6, 1.4),
+        crescent=max(0.0, rng.uniform(-1.2, 0.8)),
         tessellation=rng.uniform(0.0, 1.0) ** 2,
         sheen=max(0.0, rng.uniform(-0.3, 0.4)),
         vessels=tuple(

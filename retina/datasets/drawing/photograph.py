@@ -1,28 +1,26 @@
-"""The light that comes back from the fundus, and what the camera records of it.
+"""The light that comes back from an eye, and what the camera records of it.
 
-The fundus reflects its colour, dimmed by what lies in front of it: pigment and blood absorb by
-Beer's law, so their optical densities add up. Pale lesions and the optic disc replace the colour.
+Blood absorbs by Beer's law, so that optical densities add up; pale lesions replace the colour of
+the fundus behind them.
 """
 
-import numpy as np
-from PIL import Image, ImageFilter
+import math
 
-from retina.datasets.drawing.canvas import Array, Canvas
+import cv2
+import numpy as np
+from PIL import Image
+
+from retina.datasets.drawing.canvas import Array, Canvas, Shape
 from retina.datasets.drawing.eye import Camera, Eye
+from retina.datasets.drawing.fundus import fundus_light, inside_disc, rgb, smoothstep
 from retina.datasets.drawing.lesions import Lesions
 
-
-def _rgb(red: float, green: float, blue: float) -> Array:
-    """(3, 1, 1): the pictures in the making are planes of red, green and blue."""
-    return np.array([red, green, blue], np.float32)[:, None, None]
-
-
 # Optical densities.
-_MELANIN = _rgb(0.55, 0.75, 0.75)
-_CHOROID = _rgb(0.40, 0.40, 0.15)
-_VENOUS = _rgb(0.38, 0.85, 0.65)
-_ARTERIAL = _rgb(0.12, 0.62, 0.50)
-_CLOT = _rgb(0.75, 1.45, 1.20)
+_VENOUS = rgb(0.25, 0.70, 0.48)
+_ARTERIAL = rgb(0.09, 0.50, 0.36)
+_FRESH = rgb(0.16, 1.05, 0.80)
+_CLOT = rgb(0.48, 0.95, 0.70)
+_POOL = rgb(0.80, 1.60, 1.30)
 
 
 def photograph(
@@ -40,86 +38,32 @@ def photograph(
     Returns:
         RGB, (canvas.width, canvas.height).
     """
-    density = _fundus_density(canvas, eye, rng)
-    light = _rgb(*eye.colour) * np.exp(-density)
-    _paint_disc(canvas, eye, light)
-    _paint_sheen(canvas, eye, light, rng)
-    _paint_pale_lesions(canvas, eye, lesions, light)
-    light *= np.exp(-_blood_density(canvas, eye, lesions))
+    light = fundus_light(canvas, eye, rng)
+    patches = canvas.noise(rng, 0.022)
+    _paint_pale_lesions(canvas, eye, lesions, light, patches)
+    light *= np.exp(-_blood_density(canvas, eye, lesions, patches))
     return _record(canvas, camera, light, rng)
 
 
-def _smoothstep(low: float, high: float, value: Array) -> Array:
-    t: Array = np.clip((value - low) / (high - low), 0, 1)
-    return t * t * (3 - 2 * t)
-
-
-def _fundus_density(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array:
-    """(3, H, W) optical density of pigment and choroid."""
-    from_fovea = canvas.distance(eye.fovea)
-    macula = eye.macula * (
-        0.55 * np.exp(-np.square(from_fovea / 0.3)) + 0.75 * np.exp(-np.square(from_fovea / 0.09))
-    )
-    foveal_reflex = 0.35 * eye.sheen * np.exp(-np.square(from_fovea / 0.014))
-    mottling = 0.07 * canvas.noise(rng, 0.5) + 0.045 * canvas.noise(rng, 0.16)
-    grain = 0.025 * canvas.noise(rng, 0.035) + 0.02 * canvas.noise(rng, 0.013)
-    # Zero crossings of smooth noise make a net, as the vessels of the choroid do.
-    net = np.exp(-np.square(canvas.noise(rng, 0.085) / 0.4))
-    net += 0.7 * np.exp(-np.square(canvas.noise(rng, 0.05) / 0.4))
-    net *= 1 - 0.85 * np.exp(-np.square(from_fovea / 0.45))
-    choroid = -0.38 * eye.tessellation * net * (1 + 0.5 * canvas.noise(rng, 0.4))
-    pigment = macula - foveal_reflex + mottling + grain
-    density: Array = pigment * _MELANIN + choroid * _CHOROID
-    return density
-
-
-def _paint_disc(canvas: Canvas, eye: Eye, light: Array) -> None:
-    """Paints the optic disc: a pink rim, paler towards the fovea, and a pale cup."""
-    squash = 0.92
-    dx, dy = (canvas.x - eye.disc[0]) / squash, canvas.y - eye.disc[1]
-    r = np.sqrt(np.square(dx) + np.square(dy)) / eye.disc_radius
-    temporal = (-dx if eye.right else dx) / eye.disc_radius
-    # Nerve fibres brighten the rim's surroundings; a crescent of pigment lies on its other side.
-    glow = 0.15 * np.exp(-np.maximum(r - 1, 0) / 0.7)
-    crescent = 0.3 * np.exp(-np.square((r - 1.1) / 0.07)) * np.clip(temporal, 0, 1)
-    light *= np.exp(glow - crescent)
-    colour = _rgb(*eye.colour)
-    rim = 1.35 * colour ** _rgb(0.6, 0.6, 0.7)
-    cup = 1.75 * colour ** _rgb(0.3, 0.36, 0.55)
-    paleness = _smoothstep(eye.cup + 0.22, eye.cup - 0.12, r - 0.12 * temporal)
-    paleness = np.clip(paleness + 0.18 * temporal, 0, 1)
-    inside = _smoothstep(1.08, 0.92, r)
-    light += inside * (rim + paleness * (cup - rim) - light)
-
-
-def _paint_sheen(canvas: Canvas, eye: Eye, light: Array, rng: np.random.Generator) -> None:
-    """Paints the streaks of the nerve fibres above and below the disc."""
-    streaks = rng.normal(0, 1, 360)
-    if not eye.sheen:
-        return
-    dx, dy = canvas.x - eye.disc[0], canvas.y - eye.disc[1]
-    angle = np.arctan2(dy, np.abs(dx) + 0 * dy)
-    r = np.sqrt(np.square(dx) + np.square(dy))
-    fine = np.interp(np.degrees(angle) + 180, np.arange(360), streaks).astype(np.float32)
-    band = np.exp(-np.square((np.abs(angle) - 1.0) / 0.4))
-    amount = eye.sheen * band * np.exp(-np.square((r - 0.3) / 0.22)) * (0.6 + 0.22 * fine)
-    light += np.clip(amount, 0, 0.6) * _rgb(0.22, 0.3, 0.3)
-
-
-def _paint_pale_lesions(canvas: Canvas, eye: Eye, lesions: Lesions, light: Array) -> None:
+def _paint_pale_lesions(
+    canvas: Canvas, eye: Eye, lesions: Lesions, light: Array, patches: Array
+) -> None:
     """Paints cotton-wool spots and, sharper and yellower, exudates."""
-    colour = _rgb(*eye.colour)
-    fluffy = canvas.mask(lesions.cotton_wool_spots, blur=0.014)
+    red, green, blue = eye.colour
+    fluffy = canvas.mask(lesions.cotton_wool_spots, blur=0.009)
     if fluffy is not None:
-        light += fluffy * (1.1 * colour ** _rgb(0.3, 0.38, 0.5) - light)
+        fluffy *= np.clip(0.85 + 0.15 * patches, 0, 1)
+        light += fluffy * (rgb(1.6 * red, 1.35 * green**0.5, 1.5 * blue**0.7) - light)
     waxy = canvas.mask(lesions.exudates, blur=0.002)
     if waxy is not None:
-        light += waxy * (1.2 * colour ** _rgb(0.2, 0.32, 0.62) - light)
+        light += waxy * (rgb(2.2 * red, 1.9 * green**0.5, 1.5 * blue**0.75) - light)
 
 
-def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions) -> Array:
+def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions, patches: Array) -> Array:
     """(3, H, W) optical density of the blood, in vessels and out of them."""
-    veins, arteries, reflexes = [], [], []
+    veins: list[Shape] = []
+    arteries: list[Shape] = []
+    reflexes: list[Shape] = []
     for vessel in eye.vessels:
         if vessel.vein:
             for centre in lesions.beaded if vessel.widths[0] > 0.01 else ():
@@ -129,48 +73,79 @@ def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions) -> Array:
         else:
             arteries += vessel.shapes()
         if vessel.widths[0] > 0.01:
-            reflexes += vessel.shapes(0.3, 0.35 if vessel.vein else 0.8)
+            reflexes += vessel.shapes(0.28, 0.3 if vessel.vein else 0.9)
     new = [shape for vessel in lesions.new_vessels for shape in vessel.shapes()]
+    shunts = [shape for vessel in lesions.irma for shape in vessel.shapes()]
     density = np.zeros((3, canvas.height, canvas.width), np.float32)
     for shapes, colour in (
         (veins, _VENOUS),
         (arteries, _ARTERIAL),
-        (reflexes, -0.5 * _ARTERIAL),
-        (new, 1.4 * _ARTERIAL),
+        (reflexes, -0.4 * _ARTERIAL),
+        (shunts, _FRESH),
+        (new, _FRESH),
     ):
         mask = canvas.mask(shapes)
         if mask is not None:
             density += mask * colour
+    # On the pale disc the vessels lie bare.
+    (rows, columns), inside = inside_disc(canvas, eye)
+    density[:, rows, columns] *= 1 + 0.35 * inside
     for clots, colour, blur in (
-        (lesions.microaneurysms + lesions.haemorrhages, _CLOT, 0.004),
-        (lesions.preretinal, 1.4 * _CLOT, 0.01),
+        (lesions.microaneurysms, _CLOT, 0.002),
+        (lesions.haemorrhages, _CLOT, 0.0045),
+        (lesions.preretinal, _POOL, 0.01),
     ):
         mask = canvas.mask(clots, blur)
         if mask is not None:
             # A clot hides the vessels behind it.
+            mask *= np.clip(0.95 + 0.06 * patches, 0, 1.2)
             np.maximum(density, mask * colour, out=density)
     return density
 
 
 def _record(canvas: Canvas, camera: Camera, light: Array, rng: np.random.Generator) -> Image.Image:
     """Lights, frames, blurs and samples the picture."""
+    lit, veil = _lighting(canvas.coarse, camera)
+    light *= canvas.enlarge(lit)
+    light += canvas.enlarge(veil)
+    inside = smoothstep(1.0, 0.994, canvas.distance((0.0, 0.0)))
+    if camera.notch is not None:
+        cos, sin = math.cos(camera.notch), math.sin(camera.notch)
+        out, along = canvas.x * cos + canvas.y * sin - 1, canvas.y * cos - canvas.x * sin
+        tab = np.maximum(np.abs(out) / 0.034, np.abs(along) / 0.026)
+        inside = np.maximum(inside, smoothstep(1.1, 0.9, tab))
+    light *= -1.5
+    np.exp(light, out=light)
+    recorded = np.ascontiguousarray((255 - 255 * light).transpose(1, 2, 0))
+    picture = canvas.blurred(recorded, camera.blur)
+    # The mask lies in the camera, before the sensor, and so is sharp.
+    lit_share = inside[..., None]
+    picture *= lit_share
+    noise = _sensor_noise(canvas, camera, rng)
+    noise *= 0.25 + 0.75 * lit_share
+    picture += noise
+    return Image.fromarray(np.clip(picture + 0.5, 0, 255).astype(np.uint8))
+
+
+def _sensor_noise(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> Array:
+    """(H, W, 3) noise of brightness, and, of a coarser grain, of colour."""
+    size = (canvas.width, canvas.height)
+    half = (canvas.height // 2, canvas.width // 2, 3)
+    noise: Array = rng.standard_normal((canvas.height, canvas.width, 1), dtype=np.float32)
+    tinted = rng.standard_normal(half, dtype=np.float32)
+    noise = noise + np.float32(0.8) * np.asarray(cv2.resize(tinted, size), np.float32)
+    noise *= camera.noise
+    return noise
+
+
+def _lighting(canvas: Canvas, camera: Camera) -> tuple[Array, Array]:
+    """(3, H, W) factors on the light, and stray light added to it."""
     r = canvas.distance((0.0, 0.0))
     off_light = canvas.distance(camera.light)
-    spot = np.exp(-np.square(off_light / 0.75))
-    lighting = 1 - camera.vignette * (1 - spot * (1 - 0.4 * np.minimum(r, 1) ** 4))
-    light *= (camera.exposure * lighting) * _rgb(*camera.tint)
-    if camera.haze.any():
-        side = np.cos(np.arctan2(canvas.y, canvas.x) - camera.haze_angle)
-        amount = np.clip(side + 0.3, 0, 1) * _smoothstep(0.72, 1.02, r)
-        light += amount * _rgb(*camera.haze)
-    inside = _smoothstep(1.0, 0.988, r)
-    if camera.notch is not None:
-        tab = (1.0 * np.cos(camera.notch), 1.0 * np.sin(camera.notch))
-        inside = np.maximum(inside, _smoothstep(0.034, 0.026, canvas.distance(tab)))
-    recorded = 255 * (1 - np.exp(-1.5 * light)) * inside
-    picture = Image.fromarray((recorded + 0.5).astype(np.uint8).transpose(1, 2, 0))
-    picture = picture.filter(ImageFilter.GaussianBlur(camera.blur * canvas.scale))
-    noise = rng.standard_normal((canvas.height, canvas.width), dtype=np.float32)
-    noise *= camera.noise * (0.25 + 0.75 * inside)
-    noisy = np.clip(np.asarray(picture, np.float32) + (noise + 0.5)[..., None], 0, 255)
-    return Image.fromarray(noisy.astype(np.uint8))
+    spot = np.exp(-np.square(off_light / 0.8))
+    fall = 1 - camera.vignette * (1 - spot * (1 - 0.4 * np.minimum(r, 1) ** 4))
+    # Red light comes through the wall of the eye too, so that it falls off less.
+    lit = np.stack([fall**0.85, fall, fall**1.08]) * (camera.exposure * rgb(*camera.tint))
+    side = np.cos(np.arctan2(canvas.y, canvas.x) - camera.haze_angle)
+    veil = np.clip(side + 0.3, 0, 1) * smoothstep(0.72, 1.02, r) * rgb(*camera.haze)
+    return lit.astype(np.float32), veil.astype(np.float32)

@@ -5,7 +5,7 @@ They are grown in the eye's own frame, the same for left and right eyes: the dis
 """
 
 from collections import deque
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import atan2, cos, hypot, pi, sin
 
 import numpy as np
@@ -13,11 +13,15 @@ import numpy as np
 from retina.datasets.drawing.canvas import Points, Shape
 
 _STEP = 0.02
-_CELL = 0.028
-_THINNEST = 0.0034
+_CELL = 0.03
+_THINNEST = 0.0036
 _REACH = 2.1
-_VASCULAR_FREE = 0.11
-_FULL_STRENGTH_WIDTH = 0.011
+_VASCULAR_FREE = 0.12
+_FULL_STRENGTH_WIDTH = 0.013
+_ROOT = (-0.022, 0.0)
+"""The vessels come out of the nasal part of the disc."""
+_CROSSES = 0.009
+"""The least calibre at which an artery goes on where it meets a vein, or a vein an artery."""
 
 
 @dataclass(frozen=True)
@@ -36,19 +40,21 @@ class Vessel:
 
     def shapes(self, relative_width: float = 1.0, strength: float = 1.0) -> list[Shape]:
         """Its outline in pieces, each as strong as its calibre makes the column of blood deep."""
-        if len(self.points) < 3:
+        if len(self.points) < 4:
             return []
-        direction = np.gradient(self.points, axis=0)
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True) + 1e-12
-        normal = np.stack([-direction[:, 1], direction[:, 0]], axis=1)
-        offset = normal * (self.widths * relative_width / 2)[:, None]
-        left, right = self.points + offset, self.points - offset
+        points, widths = _refined(self.points), _refined(self.widths)
+        direction = np.empty_like(points)
+        direction[1:-1] = points[2:] - points[:-2]
+        direction[0], direction[-1] = points[1] - points[0], points[-1] - points[-2]
+        half = widths * relative_width / 2 / (np.hypot(direction[:, 0], direction[:, 1]) + 1e-12)
+        offset = np.stack([-direction[:, 1] * half, direction[:, 0] * half], axis=1)
+        left, right = points + offset, points - offset
+        depth = strength * np.minimum(1, widths / _FULL_STRENGTH_WIDTH) ** 0.7
         pieces = []
-        for start in range(0, len(self.points) - 1, 12):
+        for start in range(0, len(points) - 1, 12):
             part = slice(start, start + 13)
-            depth = min(1.0, float(self.widths[part].mean()) / _FULL_STRENGTH_WIDTH) ** 0.6
             outline = np.concatenate([left[part], right[part][::-1]])
-            pieces.append(Shape(outline, depth * strength))
+            pieces.append(Shape(outline, float(depth[part].sum()) / len(left[part])))
         return pieces
 
     def beaded(self, where: Points) -> "Vessel":
@@ -58,8 +64,17 @@ class Vessel:
             where: (n,) 0 to 1, how beaded each point is.
         """
         travelled = np.arange(len(self.points)) * _STEP
-        beads = 0.55 * np.sin(2 * pi * travelled / 0.11)
-        return replace(self, widths=self.widths * (1 + where * (0.25 + beads)))
+        beads = 0.5 * np.sin(2 * pi * travelled / 0.1)
+        return replace(self, widths=self.widths * (1 + where * (0.2 + beads)))
+
+
+def _refined(line: Points) -> Points:
+    """(2n - 1, ...) the line with a point between each two, on the cubic through its neighbours."""
+    fine = np.empty((2 * len(line) - 1, *line.shape[1:]))
+    fine[::2] = line
+    fine[1::2] = (line[:-1] + line[1:]) / 2
+    fine[3:-3:2] += (line[1:-2] + line[2:-1] - line[:-3] - line[3:]) / 16
+    return fine
 
 
 @dataclass(frozen=True)
@@ -70,8 +85,8 @@ class _Bud:
     y: float
     heading: float
     width: float
-    parent: int
     depth: int
+    vein: bool
 
 
 def grow_vessels(rng: np.random.Generator, fovea: tuple[float, float]) -> list[Vessel]:
@@ -84,32 +99,18 @@ def grow_vessels(rng: np.random.Generator, fovea: tuple[float, float]) -> list[V
     Returns:
         Veins first, trunks before their branches; arteries cross over veins.
     """
-    tortuosity = rng.uniform(0.5, 1.5)
-    calibre = rng.uniform(0.9, 1.15)
-    spread = rng.uniform(0.66, 0.82)
-    vessels: list[Vessel] = []
+    tree = _Tree(rng, fovea, tortuosity=rng.uniform(0.55, 1.4))
+    calibre = rng.uniform(0.85, 1.1)
+    spread = rng.uniform(0.6, 0.78)
     for vein in (True, False):
-        width = (0.026 if vein else 0.0185) * calibre
-        trunks: list[tuple[Points, float]] = []
+        width = (0.0255 if vein else 0.0175) * calibre
         for up in (1, -1):
-            height = up * (spread + rng.uniform(-0.06, 0.06))
-            trunks.append((_arcade(rng, height, tortuosity), width * rng.uniform(0.9, 1.1)))
-            trunks.append((_nasal(rng, up, tortuosity), width * rng.uniform(0.6, 0.8)))
-        vessels += _branch(rng, trunks, fovea, vein, tortuosity)
-    return vessels
-
-
-def _wander(rng: np.random.Generator, points: Points, tortuosity: float) -> Points:
-    """Lets a smooth line meander, more so away from its root."""
-    direction = np.gradient(points, axis=0)
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    travelled = np.arange(len(points)) * _STEP
-    sway = np.zeros(len(points))
-    for length, height in ((0.9, 0.03), (0.37, 0.012), (0.16, 0.004)):
-        wave = 2 * pi * travelled / (length * rng.uniform(0.8, 1.25)) + rng.uniform(0, 2 * pi)
-        sway += tortuosity * height * rng.normal() * np.sin(wave)
-    sway *= np.minimum(1, travelled / 0.3)
-    return points + np.stack([-direction[:, 1], direction[:, 0]], axis=1) * sway[:, None]
+            height = up * (spread + rng.uniform(-0.07, 0.07))
+            tree.add_trunk(_arcade(rng, height), width * rng.uniform(0.9, 1.1), vein)
+            tree.add_trunk(_nasal(rng, up), width * rng.uniform(0.55, 0.75), vein)
+        tree.add_small_roots(width, vein)
+        tree.grow()
+    return sorted(tree.vessels, key=lambda vessel: not vessel.vein)
 
 
 def _even(points: Points) -> Points:
@@ -119,102 +120,121 @@ def _even(points: Points) -> Points:
     return np.stack([np.interp(at, travelled, points[:, i]) for i in (0, 1)], axis=1)
 
 
-def _arcade(rng: np.random.Generator, height: float, tortuosity: float) -> Points:
+def _arcade(rng: np.random.Generator, height: float) -> Points:
     """A temporal arcade: a parabola that opens around the macula."""
     u = np.linspace(0, 1.55, 80)
-    length = rng.uniform(0.68, 0.88)
-    x = length * u**2 - 0.05 * np.sin(np.minimum(u * 4, pi)) + rng.uniform(-0.025, 0.015)
+    length = rng.uniform(0.64, 0.86)
+    x = length * u**2 - 0.05 * np.sin(np.minimum(u * 4, pi)) + rng.uniform(-0.03, 0.01)
     y = height * u * (1 - 0.13 * u**2)
-    return _wander(rng, _even(np.stack([x, y], axis=1)), tortuosity)
+    return _even(np.stack([x + _ROOT[0], y + _ROOT[1]], axis=1))
 
 
-def _nasal(rng: np.random.Generator, up: int, tortuosity: float) -> Points:
+def _nasal(rng: np.random.Generator, up: int) -> Points:
     """A nasal trunk: nearly straight, away from the disc."""
     r = np.linspace(0, 1.3, 60)
-    angle = up * (rng.uniform(1.75, 2.5) + rng.uniform(-0.2, 0.45) * r - 0.5 * np.exp(-r / 0.12))
-    return _wander(rng, _even(np.stack([r * np.cos(angle), r * np.sin(angle)], 1)), tortuosity)
+    angle = up * (rng.uniform(1.75, 2.5) + rng.uniform(-0.2, 0.45) * r - 0.6 * np.exp(-r / 0.12))
+    return _even(np.stack([r * np.cos(angle) + _ROOT[0], r * np.sin(angle) + _ROOT[1]], 1))
 
 
-def _branch(
-    rng: np.random.Generator,
-    trunks: list[tuple[Points, float]],
-    fovea: tuple[float, float],
-    vein: bool,
-    tortuosity: float,
-) -> list[Vessel]:
-    """Trunks with all that grows out of them; vessels of a kind keep out of each other's way."""
-    vessels: list[Vessel] = []
-    taken: dict[tuple[int, int], int] = {}
-    buds: deque[_Bud] = deque()
-    for points, width in trunks:
-        number = len(vessels)
-        widths = width * np.exp(-0.55 * np.arange(len(points)) * _STEP)
-        vessels.append(Vessel(points, widths, vein))
+@dataclass
+class _Tree:
+    """Vessels that keep out of each other's way."""
+
+    rng: np.random.Generator
+    fovea: tuple[float, float]
+    tortuosity: float
+    vessels: list[Vessel] = field(default_factory=list)
+    buds: deque[_Bud] = field(default_factory=deque)
+    # The first vessel in each cell of a grid, by its number, and whether that is a vein.
+    taken: dict[tuple[int, int], tuple[int, bool]] = field(default_factory=dict)
+
+    def add_trunk(self, points: Points, width: float, vein: bool) -> None:
+        """A vessel along given points, and buds on both of its sides."""
+        rng, number = self.rng, len(self.vessels)
+        points = self._wander(points)
+        widths = width * np.exp(-0.5 * np.arange(len(points)) * _STEP)
+        self.vessels.append(Vessel(points, widths, vein))
         for x, y in points.tolist():
-            taken.setdefault((int(x // _CELL), int(y // _CELL)), number)
+            self.taken.setdefault((int(x // _CELL), int(y // _CELL)), (number, vein))
         side = 1 if rng.random() < 0.5 else -1
-        at = 0.16 + rng.uniform(0, 0.08)
+        at = 0.17 + rng.uniform(0, 0.1)
         while (i := int(at / _STEP)) < len(points) - 2:
             (x, y), (ahead_x, ahead_y) = points[i].tolist(), points[i + 2].tolist()
-            turn = side * rng.uniform(0.5, 1.0)
-            heading = atan2(ahead_y - y, ahead_x - x) + turn
-            share = rng.uniform(0.35, 0.8)
-            buds.append(_Bud(x, y, heading, float(widths[i]) * share, number, 1))
-            side = -side if rng.random() < 0.8 else side
-            at += rng.uniform(0.1, 0.24)
-    for up in (1, -1):
-        for _ in range(int(rng.integers(1, 4))):
-            heading = up * rng.uniform(0.25, 0.9)
-            root = (0.05 * cos(heading), 0.05 * sin(heading))
-            buds.append(_Bud(*root, heading, trunks[0][1] * rng.uniform(0.28, 0.42), -1, 1))
-    while buds:
-        vessel = _grow(rng, buds.popleft(), fovea, vein, tortuosity, taken, buds, len(vessels))
-        vessels.append(vessel)
-    return vessels
+            heading = atan2(ahead_y - y, ahead_x - x) + side * rng.uniform(0.6, 1.15)
+            share = rng.uniform(0.3, 0.75)
+            self.buds.append(_Bud(x, y, heading, float(widths[i]) * share, 1, vein))
+            side = -side if rng.random() < 0.75 else side
+            at += rng.uniform(0.1, 0.3)
 
+    def add_small_roots(self, width: float, vein: bool) -> None:
+        """Buds of the small vessels that leave the disc by themselves, most towards the macula."""
+        rng = self.rng
+        for up in (1, -1):
+            headings = rng.uniform(0.2, 0.95, int(rng.integers(1, 3))).tolist()
+            headings += rng.uniform(1.9, 3.0, int(rng.integers(0, 2))).tolist()
+            for heading in headings:
+                thin = width * rng.uniform(0.25, 0.4)
+                x, y = (_ROOT + rng.uniform(-0.03, 0.03, 2)).tolist()
+                self.buds.append(_Bud(x, y, up * heading, thin, 0, vein))
 
-def _grow(
-    rng: np.random.Generator,
-    bud: _Bud,
-    fovea: tuple[float, float],
-    vein: bool,
-    tortuosity: float,
-    taken: dict[tuple[int, int], int],
-    buds: deque[_Bud],
-    number: int,
-) -> Vessel:
-    """One branch, step by step; its own branches are put into ``buds``."""
-    x, y, heading, width, curl = bud.x, bud.y, bud.heading, bud.width, 0.0
-    towards_fovea = cos(heading - atan2(fovea[1] - y, fovea[0] - x)) > 0.2
-    points, widths = [(x, y)], [width]
-    next_bud = rng.uniform(0.1, 0.22)
-    shocks = rng.normal(0, 1.1 * tortuosity, 120).tolist()
-    for i, shock in enumerate(shocks):
-        to_x, to_y = fovea[0] - x, fovea[1] - y
-        if towards_fovea:
-            pull, wish = 1.6, atan2(to_y, to_x)
-            if hypot(to_x, to_y) < _VASCULAR_FREE + 5 * width:
+    def grow(self) -> None:
+        """Lets all buds grow into branches."""
+        while self.buds:
+            self.vessels.append(self._branch(self.buds.popleft()))
+
+    def _wander(self, points: Points) -> Points:
+        """Lets a smooth line meander, more so away from its root."""
+        rng = self.rng
+        direction = np.gradient(points, axis=0)
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        travelled = np.arange(len(points)) * _STEP
+        sway = np.zeros(len(points))
+        for length, height in ((0.9, 0.03), (0.37, 0.013), (0.19, 0.006), (0.1, 0.0015)):
+            wave = 2 * pi * travelled / (length * rng.uniform(0.8, 1.25)) + rng.uniform(0, 2 * pi)
+            sway += self.tortuosity * height * rng.normal() * np.sin(wave)
+        sway *= np.minimum(1, travelled / 0.3)
+        return points + np.stack([-direction[:, 1], direction[:, 0]], axis=1) * sway[:, None]
+
+    def _branch(self, bud: _Bud) -> Vessel:
+        """One branch, step by step; its own branches are put into ``buds``."""
+        rng, number, fovea = self.rng, len(self.vessels), self.fovea
+        x, y, heading, width, curl = bud.x, bud.y, bud.heading, bud.width, 0.0
+        towards_fovea = cos(heading - atan2(fovea[1] - y, fovea[0] - x)) > 0.2
+        points, widths = [(x, y)], [width]
+        next_bud = rng.uniform(0.08, 0.22)
+        shocks = rng.normal(0, self.tortuosity, 110).tolist()
+        for i, shock in enumerate(shocks):
+            to_x, to_y = fovea[0] - x, fovea[1] - y
+            if towards_fovea:
+                pull, wish = 1.4, atan2(to_y, to_x)
+                if hypot(to_x, to_y) < _VASCULAR_FREE + 6 * width:
+                    break
+            else:
+                pull, wish = 1.0, atan2(y, x - 0.25)
+            # The thinner, the more winding.
+            curl = 0.75 * curl + shock * (1.3 + 2.4 * max(0.0, 1 - width / 0.014))
+            heading += _STEP * (curl + pull * sin(wish - heading))
+            x, y = x + _STEP * cos(heading), y + _STEP * sin(heading)
+            width *= 1 - 0.5 * _STEP
+            if width < _THINNEST or hypot(x, y) > _REACH:
                 break
-        else:
-            pull, wish = 1.1, atan2(y, x - 0.25)
-        curl = 0.8 * curl + shock
-        heading += _STEP * (curl + pull * sin(wish - heading))
-        x, y = x + _STEP * cos(heading), y + _STEP * sin(heading)
-        width *= 1 - 0.55 * _STEP
-        cell = (int(x // _CELL), int(y // _CELL))
-        if width < _THINNEST or hypot(x, y) > _REACH:
-            break
-        if i > 3 and taken.setdefault(cell, number) != number:
-            break
-        points.append((x, y))
-        widths.append(width)
-        next_bud -= _STEP
-        if next_bud < 0 and bud.depth < 4 and width > 1.4 * _THINNEST:
-            side = 1 if rng.random() < 0.5 else -1
-            share = rng.uniform(0.5, 0.9)
-            turn = heading + side * rng.uniform(0.5, 0.95)
-            buds.append(_Bud(x, y, turn, width * share, number, bud.depth + 1))
-            heading -= side * rng.uniform(0.1, 0.3)
-            width *= 1 - 0.2 * share
-            next_bud = rng.uniform(0.12, 0.3)
-    return Vessel(np.array(points), np.array(widths), vein)
+            if i > 3:
+                cell = (int(x // _CELL), int(y // _CELL))
+                met, vein = self.taken.setdefault(cell, (number, bud.vein))
+                if met != number and (vein == bud.vein or width < _CROSSES):
+                    break
+            points.append((x, y))
+            widths.append(width)
+            next_bud -= _STEP
+            if next_bud < 0 and bud.depth < 4 and width > 1.3 * _THINNEST:
+                side = 1 if rng.random() < 0.5 else -1
+                share = rng.uniform(0.55, 0.95)
+                turn = heading + side * rng.uniform(0.5, 1.0)
+                self.buds.append(_Bud(x, y, turn, width * share, bud.depth + 1, bud.vein))
+                heading -= side * rng.uniform(0.15, 0.4)
+                width *= 1 - 0.25 * share
+                next_bud = rng.uniform(0.1, 0.3)
+        fade = np.minimum(1, (np.arange(len(points), 0, -1) + 1) / 8)
+        if bud.depth == 0:
+            fade *= np.minimum(1, (np.arange(len(points)) + 1) / 6)
+        return Vessel(np.array(points), np.array(widths) * fade, bud.vein)
