@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from retina.datasets import synthetic
 from retina.datasets.formats import read_folder
 from retina.inference.grader import Grader
 from tests.cli.shell import Answer, retina
@@ -76,6 +77,17 @@ def test_all_warns_where_pictures_were_trained_on(
     assert strict_json(answer.out)["n"] == 20
     (warning,) = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
     assert "trained on 12 of these 20 pictures" in warning
+
+
+def test_drawn_photographs_are_data_too(
+    capsys: Shell, checkpoints: Path, drawn_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(synthetic, "synthetic_catalog", lambda: read_folder(drawn_data))
+    drawn, folder = (
+        evaluate(capsys, checkpoints, Path(data), "--split", "all", "--json").out
+        for data in ("synthetic", str(drawn_data))
+    )
+    assert strict_json(drawn) == strict_json(folder)
 
 
 def test_an_unknown_folder_has_only_all(capsys: Shell, checkpoints: Path, unknown: Path) -> None:

@@ -1,4 +1,4 @@
-from functools import cache
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +13,18 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from retina.datasets import synthetic
-from retina.datasets.drawing.canvas import Canvas, Shape
-from retina.datasets.drawing.eye import Camera, Eye, make_camera, make_eye
-from retina.datasets.drawing.lesions import Lesions, make_lesions
 from retina.datasets.synthetic import (
     GRADE_SHARES,
     draw_fundus,
+    read_data,
     synthetic_catalog,
     write_synthetic,
 )
 from retina.errors import DataError, SettingsError
 from retina.images.field_of_view import find_retina
+from retina.images.quality import assess_quality
+from tests.datasets.drawing.eyes import SEEDS, eye_and_camera
 
-SEEDS = range(8)
 COUNT = 200
 
 
@@ -34,18 +33,6 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drawn") / "set"
     write_synthetic(folder, count=COUNT, size=48, seed=3)
     return folder
-
-
-@cache
-def eye_and_camera(seed: int) -> tuple[Eye, Camera]:
-    return (
-        make_eye(np.random.default_rng([seed, 0, 0])),
-        make_camera(np.random.default_rng([seed, 0, 1])),
-    )
-
-
-def lesions_of(grade: int, seed: int) -> Lesions:
-    return make_lesions(grade, *eye_and_camera(seed), seed)
 
 
 def pixels(image: Image.Image) -> npt.NDArray[np.float64]:
@@ -80,79 +67,6 @@ def test_another_size_is_another_resolution_of_the_same_picture() -> None:
         )
 
 
-def test_a_healthy_eye_has_no_lesion() -> None:
-    for seed in SEEDS:
-        lesions = lesions_of(0, seed)
-        assert not any(map(len, vars(lesions).values()))
-
-
-def test_mild_is_microaneurysms_only() -> None:
-    for seed in SEEDS:
-        kinds = {name for name, found in vars(lesions_of(1, seed)).items() if len(found)}
-        assert kinds == {"microaneurysms"}
-
-
-def test_moderate_is_more_than_microaneurysms_and_less_than_severe() -> None:
-    for seed in SEEDS:
-        lesions = lesions_of(2, seed)
-        assert len(lesions.microaneurysms) > len(lesions_of(1, seed).microaneurysms)
-        assert lesions.exudates
-        assert 0 < len(lesions.haemorrhages) <= 20
-        assert not len(lesions.beaded)
-        assert not lesions.new_vessels
-        assert not lesions.preretinal
-
-
-def quadrants(shapes: tuple[Shape, ...]) -> list[int]:
-    centres = np.array([shape.outline.mean(axis=0) for shape in shapes])
-    return [
-        int(((centres[:, 0] > 0) == right).astype(int) @ ((centres[:, 1] > 0) == low).astype(int))
-        for right in (False, True)
-        for low in (False, True)
-    ]
-
-
-def test_severe_has_more_than_twenty_haemorrhages_in_every_quadrant_and_beads_two_veins() -> None:
-    for seed in SEEDS:
-        lesions = lesions_of(3, seed)
-        assert min(quadrants(lesions.haemorrhages)) > 20
-        assert lesions.cotton_wool_spots
-        assert len(lesions.beaded) >= 2
-        assert not lesions.new_vessels
-        assert not lesions.preretinal
-
-
-def test_proliferative_has_new_vessels_or_preretinal_blood() -> None:
-    found = [lesions_of(4, seed) for seed in range(20)]
-    assert all(lesions.new_vessels or lesions.preretinal for lesions in found)
-    assert any(lesions.new_vessels and lesions.preretinal for lesions in found)
-
-
-def test_lesions_lie_on_the_retina_that_the_picture_shows() -> None:
-    for seed in SEEDS:
-        _, camera = eye_and_camera(seed)
-        lesions = lesions_of(3, seed)
-        for shape in lesions.haemorrhages + lesions.microaneurysms:
-            x, y = shape.outline.mean(axis=0)
-            assert np.hypot(x, y) < 0.95
-            assert abs(y) < camera.visible_half_height
-
-
-def test_the_disc_lies_nasally_of_the_fovea_in_left_and_right_eyes() -> None:
-    eyes = [eye_and_camera(seed)[0] for seed in range(20)]
-    assert {eye.right for eye in eyes} == {True, False}
-    assert all((eye.disc[0] > eye.fovea[0]) == eye.right for eye in eyes)
-
-
-def test_arcades_leave_the_macula_free() -> None:
-    for seed in SEEDS:
-        eye, _ = eye_and_camera(seed)
-        arcades = [vessel for vessel in eye.vessels if vessel.widths[0] > 0.02]
-        away = min(np.hypot(*(vessel.points - eye.fovea).T).min() for vessel in arcades)
-        assert away > 0.3
-        assert len(eye.vessels) > 60
-
-
 def test_the_retina_is_found_where_it_was_drawn() -> None:
     size = 160
     for seed in range(20):
@@ -168,6 +82,14 @@ def test_the_retina_is_found_where_it_was_drawn() -> None:
         )
         assert retina.found, seed
         assert np.abs(np.subtract(retina.box, wanted)).max() <= 0.05 * size, seed
+
+
+def test_the_gate_takes_drawn_photographs() -> None:
+    verdicts = [
+        assess_quality(draw_fundus(seed % 5, 500 + seed, 160)).verdict for seed in range(30)
+    ]
+    assert "reject" not in verdicts
+    assert verdicts.count("good") > 20
 
 
 def kappa_from_colour(colours: npt.NDArray[np.float64], grades: "pd.Series[int]") -> float:
@@ -228,6 +150,20 @@ def test_a_catalog_is_drawn_once_into_the_users_cache(
     assert synthetic_catalog(count=10, size=32).fingerprint == first.fingerprint
 
 
+def test_data_is_a_folder_or_drawn(
+    drawn: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETINA_CACHE", str(tmp_path))
+    monkeypatch.setattr(
+        synthetic, "write_synthetic", lambda folder, *_: shutil.copytree(drawn, folder)
+    )
+    assert len(read_data("synthetic").table) == COUNT
+    assert read_data(drawn).name == drawn.name
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(DataError):
+        read_data(tmp_path / "empty")
+
+
 def test_another_seed_is_another_set(tmp_path: Path) -> None:
     first, second = (synthetic_catalog(tmp_path, 6, 32, seed).table["path"] for seed in (0, 1))
     files = {Path(path).read_bytes() for path in [*first, *second]}
@@ -245,13 +181,3 @@ def test_what_cannot_be_drawn_is_refused(grade: int, seed: int, size: int) -> No
 def test_a_set_without_pictures_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="not 0"):
         write_synthetic(tmp_path / "set", count=0)
-
-
-def test_a_mask_covers_the_area_of_its_shape() -> None:
-    canvas = Canvas(120, 100, 50.0)
-    square = Shape(np.array([(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)]), strength=0.8)
-    mask = canvas.mask([square])
-    assert mask is not None
-    assert mask.sum() == pytest.approx(0.8 * 50 * 50, rel=0.03)
-    assert mask[50, 60] == pytest.approx(0.8, abs=0.01)
-    assert canvas.mask([]) is None

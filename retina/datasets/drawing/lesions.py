@@ -29,7 +29,7 @@ class Lesions:
         microaneurysms: Small red dots.
         haemorrhages: Dots, blots and flames within the retina.
         exudates: Small bright yellow deposits, in clusters.
-        cotton_wool_spots: Pale fluffy patches.
+        cotton_wool_spots: Pale fluffy patches, of several tufts each.
         beaded: (n, 2) centres of the regions in which veins are beaded.
         irma: Short winding vessels within the retina (intraretinal microvascular abnormalities).
         new_vessels: Tangles of fine vessels, at the disc or elsewhere.
@@ -138,11 +138,11 @@ def _microaneurysms(rng: np.random.Generator, field: _Field, number: int) -> lis
 def _haemorrhages(
     rng: np.random.Generator, field: _Field, number: int, quadrant: int | None
 ) -> list[Shape]:
-    """Dots, blots, and flames along the nerve fibres; half of them gather in places."""
+    """Dots, blots, and flames along the nerve fibres; most of them gather in places."""
     shapes = []
     gathering: tuple[tuple[float, float], float] | None = None
     for _ in range(number):
-        if gathering is None or rng.random() < 0.5:
+        if gathering is None or rng.random() < 0.4:
             centre = field.place(rng, quadrant=quadrant)
             gathering = ((centre[0], centre[1]), 0.12)
         else:
@@ -152,12 +152,12 @@ def _haemorrhages(
             angle = float(np.arctan2(away[1], away[0])) + rng.normal(0, 0.2)
             radius, stretch, roughness = rng.uniform(0.015, 0.024), rng.uniform(2.5, 5), 0.3
         else:
-            radius = 0.0125 + 0.028 * rng.random() ** 4
+            radius = 0.0112 + 0.032 * rng.random() ** 5
             stretch, angle, roughness = rng.uniform(1, 1.7), rng.uniform(0, np.pi), 0.22
         outline = blobs(
             rng, centre[None], radius, roughness=roughness, stretch=stretch, angles=angle
         )[0]
-        shapes.append(Shape(outline, rng.uniform(0.45, 1.0)))
+        shapes.append(Shape(outline, rng.uniform(0.4, 1.0)))
     return shapes
 
 
