@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -84,11 +84,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(*flags: str) -> Iterator[str]:
+def served(*flags: str, **variables: str) -> Iterator[str]:
     """``python app.py`` on a free port; gives its address, and ends it as Ctrl-C does."""
     port = free_port()
     command = [sys.executable, "app.py", "--port", str(port), *flags]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | variables
     with subprocess.Popen(
         command, cwd=REPOSITORY, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -105,6 +105,28 @@ def served(*flags: str) -> Iterator[str]:
 def address(checkpoints: Path) -> Iterator[str]:
     with served("--checkpoints", str(checkpoints)) as address:
         yield address
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A page that one may enter, with a log, that takes no file above a megabyte."""
+
+    address: str
+    user: tuple[str, str]
+    log: Path
+
+
+@pytest.fixture(scope="session")
+def guarded(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    folder = tmp_path_factory.mktemp("guarded")
+    user = ("ada", "lovelace")
+    (folder / "users").write_text(":".join(user))
+    flags = ["--auth-file", str(folder / "users"), "--log", str(folder / "log")]
+    # Neither a hospital's proxy nor another Gradio app's settings may reach the page.
+    others = {"HTTP_PROXY": f"http://127.0.0.1:{free_port()}", "GRADIO_ALLOWED_PATHS": "/"}
+    flags += ["--checkpoints", str(checkpoints), "--max-file-size", "1"]
+    with served(*flags, **others) as address:
+        yield Guarded(address, user, folder / "log")
 
 
 @pytest.fixture(scope="session")
