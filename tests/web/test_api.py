@@ -3,6 +3,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -14,6 +15,7 @@ from retina.images.field_of_view import crop_to_retina
 from retina.inference.grader import Grader
 from retina.models.config import describe_checkpoints
 from retina.reporting.figures import confusion_matrix_figure
+from retina.web.api_text import ENDPOINTS, GIVES, TAKES
 from retina.web.pictures import MATRIX_DPI
 from retina.web.text import MATRIX_TITLE
 from tests.web.conftest import GOLDENS, MATRIX, PHOTOGRAPH, STARTED_FROM
@@ -63,6 +65,19 @@ def test_it_has_the_promised_endpoints_and_arguments(client: Client) -> None:
         "/compare": ["image"],
         "/models": [],
     }
+
+
+def test_every_value_is_described_in_our_words(address: str) -> None:
+    endpoints = httpx.get(f"{address}gradio_api/info").json()["named_endpoints"]
+    assert [endpoint["description"] for endpoint in endpoints.values()] == [*ENDPOINTS.values()]
+    for endpoint in endpoints.values():
+        for value in endpoint["parameters"]:
+            assert value["python_type"]["description"] == TAKES[value["parameter_name"]]
+        for value in endpoint["returns"]:
+            assert value["python_type"]["description"] == GIVES[value["label"]]
+        snippets = endpoint["code_snippets"]
+        assert ("handle_file('eye.jpg')" in snippets["python"]) == bool(endpoint["parameters"])
+        assert not [code for code in snippets.values() if "github" in code]
 
 
 def test_models_are_those_of_the_shell(client: Client, checkpoints: Path) -> None:
