@@ -42,6 +42,10 @@ def photograph(
     patches = canvas.noise(rng, 0.022)
     _paint_pale_lesions(canvas, eye, lesions, light, patches)
     light *= np.exp(-_blood_density(canvas, eye, lesions, patches))
+    pool = canvas.mask(lesions.preretinal, blur=0.01)
+    if pool is not None:
+        # It lies in front of all else, and hides it.
+        light += pool * (np.exp(0.1 * patches - _POOL) * rgb(*eye.colour) - light)
     return _record(canvas, camera, light, rng)
 
 
@@ -93,7 +97,6 @@ def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions, patches: Array) -
     for clots, colour, blur in (
         (lesions.microaneurysms, _CLOT, 0.002),
         (lesions.haemorrhages, _CLOT, 0.0045),
-        (lesions.preretinal, _POOL, 0.01),
     ):
         mask = canvas.mask(clots, blur)
         if mask is not None:
