@@ -91,27 +91,29 @@ def origin(run: FinishedRun) -> str:
         initial.kind, f"{initial.source}, not from ImageNet"
     )
     teacher = run.training.get("teacher")
-    return f"{start}; taught by {teacher['name']}" if isinstance(teacher, dict) else start
+    return f"{start}; taught by {teacher.get('name')}" if isinstance(teacher, dict) else start
 
 
 def tested_on(run: FinishedRun) -> str:
-    """How many of which photographs the test part holds."""
+    """How many of which photographs the test part holds, and whether it shares patients."""
     if not run.metrics:
         return "not yet"
-    return f"{run.pictures:,} photographs of {run.config.data.name}"
+    photographs = f"{run.pictures:,} photographs of {run.config.data.name}"
+    shared = run.config.data.shared_patients
+    return f"{photographs}, {shared:.0%} of a patient it was trained on" if shared else photographs
 
 
 def why_the_lab_differs(runs: Sequence[FinishedRun]) -> str:
     """In what the lab's figures and those of some runs are not of the same thing."""
     data = sorted({run.config.data.name for run in runs})
-    sizes = sorted({run.config.preprocessing.size for run in runs})
+    sizes = [str(size) for size in sorted({run.config.preprocessing.size for run in runs})]
     foreign = [run.name for run in runs if run.not_imagenet]
-    start = f" {', '.join(foreign)} did not start from ImageNet weights." if foreign else ""
+    start = f" {_and(foreign)} did not start from ImageNet weights." if foreign else ""
     return (
         f"They are of other photographs and of another size: the lab trained on "
         f"{LAB_TRAINED_ON:,} photographs of {LAB_DATA} at {LAB_SIZE} px and tested on "
         f"{LAB_TESTED_ON:,}, where always answering No DR scores {percent(LAB_BASELINE, 2)}; the "
-        f"models above learned from {' and '.join(data)} at {' and '.join(map(str, sizes))} px."
+        f"models above learned from {_and(data)} at {_and(sizes)} px."
         f"{start} The lab chose the epoch on its test photographs, most of them of a patient whose "
         "other eye it had trained on; here validation chose, and the test part was opened once. So "
         "its figures are a landmark, not a score to beat."
@@ -135,6 +137,10 @@ def _counted(sets: Sequence[dict[str, Any]]) -> str:
         return ""
     count, by_patient = counts.pop()
     return f", {count} {'patients' if by_patient else 'photographs'}"
+
+
+def _and(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _size(megabytes: float | None) -> str:

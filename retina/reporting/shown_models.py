@@ -1,5 +1,6 @@
 """Checkpoints as the page shows them: from their files alone, no network is loaded."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,8 +81,8 @@ def read_shown_model(folder: Path) -> ShownModel:
         try:
             return read()
         except CheckpointError as error:
-            sentence = str(error).replace(str(folder), folder.name)  # the page tells no paths
-            gaps.append(f"{sentence[0].upper()}{sentence[1:]}.")
+            without_path = str(error).replace(f"{folder.parent}{os.sep}", "")
+            gaps.append(f"{without_path}.")
             return instead
 
     no_metrics: dict[str, Any] = {}
@@ -115,7 +116,7 @@ def _metrics(folder: Path) -> dict[str, Any]:
     metrics = read_test_metrics(folder)
     if metrics is None:
         raise CheckpointError(
-            f"it has not been evaluated: write {METRICS_FILE} with `retina evaluate --json`"
+            f"It has not been evaluated: write {METRICS_FILE} with `retina evaluate --json`"
         )
     return metrics
 
