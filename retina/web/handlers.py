@@ -160,16 +160,21 @@ class Handlers:
 
     @in_one_sentence_each
     def compare(self, image: str | None) -> Iterator[list[Update]]:
-        """``Compare`` was clicked: what each model says; may be cancelled between two models."""
+        """``Compare`` was clicked: a sentence, all models' answers, the button to cancel."""
         if not self._graders.names:
             raise CheckpointError(text.NO_MODEL)
-        results = []
+        count = len(self._graders.names)
+        results: list[Result] = []
+        yield [_shown(markup.progress(text.progress(0, count))), gr.skip(), gr.update(visible=True)]
         for grader, sight in self._each_grader_looks(image):
             results.append(self._result(sight, grader))
-            progress = text.progress(len(results), len(self._graders.names))
-            yield [_shown(markup.progress(progress)), gr.skip()]
-        sentence = markup.agreement([result.assessment for result in results])
-        yield [_shown(sentence), _shown(markup.compared(view_of(str(image)), results))]
+            done = markup.progress(text.progress(len(results), count))
+            yield [_shown(done), gr.skip(), gr.skip()]
+        yield [
+            _shown(markup.agreement([result.assessment for result in results])),
+            _shown(markup.compared(view_of(str(image)), results)),
+            gr.update(visible=False),
+        ]
 
     def is_stale(
         self, images: Sequence[str] | None, answer: str | None, model: str | None = None

@@ -106,7 +106,7 @@ def _grade_tab(
             handler,
             [upload, model],
             [*answers, viewer],
-            show_progress_on=answer,
+            show_progress_on=viewer,  # Not on the answer, which is to hold nothing else.
             concurrency_id=MODEL_QUEUE,
             api_visibility="private",
         )
@@ -150,34 +150,28 @@ def _compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> 
             sentence = gr.HTML("", elem_id="agreement")
     compared = gr.HTML("", elem_id="compared")
     gallery = _gallery("compare", examples, own)
-    answers = [sentence, compared]
+    answers = [sentence, compared, cancel]
     running = button.click(
         handlers.compare,
         upload,
         answers,
         show_progress="hidden",
+        show_progress_on=viewer,
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
     _drop_if_stale(handlers, running, [upload, sentence], answers, viewer)
-    _cancellable(button, running, cancel, answers)
-    return Desk(upload, gallery, viewer, notice, button, answers, [running], single=True)
-
-
-def _cancellable(button: gr.Button, running: Any, cancel: gr.Button, answers: list[Any]) -> None:
-    """Offer to cancel while an answer is on its way; what came of it is taken away."""
-    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
-    hidden = [gr.update(visible=False)]
-    button.click(lambda: gr.update(visible=True), None, cancel, queue=False, **quiet)
-    running.then(lambda: gr.update(visible=False), None, cancel, queue=False, **quiet)
     cancel.click(
-        lambda: hidden + _emptied(answers),
+        lambda: _emptied(answers),
         None,
-        [cancel, *answers],
+        answers,
         cancels=[running],
         queue=False,
-        **quiet,
+        show_progress="hidden",
+        show_progress_on=viewer,
+        api_visibility="private",
     )
+    return Desk(upload, gallery, viewer, notice, button, answers, [running], single=True)
 
 
 def _when_chosen(

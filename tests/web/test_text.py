@@ -10,6 +10,8 @@ from retina.models.config import StartedFrom
 from retina.scale import GRADES
 from retina.web import text
 
+MATRIX = [[50, 4, 1, 0, 0], [6, 9, 5, 0, 0], [3, 6, 30, 4, 2], [0, 0, 5, 6, 1], [0, 0, 3, 2, 8]]
+
 
 def assessment(grade: int | None, *, referable: bool = False) -> Assessment:
     probabilities = tuple(0.6 if number == grade else 0.1 for number in range(5))
@@ -59,6 +61,57 @@ def test_agreement_says_who_would_refer() -> None:
     both = [assessment(2, referable=True), assessment(2)]
     assert text.agreement(both).endswith("1 of 2 would refer.")
     assert text.agreement(both[:1] * 3).endswith("All would refer.")
+
+
+def eye(name: str, grade: int | None, probability: float = 0.1, refer: bool = False) -> Assessment:
+    facts = ImageFacts(name, name, 9, 9)
+    answer = assessment(grade, referable=refer)
+    return replace(answer, image=facts, referable_probability=probability)
+
+
+@pytest.mark.parametrize(
+    ("eyes", "sentence"),
+    [
+        ([eye("r", 1), eye("l", 0)], "Worse eye: r, Mild. Neither eye reaches the referral"),
+        ([eye("r", 0), eye("l", 3, 0.9, True)], "Worse eye: l, Severe. One referable eye is"),
+        ([eye("r", 2, 0.8, True), eye("l", 2, 0.9, True)], "Both eyes: Moderate. One referable"),
+        ([eye("r", 0), eye("l", None)], "Worse eye: r, No DR. l could not be graded, so this is"),
+        ([eye("r", None), eye("l", None)], "Neither photograph could be graded."),
+    ],
+)
+def test_the_worse_eye_decides_for_the_patient(eyes: list[Assessment], sentence: str) -> None:
+    assert text.patient(eyes).startswith(sentence)
+
+
+def test_an_ungraded_eye_never_lets_the_other_one_clear_the_patient() -> None:
+    assert "Neither eye" not in text.patient([eye("r", 0), eye("l", None)])
+
+
+@pytest.mark.parametrize(
+    ("grade", "refer", "begins"),
+    [
+        (2, True, "The probability of grade 2 or above is 30 %, and this model refers from 20 %."),
+        (1, True, "Although Mild is the likeliest grade, the probability"),
+        (2, False, "Although Moderate alone would mean referral, the probability"),
+        (1, False, "The probability"),
+    ],
+)
+def test_referral_says_why_where_it_differs_from_the_grade(
+    grade: int, refer: bool, begins: str
+) -> None:
+    _, reason = text.referral(assessment(grade, referable=refer), 0.2)
+    assert reason.replace("\N{NO-BREAK SPACE}", " ").startswith(begins)
+
+
+def test_how_often_an_answer_was_right() -> None:
+    # 30 of the 44 in the column of Moderate.
+    right = text.right_of_its_answers(MATRIX, 2).replace("\N{NO-BREAK SPACE}", " ")
+    assert right.startswith("Of the 44 test photographs that this model called Moderate")
+    assert right.endswith("68 % (53–80) were Moderate.")
+    never = [[0] * 5 for _ in range(5)]
+    assert "never answered Severe" in text.right_of_its_answers(never, 3)
+    never[3][3] = 1
+    assert "answered Severe once only, rightly" in text.right_of_its_answers(never, 3)
 
 
 def test_the_origin_is_told_where_pretrained_is_not_imagenet() -> None:
