@@ -9,13 +9,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help demo test lint browser clean
+.PHONY: help demo test lint screenshots browser clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   open the demo; prints its address"
 	@echo "make test   run all tests"
 	@echo "make lint   check style and types"
+	@echo "make screenshots   take the pictures of the page that the README shows"
 	@echo "make clean  remove the environment and the caches of the tools"
 
 demo: $(READY)
@@ -28,6 +29,9 @@ lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+screenshots: $(READY_DEV) browser
+	$(BIN)/python -m scripts.screenshots
 
 clean:
 	rm -rf "$(VENV)" .mypy_cache .ruff_cache .pytest_cache

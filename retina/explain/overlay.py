@@ -48,9 +48,10 @@ def heat_colours(strength: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
     Returns:
         One axis more: red, green, blue and opacity, 0 to 255.
     """
-    colours = COLOUR_MAP(_FROM + (1 - _FROM) * strength)
+    colours = np.asarray(COLOUR_MAP(_FROM + (1 - _FROM) * strength))
     colours[..., 3] = np.sqrt(strength)
-    return np.rint(255 * colours).astype(np.uint8)
+    rounded: npt.NDArray[np.uint8] = np.rint(255 * colours).astype(np.uint8)
+    return rounded
 
 
 def overlay_heatmap(

@@ -10,6 +10,9 @@ from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM
 
 POOR_RECALL = 0.5
 MISSED = 0.1
+FEWEST = 5
+"""Of fewer photographs no share is told: chance alone could make it anything."""
+
 FALL = 0.05
 
 
@@ -81,7 +84,7 @@ def _no_better_than_the_baseline(metrics: Mapping[str, Any]) -> list[str]:
 
 def _rarely_found(matrix: Any, grade: int, unit: str) -> str:
     total, right = int(matrix[grade].sum()), int(matrix[grade, grade])
-    if not total or right / total >= POOR_RECALL:
+    if total < FEWEST or right / total >= POOR_RECALL:
         return ""
     wrong = matrix[grade].copy()
     wrong[grade] = 0
@@ -107,10 +110,11 @@ def _not_referred(metrics: Mapping[str, Any], matrix: Any, unit: str) -> list[st
     sentences = []
     for grade in range(REFERABLE_FROM, NUM_GRADES):
         referred = number(metrics["referable"]["referred"][grade])
-        if referred is not None and 1 - referred > MISSED:
+        total = int(matrix[grade].sum())
+        if total >= FEWEST and referred is not None and 1 - referred > MISSED:
             sentences.append(
                 f"At its operating point it does not refer {1 - referred:.0%} of the "
-                f"{int(matrix[grade].sum()):,} {unit} of grade {LABELS[grade]}."
+                f"{total:,} {unit} of grade {LABELS[grade]}."
             )
     return sentences
 

@@ -1,7 +1,5 @@
 import json
-import runpy
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -174,14 +172,6 @@ def test_a_folder_without_figures_or_with_broken_ones_is_refused(folder: Path) -
     (folder / "metrics.json").unlink()
     with pytest.raises(CheckpointError, match=r"no metrics\.json"):
         write_model_card(folder)
-
-
-def test_the_script_writes_cards_anew(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    expected = card(folder)
-    (folder / "README.md").unlink()
-    monkeypatch.setattr(sys, "argv", ["renew_card.py", str(folder)])
-    runpy.run_path(str(ROOT / "scripts" / "renew_card.py"), run_name="__main__")
-    assert (folder / "README.md").read_text(encoding="utf-8") == expected
 
 
 @pytest.mark.parametrize("name", list_checkpoints(ROOT / "checkpoints"))

@@ -29,11 +29,11 @@ def test_a_faultless_model_has_none() -> None:
 
 
 def test_a_grade_that_is_rarely_found_is_named_with_what_is_answered_instead() -> None:
-    matrix = [[20, 0, 0, 0, 0], [2, 1, 6, 0, 0], [0, 0, 9, 0, 0], [0, 0, 4, 0, 0], [0, 0, 3, 0, 5]]
+    matrix = [[20, 0, 0, 0, 0], [2, 1, 6, 0, 0], [0, 0, 9, 0, 0], [0, 0, 5, 0, 0], [0, 0, 3, 0, 5]]
     sentences = shortcomings(figures(matrix))
     assert sentences == [
         "Of 9 photographs of grade Mild it recognises 1; 67% are called Moderate.",
-        "Of 4 photographs of grade Severe it recognises none; 100% are called Moderate.",
+        "Of 5 photographs of grade Severe it recognises none; 100% are called Moderate.",
         "It never answers Severe here.",
     ]
 
@@ -82,3 +82,8 @@ def test_a_fall_elsewhere_is_told(away: float | None, told: str | None) -> None:
     own = {"quadratic_weighted_kappa": {"value": 0.72, "low": 0.7, "high": 0.75}}
     sentences = elsewhere(own, {"quadratic_weighted_kappa": away})
     assert sentences == ([] if told is None else [told])
+
+
+def test_of_few_photographs_no_share_is_told() -> None:
+    matrix = [[20, 0, 0, 0, 0], [0, 5, 0, 0, 0], [0, 0, 9, 0, 0], [4, 0, 0, 0, 0], [0, 0, 0, 0, 9]]
+    assert shortcomings(figures(matrix)) == ["It never answers Severe here."]

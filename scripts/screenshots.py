@@ -1,0 +1,106 @@
+"""Take the pictures of the page that the README shows: each tab, with a drawn photograph.
+
+``python -m scripts.screenshots``, or ``make screenshots``. ``--photograph FILE`` shows another
+photograph, for a look that is not to be published.
+"""
+
+import argparse
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from retina.datasets.synthetic import draw_fundus
+from retina.web import models_text, text
+
+ROOT = Path(__file__).resolve().parents[1]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+GRADE, SEED, SIZE = 3, 11, 1024
+SIGHTS = {
+    "wide": (1440, "light"),
+    "wide-dark": (1440, "dark"),
+    "phone": (390, "light"),
+    "phone-dark": (390, "dark"),
+}
+
+
+def main() -> None:
+    """Read the flags and take the pictures."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images", metavar="DIR")
+    parser.add_argument("--photograph", type=Path, metavar="FILE", help="instead of a drawn one")
+    parser.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints", metavar="DIR")
+    parser.add_argument("--port", type=int, default=7879)
+    parser.add_argument("--all", action="store_true", help="both widths in both themes")
+    options = parser.parse_args()
+    options.output.mkdir(parents=True, exist_ok=True)
+    sights = SIGHTS if options.all else {name: SIGHTS[name] for name in ("wide", "phone-dark")}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(options.port, options.checkpoints) as address,
+        sync_playwright() as playwright,
+    ):
+        photograph = options.photograph
+        if photograph is None:
+            photograph = Path(folder) / "drawn.jpg"
+            draw_fundus(GRADE, SEED, SIZE).save(photograph, quality=95)
+        browser = playwright.chromium.launch(
+            executable_path=next(filter(None, map(shutil.which, BROWSERS)), None),
+            args=["--no-sandbox", "--disable-gpu"],
+        )
+        for name, (width, theme) in sights.items():
+            page = browser.new_page(viewport={"width": width, "height": 900})
+            page.goto(f"{address}?__theme={theme}")
+            walk(page, photograph, options.output, name)
+            page.close()
+        browser.close()
+
+
+@contextmanager
+def served(port: int, checkpoints: Path) -> Iterator[str]:
+    """The page, as a user opens it; gives its address."""
+    command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", str(checkpoints)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        if found is None:
+            sys.exit("error: the page did not open; the reason stands above")
+        try:
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGTERM)
+
+
+def walk(page: Page, photograph: Path, output: Path, sight: str) -> None:
+    """Use each tab as a reader would, and take its picture."""
+
+    def take(tab: str) -> None:
+        page.wait_for_timeout(500)
+        page.screenshot(path=output / f"{tab}-{sight}.png", full_page=True)
+
+    patience = 60_000
+    page.locator("#grade-upload input[type=file]").set_input_files(photograph)
+    page.get_by_role("button", name=text.BUTTON_GRADE, exact=True).click(timeout=patience)
+    expect(page.locator("#assessment")).to_contain_text(photograph.name, timeout=patience)
+    page.get_by_role("button", name=text.HEATMAP).click()
+    take("grade")
+    page.get_by_role("tab", name=text.TAB_COMPARE).click()
+    page.get_by_role("button", name=text.BUTTON_COMPARE, exact=True).click(timeout=patience)
+    expect(page.get_by_role("article").first).to_be_visible(timeout=patience)
+    for switch in page.get_by_role("article").get_by_role("button", name=text.HEATMAP).all():
+        switch.click()
+    take("compare")
+    page.get_by_role("tab", name=text.TAB_MODELS).click()
+    expect(page.get_by_role("heading", name=models_text.CARD)).to_be_visible(timeout=patience)
+    take("models")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Ship what a run trained: copy its checkpoint, evaluate the copy, and write its card.
+
+python scripts/ship.py runs/DATE/NAME --data DIR --patients eyepacs=DIR2 --elsewhere drawn=synthetic
+python scripts/ship.py checkpoints/NAME                   # only the card, anew
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from retina.models.config import (
+    CONFIG_FILE,
+    HISTORY_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    SPLIT_FILE,
+    WEIGHTS_FILE,
+)
+from retina.reporting.model_card import EVALUATIONS, write_model_card
+
+ROOT = Path(__file__).resolve().parents[1]
+SHIPPED = (CONFIG_FILE, WEIGHTS_FILE, HISTORY_FILE, SPLIT_FILE)
+
+
+def main() -> None:
+    """Read the flags and ship."""
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
+    add = parser.add_argument
+    add("folder", type=Path, help="a run's checkpoint, or one that is shipped already")
+    add("--checkpoints", type=Path, default=ROOT / "checkpoints", metavar="DIR")
+    add("--data", metavar="DIR", help="whose test part it is measured on")
+    add("--elsewhere", action="append", default=[], metavar="NAME=DIR", help="another set")
+    add("--patients", action="append", default=[], metavar="NAME=DIR", help="one by patient")
+    options = parser.parse_args()
+    target = options.checkpoints / options.folder.name
+    if target.resolve() != options.folder.resolve():
+        target.mkdir(parents=True, exist_ok=True)
+        for name in filter(lambda name: (options.folder / name).exists(), SHIPPED):
+            shutil.copyfile(options.folder / name, target / name)
+    if options.data is not None:
+        predictions = ["--predictions", str(target / PREDICTIONS_FILE)]
+        evaluate(target, options.data, target / METRICS_FILE, *predictions)
+    for sets, flags in ((options.elsewhere, ()), (options.patients, ("--by-patient",))):
+        for each in sets:
+            name, _, data = each.partition("=")
+            (target / EVALUATIONS).mkdir(exist_ok=True)
+            figures = target / EVALUATIONS / f"{name}.json"
+            evaluate(target, data, figures, "--split", "all", *flags)
+    write_model_card(target)
+
+
+def evaluate(checkpoint: Path, data: str, figures: Path, *flags: str) -> None:
+    """Keep what ``retina evaluate --json`` prints."""
+    command = [sys.executable, "-m", "retina", "evaluate", "--model", checkpoint.name]
+    command += ["--checkpoints", str(checkpoint.parent), "--data", data, "--json", *flags]
+    answer = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    figures.write_bytes(answer.stdout)
+
+
+if __name__ == "__main__":
+    main()
