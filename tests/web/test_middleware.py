@@ -24,8 +24,10 @@ KEPT = """async () => [
     ...(await navigator.serviceWorker.getRegistrations()).map(each => each.scope),
 ]"""
 SEND_AWAY = """async () => {
-    const refused = new Promise(done =>
-        document.addEventListener("securitypolicyviolation", event => done(event.blockedURI)));
+    const refused = new Promise(done => {
+        document.addEventListener("securitypolicyviolation", event => done(event.blockedURI));
+        setTimeout(done, 5000, "nothing");
+    });
     fetch("https://elsewhere.example/").catch(() => null);
     return await refused;
 }"""
