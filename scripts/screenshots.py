@@ -5,6 +5,7 @@ photograph, for a look that is not to be published.
 """
 
 import argparse
+import io
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from retina.datasets.synthetic import draw_fundus
@@ -83,7 +85,11 @@ def walk(page: Page, photograph: Path, output: Path, sight: str) -> None:
 
     def take(tab: str) -> None:
         page.wait_for_timeout(500)
-        page.screenshot(path=output / f"{tab}-{sight}.png", full_page=True)
+        picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+        # 256 colours are a third of the bytes, and no eye sees it.
+        picture.quantize(256, dither=Image.Dither.NONE).save(
+            output / f"{tab}-{sight}.png", optimize=True
+        )
 
     patience = 60_000
     page.locator("#grade-upload input[type=file]").set_input_files(photograph)
@@ -98,7 +104,7 @@ def walk(page: Page, photograph: Path, output: Path, sight: str) -> None:
         switch.click()
     take("compare")
     page.get_by_role("tab", name=text.TAB_MODELS).click()
-    expect(page.get_by_role("heading", name=models_text.CARD)).to_be_visible(timeout=patience)
+    expect(page.get_by_text(models_text.CARD, exact=True)).to_be_visible(timeout=patience)
     take("models")
 
 

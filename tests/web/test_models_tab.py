@@ -102,8 +102,9 @@ def test_the_tab_shows_all_models_then_one_closely(page: Page) -> None:
     assert "AUROC 0." in alternatives[3]
     for picture in seen(page).all():
         assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
-    expect(closely).to_contain_text("A card")
     expect(closely).not_to_contain_text("hidden")
+    closely.get_by_text(models_text.CARD, exact=True).click()
+    expect(closely.get_by_text("A card").first).to_be_visible()
 
     page.get_by_role("radio", name="resnet18-pretrained").check()
     expect(closely.get_by_role("heading", name="resnet18-pretrained")).to_be_visible()
