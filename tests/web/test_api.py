@@ -102,6 +102,13 @@ def test_the_heatmap_is_like_its_golden(graded: Any) -> None:
     assert_like_golden(graded[1], "heatmap.png")
 
 
+def test_another_models_heatmap_is_like_its_own_golden(client: Client, graded: Any) -> None:
+    asked = {"image": handle_file(PHOTOGRAPH), "api_name": "/grade"}
+    _, heatmap, _ = client.predict(**asked, model="resnet18-pretrained")
+    assert_like_golden(heatmap, "heatmap-pretrained.png")
+    assert difference(Image.open(heatmap), Image.open(graded[1])) > 3 * TOLERANCE
+
+
 def test_the_confusion_matrix_is_like_its_golden(graded: Any) -> None:
     assert_like_golden(graded[2], "matrix.png")
 
