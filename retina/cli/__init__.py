@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from retina.cli import check_data, compare, demo, evaluate, grade, models, prepare, train
+from retina.cli import check_data, compare, demo, evaluate, grade, models, prepare, train, triage
 from retina.cli.exits import Parser, exit_status
 from retina.version import __version__
 
 COMMANDS = {
     "grade": grade,
+    "triage": triage,
     "evaluate": evaluate,
     "compare": compare,
     "models": models,

@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from retina.assessment import Assessment, ImageFacts, Quality
+from retina.assessment import Assessment, Quality
 from retina.evaluation.calibration import probabilities
 from retina.evaluation.trust import recall_of
 from retina.explain.cam import forward_with_cam
@@ -20,7 +20,7 @@ from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import normalise, prepare
-from retina.inference.sight import Sight
+from retina.inference.sight import Prepared, Sight
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
@@ -130,16 +130,49 @@ class Grader:
             began: ``time.perf_counter()`` when work on it began; now by default.
         """
         began = time.perf_counter() if began is None else began
-        sight = _sight(photograph)
-        file, quality = sight.photograph, sight.quality
-        facts = ImageFacts(file.name, file.sha256, file.width, file.height)
-        if quality.verdict == "reject" and not anyway:
-            return self._ungraded(quality, facts, time.perf_counter() - began)
-        logits, heatmap = forward_with_cam(self.model, self._tensor(sight))
-        answer = probabilities(logits.float().cpu().numpy(), self.checkpoint.config.temperature)[0]
+        return self.answer([self.prepared(_sight(photograph), began, anyway=anyway)])[0]
+
+    def prepared(self, sight: Sight, began: float, *, anyway: bool = False) -> Prepared:
+        """What ``answer`` needs of a photograph.
+
+        Args:
+            sight: Of the photograph, decoded no smaller than ``preprocessing.at_least``.
+            began: ``time.perf_counter()`` when work on it began.
+            anyway: Grade also where the quality gate rejects it.
+        """
+        graded = anyway or sight.quality.verdict != "reject"
+        settings = self.checkpoint.config.preprocessing
+        square = normalise(sight.square(settings), settings) if graded else None
+        return Prepared(sight.facts, sight.quality, square, time.perf_counter() - began)
+
+    def answer(self, batch: Sequence[Prepared]) -> list[Assessment]:
+        """Grade photographs in one forward pass; their seconds share its time."""
+        began = time.perf_counter()
+        squares = [each.square for each in batch if each.square is not None]
+        answers: Iterator[tuple[FloatMap, FloatMap]] = iter(())
+        if squares:
+            pictures = torch.from_numpy(np.stack(squares))
+            logits, heatmaps = forward_with_cam(
+                self.model, pictures.to(self.device, memory_format=torch.channels_last)
+            )
+            temperature = self.checkpoint.config.temperature
+            calibrated = probabilities(logits.float().cpu().numpy(), temperature)
+            answers = zip(calibrated, heatmaps.float().cpu().numpy(), strict=True)
+        share = (time.perf_counter() - began) / max(1, len(squares))
+        assessments = []
+        for each in batch:
+            if each.square is None:
+                assessments.append(self._ungraded(each))
+            else:
+                assessments.append(self._graded(each, *next(answers), share))
+        return assessments
+
+    def _graded(
+        self, prepared: Prepared, answer: FloatMap, heatmap: FloatMap, forward_seconds: float
+    ) -> Assessment:
         grade = int(answer.argmax())
         referable = float(answer[REFERABLE_FROM:].sum())
-        seconds = time.perf_counter() - began
+        seconds = prepared.seconds + forward_seconds
         _log.info("%s: a photograph graded in %.3f s", self.name, seconds)
         return Assessment(
             model=self.name,
@@ -151,11 +184,11 @@ class Grader:
             referable=referable >= self.checkpoint.config.referable.threshold,
             referable_probability=referable,
             sight_threatening_probability=float(answer[SIGHT_THREATENING_FROM:].sum()),
-            quality=quality,
-            image=facts,
-            warnings=_warnings(answer.tolist(), quality, self.checkpoint.metrics),
+            quality=prepared.quality,
+            image=prepared.facts,
+            warnings=_warnings(answer.tolist(), prepared.quality, self.checkpoint.metrics),
             seconds=seconds,
-            heatmap=heatmap[0].float().cpu().numpy(),
+            heatmap=heatmap,
         )
 
     def explain(self, photograph: Photograph | Sight, grade: int, method: str) -> FloatMap:
@@ -198,8 +231,8 @@ class Grader:
         view.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.LANCZOS)
         return overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
 
-    def _ungraded(self, quality: Quality, facts: ImageFacts, seconds: float) -> Assessment:
-        _log.info("%s: a photograph refused by the gate in %.3f s", self.name, seconds)
+    def _ungraded(self, prepared: Prepared) -> Assessment:
+        _log.info("%s: a photograph refused by the gate in %.3f s", self.name, prepared.seconds)
         return Assessment(
             model=self.name,
             model_sha256=self.sha256,
@@ -210,10 +243,10 @@ class Grader:
             referable=None,
             referable_probability=None,
             sight_threatening_probability=None,
-            quality=quality,
-            image=facts,
+            quality=prepared.quality,
+            image=prepared.facts,
             warnings=(),
-            seconds=seconds,
+            seconds=prepared.seconds,
         )
 
 

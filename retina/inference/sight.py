@@ -1,10 +1,13 @@
 """A photograph with what its graders share, made once for all of them."""
 
+from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
-from retina.assessment import Quality
+from retina.assessment import ImageFacts, Quality
 from retina.images.decode import Photograph
 from retina.images.field_of_view import FieldOfView, find_retina
 from retina.images.prepare import Preprocessing, prepare_square
@@ -45,3 +48,26 @@ class Sight:
     def box(self, settings: Preprocessing) -> tuple[int, int, int, int]:
         """The part that the square is made of: left, top, right, bottom in the decoded picture."""
         return self.retina.box if settings.crop else (0, 0, *self.photograph.image.size)
+
+    @property
+    def facts(self) -> ImageFacts:
+        """The file, as an assessment names it."""
+        file = self.photograph
+        return ImageFacts(file.name, file.sha256, file.width, file.height)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that a network needs of a photograph, without the photograph.
+
+    Attributes:
+        facts: The file.
+        quality: What the gate says of it.
+        square: (3, size, size) float32, normalised; None where the gate lets nothing be graded.
+        seconds: That it took to come here.
+    """
+
+    facts: ImageFacts
+    quality: Quality
+    square: npt.NDArray[np.float32] | None
+    seconds: float

@@ -1,0 +1,153 @@
+"""Many photographs become a worklist: read and prepared in threads, graded in batches."""
+
+import os
+import time
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO
+
+from retina.errors import InputError
+from retina.images.decode import MAX_BYTES, ImageError, TooLarge, read_photograph
+from retina.inference.grader import Grader
+from retina.inference.sight import Prepared, Sight
+from retina.inference.worklist import Row, failed_row, graded_row
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
+BATCH = 8
+
+
+class TriageError(InputError):
+    """A folder or archive cannot be triaged; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """A photograph that waits.
+
+    Attributes:
+        name: Its path in the folder or archive, with ``/``; only ever shown, never opened.
+        stamp: Changes when its content does, as far as can be told without reading it.
+        open: Gives its bytes.
+    """
+
+    name: str
+    stamp: str
+    open: Callable[[], BinaryIO]
+
+
+def photographs_in(place: Path) -> list[Source]:
+    """All files of a folder and those in it, or of a ZIP archive, that may be photographs.
+
+    What they are called decides, so that tables and notes beside them are not taken for broken
+    photographs. Paths in an archive are names and nothing more.
+
+    Returns:
+        By name.
+
+    Raises:
+        TriageError: There is no such folder or archive, or no such file in it.
+    """
+    if place.is_dir():
+        found = _in_folder(place)
+    elif zipfile.is_zipfile(place):
+        found = _in_archive(place)
+    else:
+        raise TriageError(f"{place} is neither a folder nor a ZIP archive: name one of photographs")
+    if not found:
+        raise TriageError(f"{place} holds no file that ends in {', '.join(SUFFIXES)}")
+    return sorted(found, key=lambda source: source.name)
+
+
+def triage(grader: Grader, sources: Iterable[Source]) -> Iterator[Row]:
+    """Grade photographs one after the other; one that cannot be read has its reason in its row.
+
+    At most a few photographs are in memory at a time, however many there are. Whoever stops
+    taking rows stops the work.
+
+    Args:
+        grader: The model.
+        sources: The photographs.
+
+    Yields:
+        A row for each, in the order of ``sources``.
+    """
+    threshold = grader.checkpoint.config.referable.threshold
+    waiting: deque[tuple[Source, Future[Prepared | str]]] = deque()
+    sources = iter(sources)
+    workers = os.cpu_count() or 1
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            while True:
+                for source in islice(sources, BATCH + 2 * workers - len(waiting)):
+                    waiting.append((source, pool.submit(_prepare, grader, source)))
+                if not waiting:
+                    return
+                batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+                ready = [(source.name, future.result()) for source, future in batch]
+                answers = iter(
+                    grader.answer([each for _, each in ready if isinstance(each, Prepared)])
+                )
+                for name, each in ready:
+                    if isinstance(each, str):
+                        yield failed_row(name, each, grader.name, grader.sha256)
+                    else:
+                        yield graded_row(name, next(answers), threshold)
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
+def uploaded(paths: Sequence[Path]) -> list[Source]:
+    """Files that were chosen one by one; an archive among them stands for what is in it."""
+    sources: list[Source] = []
+    for path in paths:
+        archive = path.suffix.lower() == ".zip" and zipfile.is_zipfile(path)
+        sources += _in_archive(path) if archive else [_file(path, path.name)]
+    return sources
+
+
+def _prepare(grader: Grader, source: Source) -> Prepared | str:
+    began = time.perf_counter()
+    need = grader.checkpoint.config.preprocessing.at_least
+    try:
+        with source.open() as file:
+            photograph = read_photograph(file, at_least=need, name=source.name)
+        return grader.prepared(Sight(photograph), began)
+    except ImageError as error:
+        return str(error)
+    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        # RuntimeError: the archive is encrypted; NotImplementedError: packed in a rare way.
+        return f"{source.name} cannot be read: {error}"
+
+
+def _in_folder(folder: Path) -> list[Source]:
+    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    return [_file(path, path.relative_to(folder).as_posix()) for path in files if path.is_file()]
+
+
+def _file(path: Path, name: str) -> Source:
+    status = path.stat()
+    return Source(name, f"{status.st_size}-{status.st_mtime_ns}", lambda: path.open("rb"))
+
+
+def _in_archive(path: Path) -> list[Source]:
+    archive = zipfile.ZipFile(path)
+    return [
+        _member(archive, member)
+        for member in archive.infolist()
+        if not member.is_dir() and member.filename.lower().endswith(SUFFIXES)
+    ]
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Source:
+    def opened() -> BinaryIO:
+        if member.file_size > MAX_BYTES:
+            raise TooLarge(f"{member.filename} unpacks to {member.file_size:,} bytes, too many.")
+        return archive.open(member)  # type: ignore[return-value]
+
+    return Source(member.filename, f"{member.file_size}-{member.CRC}", opened)

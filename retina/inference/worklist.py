@@ -1,0 +1,134 @@
+"""The worklist of a clinic's day: who is to be looked at first."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from retina.assessment import Assessment
+from retina.datasets.catalog import patient_and_eye
+from retina.scale import NUM_GRADES, SIGHT_THREATENING_FROM
+
+Row = dict[str, Any]
+"""A photograph's line, by ``COLUMNS``; every value is JSON-ready."""
+
+SIGHT_THREATENING, REFERABLE, UNSURE, UNGRADABLE, REST = URGENCIES = (
+    "sight-threatening",
+    "referable",
+    "unsure",
+    "ungradable",
+    "rest",
+)
+
+COLUMNS = (
+    *("urgency", "image", "patient", "eye", "grade", "label", "confidence", "referable"),
+    *("referable_probability", "sight_threatening_probability"),
+    *(f"p{grade}" for grade in range(NUM_GRADES)),
+    *("quality", "reasons", "warnings", "error", "model", "model_sha256", "image_sha256"),
+    *("width", "height", "seconds"),
+)
+
+CLOSE = 0.10
+"""How near to the referral threshold, or two grades to each other, an answer is unsure."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def urgency(assessment: Assessment, threshold: float) -> str:
+    """How soon a photograph is to be looked at.
+
+    Sight-threatening: grade 3 or above, or as likely as not. Referable: at the operating point.
+    Unsure: below it, but close to it, or between two grades. Ungradable: refused by the gate.
+
+    Args:
+        assessment: Of the photograph.
+        threshold: The model's operating point.
+
+    Returns:
+        One of ``URGENCIES``.
+    """
+    if assessment.grade is None or assessment.probabilities is None:
+        return UNGRADABLE
+    threatening = assessment.sight_threatening_probability or 0.0
+    if assessment.grade >= SIGHT_THREATENING_FROM or threatening >= 0.5:
+        return SIGHT_THREATENING
+    if assessment.referable:
+        return REFERABLE
+    first, second = sorted(assessment.probabilities, reverse=True)[:2]
+    near = threshold - (assessment.referable_probability or 0.0) < CLOSE
+    return UNSURE if near or first - second < CLOSE else REST
+
+
+def graded_row(name: str, assessment: Assessment, threshold: float) -> Row:
+    """The row of a photograph that was looked at.
+
+    Args:
+        name: Its path in the folder or archive.
+        assessment: Of the photograph.
+        threshold: The model's operating point.
+    """
+    probabilities = assessment.probabilities or (None,) * NUM_GRADES
+    return _row(name) | {
+        "urgency": urgency(assessment, threshold),
+        "grade": assessment.grade,
+        "label": assessment.label,
+        "confidence": assessment.confidence,
+        "referable": assessment.referable,
+        "referable_probability": assessment.referable_probability,
+        "sight_threatening_probability": assessment.sight_threatening_probability,
+        **{f"p{grade}": value for grade, value in enumerate(probabilities)},
+        "quality": assessment.quality.verdict,
+        "reasons": " ".join(assessment.quality.reasons),
+        "warnings": " ".join(assessment.warnings),
+        "model": assessment.model,
+        "model_sha256": assessment.model_sha256,
+        "image_sha256": assessment.image.sha256,
+        "width": assessment.image.width,
+        "height": assessment.image.height,
+        "seconds": assessment.seconds,
+    }
+
+
+def failed_row(name: str, error: str, model: str, model_sha256: str) -> Row:
+    """The row of a file that could not be read: as ungradable as a photograph that is too poor."""
+    told = {"urgency": UNGRADABLE, "error": error, "model": model, "model_sha256": model_sha256}
+    return _row(name) | told
+
+
+def in_order(rows: Iterable[Row]) -> list[Row]:
+    """The most urgent first, the eyes of one patient together where the worse one stands."""
+    worst: dict[str, tuple[int, float]] = {}
+    rows = list(rows)
+    for row in rows:
+        rank = _rank(row)
+        worst[row["patient"]] = min(worst.get(row["patient"], rank), rank)
+    return sorted(rows, key=lambda row: (worst[row["patient"]], row["patient"], _rank(row)))
+
+
+def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The worklist as CSV, in which no cell can run as a formula in a spreadsheet.
+
+    A text that would begin one (OWASP, "CSV Injection") gets an apostrophe before it.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _safe(row[name]) for name in COLUMNS})
+    return text.getvalue()
+
+
+def _row(name: str) -> Row:
+    patient, eye = patient_and_eye(name.rpartition(".")[0] or name)
+    folder = name.rpartition("/")[0]
+    told = {"image": name, "patient": f"{folder}/{patient}" if eye and folder else patient}
+    return dict.fromkeys(COLUMNS) | told | {"eye": eye}
+
+
+def _rank(row: Row) -> tuple[int, float]:
+    likelihood = row["sight_threatening_probability"] or 0.0, row["referable_probability"] or 0.0
+    return URGENCIES.index(row["urgency"]), -sum(likelihood)
+
+
+def _safe(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,137 @@
+import tracemalloc
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from retina import Grader
+from retina.datasets.synthetic import draw_fundus
+from retina.inference.triage import TriageError, photographs_in, triage, uploaded
+from retina.inference.worklist import graded_row
+
+
+@pytest.fixture(scope="module")
+def grader(checkpoints: Path) -> Grader:
+    return Grader.load("small", checkpoints=checkpoints)
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eleven photographs in two folders, two broken ones among them, and what is none."""
+    folder = tmp_path_factory.mktemp("day")
+    (folder / "morning").mkdir()
+    for number in range(9):
+        place = folder / "morning" if number % 2 else folder
+        draw_fundus(number % 5, seed=number, size=96).save(place / f"{number}_left.png")
+    whole = (folder / "0_left.png").read_bytes()
+    (folder / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (folder / "notes.jpg").write_text("no picture")
+    (folder / "table.csv").write_text("image,level\n")
+    return folder
+
+
+def test_each_photograph_is_graded_as_by_itself_and_bad_ones_stop_nothing(
+    grader: Grader, day: Path
+) -> None:
+    sources = photographs_in(day)
+    assert [source.name for source in sources] == sorted(
+        path.relative_to(day).as_posix()
+        for path in day.rglob("*")
+        if path.suffix in (".png", ".jpg")
+    )
+    rows = list(triage(grader, sources))
+    assert [row["image"] for row in rows] == [source.name for source in sources]
+    threshold = grader.checkpoint.config.referable.threshold
+    for row in rows:
+        if row["image"] in ("cut.png", "notes.jpg"):
+            assert row["image"] in row["error"]
+            assert (row["urgency"], row["grade"]) == ("ungradable", None)
+            continue
+        expected = graded_row(row["image"], grader.grade(day / row["image"]), threshold)
+        numbers = ("confidence", "referable_probability", "p0", "p4")
+        for name in (*expected, *numbers):
+            if isinstance(expected[name], float) and name != "seconds":
+                assert row[name] == pytest.approx(expected[name], abs=1e-5), name
+            elif name != "seconds":
+                assert row[name] == expected[name], name
+
+
+def test_an_archive_is_its_folder_and_its_paths_are_only_names(
+    grader: Grader, day: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "day.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in day.rglob("*"):
+            packed.write(path, path.relative_to(day))
+        packed.write(day / "0_left.png", "../../etc/0_left.png")
+    outside = tmp_path.parent / "etc"
+    rows = {row["image"]: row for row in triage(grader, photographs_in(archive))}
+    for row in triage(grader, photographs_in(day)):
+        assert rows[row["image"]]["image_sha256"] == row["image_sha256"]
+        assert rows[row["image"]]["grade"] == row["grade"]
+    assert rows["../../etc/0_left.png"]["grade"] == rows["0_left.png"]["grade"]
+    assert not outside.exists()
+
+
+def test_an_archive_that_lies_or_is_locked_costs_a_row_only(
+    grader: Grader, day: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "day.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(day / "0_left.png", "a.png")
+        packed.write(day / "2_left.png", "b.png")
+    content = bytearray(archive.read_bytes())
+    with zipfile.ZipFile(archive) as packed:
+        start = packed.getinfo("a.png").header_offset + 200
+    content[start : start + 50] = bytes(50)
+    archive.write_bytes(content)
+    broken, whole = triage(grader, photographs_in(archive))
+    assert broken["error"]
+    assert broken["urgency"] == "ungradable"
+    assert whole["grade"] is not None
+
+
+def test_uploads_may_be_archives(day: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "day.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(day / "0_left.png", "inside.png")
+    sources = uploaded([archive, day / "2_left.png", day / "notes.jpg"])
+    assert [source.name for source in sources] == ["inside.png", "2_left.png", "notes.jpg"]
+
+
+def test_who_stops_taking_rows_stops_the_work(grader: Grader, day: Path) -> None:
+    opened: list[str] = []
+    sources = photographs_in(day)
+
+    def counted() -> Iterator[object]:
+        for source in sources * 20:
+            opened.append(source.name)
+            yield source
+
+    rows = triage(grader, counted())  # type: ignore[arg-type]
+    next(rows)
+    rows.close()  # type: ignore[attr-defined]
+    assert len(opened) < 60
+
+
+def test_memory_does_not_grow_with_the_number(grader: Grader, day: Path) -> None:
+    sources = [source for source in photographs_in(day) if source.name.endswith("left.png")]
+
+    def peak(times: int) -> int:
+        tracemalloc.start()
+        for _ in triage(grader, sources * times):
+            pass
+        _, highest = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        return highest
+
+    peak(1)
+    assert peak(10) < 1.5 * peak(3)
+
+
+def test_what_cannot_be_triaged_is_named(tmp_path: Path) -> None:
+    with pytest.raises(TriageError, match="neither a folder nor a ZIP"):
+        photographs_in(tmp_path / "missing")
+    with pytest.raises(TriageError, match=r"holds no file that ends in \.jpg"):
+        photographs_in(tmp_path)

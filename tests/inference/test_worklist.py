@@ -1,0 +1,113 @@
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from retina.assessment import Assessment, ImageFacts, Quality
+from retina.inference.worklist import (
+    COLUMNS,
+    URGENCIES,
+    failed_row,
+    graded_row,
+    in_order,
+    to_csv,
+    urgency,
+)
+from retina.scale import LABELS
+
+THRESHOLD = 0.4
+
+
+def assessed(*probabilities: float, verdict: str = "good") -> Assessment:
+    grade = max(range(5), key=lambda g: probabilities[g])
+    referable = sum(probabilities[2:])
+    return Assessment(
+        model="small",
+        model_sha256="a" * 64,
+        grade=grade,
+        label=LABELS[grade],
+        probabilities=probabilities,
+        confidence=probabilities[grade],
+        referable=referable >= THRESHOLD,
+        referable_probability=referable,
+        sight_threatening_probability=sum(probabilities[3:]),
+        quality=Quality("good", 1.0),
+        image=ImageFacts("eye.jpg", "b" * 64, 640, 480),
+        warnings=(),
+        seconds=0.1,
+    )
+
+
+REFUSED = replace(
+    assessed(1, 0, 0, 0, 0),
+    grade=None,
+    label=None,
+    probabilities=None,
+    referable=None,
+    referable_probability=None,
+    sight_threatening_probability=None,
+    quality=Quality("reject", 0.1, ("Too dark.",)),
+)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (assessed(0.1, 0.1, 0.2, 0.5, 0.1), "sight-threatening"),
+        (assessed(0.0, 0.0, 0.4, 0.3, 0.3), "sight-threatening"),  # Moderate, but 0.6 for worse
+        (assessed(0.2, 0.1, 0.6, 0.1, 0.0), "referable"),
+        (assessed(0.5, 0.1, 0.4, 0.0, 0.0), "referable"),  # No DR, but at the operating point
+        (assessed(0.6, 0.05, 0.35, 0.0, 0.0), "unsure"),  # 0.05 below it
+        (assessed(0.5, 0.45, 0.05, 0.0, 0.0), "unsure"),  # No DR or Mild
+        (assessed(0.9, 0.05, 0.05, 0.0, 0.0), "rest"),
+        (REFUSED, "ungradable"),
+    ],
+)
+def test_urgency(answer: Assessment, expected: str) -> None:
+    assert urgency(answer, THRESHOLD) == expected
+
+
+def test_the_most_urgent_comes_first_and_a_patients_eyes_stay_together() -> None:
+    healthy, threatened = assessed(0.9, 0.05, 0.05, 0, 0), assessed(0, 0, 0.1, 0.2, 0.7)
+    moderate, worse = assessed(0.2, 0.1, 0.6, 0.1, 0), assessed(0.1, 0.1, 0.6, 0.2, 0)
+    rows = [
+        graded_row("day/7_left.jpg", healthy, THRESHOLD),
+        graded_row("a.jpg", moderate, THRESHOLD),
+        failed_row("broken.jpg", "It is cut off.", "small", "a" * 64),
+        graded_row("b.jpg", worse, THRESHOLD),
+        graded_row("day/7_right.jpg", threatened, THRESHOLD),
+        graded_row("other/7_left.jpg", healthy, THRESHOLD),  # another folder's patient 7
+    ]
+    assert [row["image"] for row in in_order(rows)] == [
+        "day/7_right.jpg",
+        "day/7_left.jpg",
+        "b.jpg",
+        "a.jpg",
+        "broken.jpg",
+        "other/7_left.jpg",
+    ]
+    assert URGENCIES.index("ungradable") < URGENCIES.index("rest")
+
+
+def test_a_row_is_json_with_every_column() -> None:
+    for row in (
+        graded_row("a.jpg", assessed(0.9, 0.05, 0.05, 0, 0), THRESHOLD),
+        graded_row("a.jpg", REFUSED, THRESHOLD),
+        failed_row("a.jpg", "No.", "small", "a" * 64),
+    ):
+        assert tuple(row) == COLUMNS
+        assert json.loads(json.dumps(row, allow_nan=False)) == row
+
+
+def test_no_cell_of_the_csv_can_run_as_a_formula() -> None:
+    names = ["=cmd|' /C calc'!A0.jpg", "+1.jpg", "-1.jpg", "@SUM(1).jpg", "\t=1.jpg", 'a,"b".jpg']
+    rows = [failed_row(name, f"{name} is cut off.", "small", "a" * 64) for name in names]
+    read = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    assert [row["image"].removeprefix("'") for row in read] == names
+    for row in read:
+        assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
+    numbers = graded_row("a.jpg", assessed(0.9, 0.05, 0.05, 0, 0), THRESHOLD)
+    (row,) = csv.DictReader(io.StringIO(to_csv([numbers])))
+    assert float(row["p0"]) == 0.9
