@@ -1,4 +1,4 @@
-"""What gradio_client calls: ``/grade``, ``/compare`` and ``/models``."""
+"""What gradio_client calls: ``/grade``, ``/compare``, ``/triage`` and ``/models``."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,7 +23,11 @@ class Page(gr.Blocks):
                 if taken["parameter_has_default"]:
                     taken["example_input"] = taken["parameter_default"]
                 else:
-                    taken["example_input"] |= {"path": EXAMPLE_FILE, "url": EXAMPLE_FILE}
+                    file = {"path": EXAMPLE_FILE, "url": EXAMPLE_FILE}
+                    one = taken["example_input"]
+                    taken["example_input"] = (
+                        [one[0] | file] if isinstance(one, list) else one | file
+                    )
             for given in endpoint["returns"]:
                 words = GIVES[given["label"]]
                 given["python_type"]["description"] = words
@@ -61,6 +65,14 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
             assessments,
             api_name="compare",
             api_description=ENDPOINTS["compare"],
+            concurrency_id=MODEL_QUEUE,
+        )
+        gr.Button().click(
+            handlers.api_triage,
+            [gr.File(label="images", file_count="multiple"), model],
+            gr.JSON(label="worklist"),
+            api_name="triage",
+            api_description=ENDPOINTS["triage"],
             concurrency_id=MODEL_QUEUE,
         )
         gr.Button().click(

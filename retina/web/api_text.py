@@ -6,6 +6,7 @@ ENDPOINTS = {
         "often it is right."
     ),
     "compare": "Grade one photograph with every model, in the order of /models.",
+    "triage": "Grade many photographs with one model: a worklist, the most urgent first.",
     "models": "What the models are: names, weights, origin, image size and test figures.",
 }
 
@@ -14,6 +15,7 @@ TAKES = {
         "A photograph of one eye: JPEG, PNG, TIFF, WebP or BMP. Send the file itself; an address "
         "is not fetched."
     ),
+    "images": "Photographs, or ZIP archives of them. One that cannot be read stops no other.",
     "model": "The name of a model, as /models gives it. Left out: the first of them.",
     "anyway": "Grade also where the quality gate refuses the photograph.",
 }
@@ -34,6 +36,10 @@ GIVES = {
         "A PNG of the model's answers on its test photographs; null where it was not tested."
     ),
     "assessments": "A list of assessments, one of each model.",
+    "worklist": (
+        "A list of rows, one of each photograph, with urgency, image, patient, eye, grade, label, "
+        "the probabilities p0 to p4, quality, warnings and error; the eyes of one patient together."
+    ),
     "models": (
         "A list of objects with name, sha256, architecture, initial_weights, image_size and "
         "metrics, which is null where the model was not tested."

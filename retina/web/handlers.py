@@ -16,6 +16,8 @@ from retina.explain.methods import GRAD_CAM
 from retina.images.decode import ImageError, read_photograph
 from retina.inference.grader import Grader
 from retina.inference.sight import Sight
+from retina.inference.triage import triage, uploaded
+from retina.inference.worklist import Row, in_order
 from retina.reporting.model_card import read_evaluations
 from retina.reporting.shortcomings import elsewhere
 from retina.web import markup, text
@@ -87,6 +89,14 @@ class Handlers:
     def api_compare(self, image: str | None) -> list[dict[str, Any]]:
         """``/compare``: an assessment of each model, in the order of ``/models``."""
         return [grader.assess(sight).to_json() for grader, sight in self._each_grader_looks(image)]
+
+    @in_one_sentence
+    def api_triage(self, images: Sequence[str] | None, model: str) -> list[Row]:
+        """``/triage``: the worklist."""
+        if not images:
+            raise ImageError(text.NO_PHOTOGRAPH)
+        sources = uploaded([Path(image) for image in images])
+        return in_order(triage(self._graders.get(model), sources))
 
     @in_one_sentence
     def api_models(self) -> list[dict[str, Any]]:

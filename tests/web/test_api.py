@@ -1,5 +1,6 @@
 import io
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from PIL import Image
 from retina.explain.overlay import overlay_heatmap
 from retina.images.field_of_view import crop_to_retina
 from retina.inference.grader import Grader
+from retina.inference.worklist import in_order
 from retina.models.config import describe_checkpoints
 from retina.reporting.figures import confusion_matrix_figure
 from retina.web.api_text import ENDPOINTS, GIVES, TAKES
@@ -63,6 +65,7 @@ def test_it_has_the_promised_endpoints_and_arguments(client: Client) -> None:
     assert arguments == {
         "/grade": ["image", "model", "anyway"],
         "/compare": ["image"],
+        "/triage": ["images", "model"],
         "/models": [],
     }
 
@@ -141,6 +144,32 @@ def test_compare_gives_what_grade_gives_in_the_order_of_models(client: Client, g
     models = client.predict(api_name="/models")
     assert [each["model"] for each in assessments] == [model["name"] for model in models]
     assert assessments[1]["probabilities"] == pytest.approx(graded[0]["probabilities"], abs=1e-5)
+
+
+def test_triage_grades_each_as_grade_does_and_stops_at_none(
+    client: Client, graded: Any, tmp_path: Path
+) -> None:
+    notes, archive = tmp_path / "notes.jpg", tmp_path / "day.zip"
+    notes.write_text("no picture")
+    with zipfile.ZipFile(archive, "w") as packed:
+        packed.write(PHOTOGRAPH, "morning/7_left.png")
+    rows = client.predict(
+        images=[handle_file(each) for each in (notes, archive, PHOTOGRAPH)],
+        model="resnet18-scratch",
+        api_name="/triage",
+    )
+    assert rows == in_order(rows)
+    by_name = {row["image"]: row for row in rows}
+    assert sorted(by_name) == ["morning/7_left.png", "notes.jpg", PHOTOGRAPH.name]
+    assert "notes.jpg" in by_name["notes.jpg"]["error"]
+    for name in ("morning/7_left.png", PHOTOGRAPH.name):
+        row = by_name[name]
+        assert row["grade"] == graded[0]["grade"]
+        assert [row[f"p{grade}"] for grade in range(5)] == pytest.approx(
+            graded[0]["probabilities"], abs=1e-5
+        )
+    with pytest.raises(AppError, match=r"no photograph"):
+        client.predict(images=[], model="resnet18-scratch", api_name="/triage")
 
 
 def test_a_text_file_named_jpg_is_refused_in_a_sentence(client: Client, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def here(code: str, address: str, guarded: Guarded) -> str:
 def test_the_python_examples_run(
     address: str, guarded: Guarded, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert len(PYTHON) == 6
+    assert len(PYTHON) == 7
     names: dict[str, Any] = {}
     printed = []
     for code in PYTHON:
