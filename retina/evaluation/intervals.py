@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binomtest
 
 from retina.evaluation.weighted import WeightedFigures
+from retina.scale import REFERABLE_FROM
 
 RESAMPLES = 2000
 LEVEL = 0.95
@@ -46,19 +48,24 @@ def add_intervals(
     Returns:
         The same fields; counts, threshold, prevalence and the majority baseline stay as they are,
         and so does a figure that is undefined. An interval always holds its figure: that of the
-        calibration error, which a resample can only make worse, is widened where need be.
+        calibration error, which a resample can only make worse, is widened where need be. Where all
+        or none of a share's pictures count, every resample says the same; the other bound is
+        Wilson's then, of as many as there are patients among them.
     """
     values = np.asarray(probability, dtype=np.float64)
+    true = np.asarray(grades, dtype=np.int64)
+    answers = values.argmax(axis=1) if predicted is None else np.asarray(predicted, dtype=np.int64)
     figures = WeightedFigures(
-        np.asarray(grades, dtype=np.int64),
-        values.argmax(axis=1) if predicted is None else np.asarray(predicted, dtype=np.int64),
+        true,
+        answers,
         values,
         None if uncalibrated is None else np.asarray(uncalibrated, dtype=np.float64),
         metrics["referable"]["threshold"],
         metrics["referable"]["prevalence"],
     )
     rounds = [figures(weights) for weights in resampled_weights(patients, resamples, seed)]
-    return {**metrics, **_bounded(metrics, rounds)}
+    bounded = {**metrics, **_bounded(metrics, rounds)}
+    return _widened_at_the_ends(bounded, true, answers, np.asarray(patients))
 
 
 def resampled_weights(
@@ -98,6 +105,43 @@ def interval(value: float | None, resampled: Array) -> Any:
         return value
     low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return {"value": value, "low": float(min(low, value)), "high": float(max(high, value))}
+
+
+def _widened_at_the_ends(
+    metrics: dict[str, Any],
+    grades: npt.NDArray[np.int64],
+    predicted: npt.NDArray[np.int64],
+    patients: npt.NDArray[Any],
+) -> dict[str, Any]:
+    def widened(figure: Any, counted: npt.NDArray[np.bool_]) -> Any:
+        if not isinstance(figure, dict) or figure["value"] not in (0.0, 1.0):
+            return figure
+        count = len(np.unique(patients[counted]))
+        bounds = wilson(int(figure["value"]) * count, count)
+        end = {"low": bounds[0]} if figure["value"] else {"high": bounds[1]}
+        return {**figure, **end}
+
+    def by_grade(figures: Sequence[Any], answers: npt.NDArray[np.int64]) -> list[Any]:
+        return [widened(figure, answers == grade) for grade, figure in enumerate(figures)]
+
+    referable = metrics["referable"]
+    return {
+        **metrics,
+        "recall": by_grade(metrics["recall"], grades),
+        "precision": by_grade(metrics["precision"], predicted),
+        "referable": {
+            **referable,
+            "sensitivity": widened(referable["sensitivity"], grades >= REFERABLE_FROM),
+            "specificity": widened(referable["specificity"], grades < REFERABLE_FROM),
+            "referred": by_grade(referable["referred"], grades),
+        },
+    }
+
+
+def wilson(hits: int, count: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, ``hits`` of ``count``; ``count`` is at least 1."""
+    bounds = binomtest(hits, count).proportion_ci(LEVEL, method="wilson")
+    return float(bounds.low), float(bounds.high)
 
 
 def _bounded(metrics: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.stats import binomtest
+from retina.evaluation.intervals import wilson
 
 Matrix = Sequence[Sequence[int]]
 
@@ -56,5 +56,4 @@ def recall_of(matrix: Matrix, grade: int) -> Proportion | None:
 def _proportion(hits: int, count: int) -> Proportion | None:
     if count == 0:
         return None
-    interval = binomtest(hits, count).proportion_ci(0.95, method="wilson")
-    return Proportion(hits, count, hits / count, float(interval.low), float(interval.high))
+    return Proportion(hits, count, hits / count, *wilson(hits, count))

@@ -22,9 +22,8 @@ from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import normalise, prepare
 from retina.inference.sight import Prepared, Sight
 from retina.models.checkpoint import Checkpoint, load_checkpoint
-from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
+from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
-SIGHT_THREATENING = range(SIGHT_THREATENING_FROM, NUM_GRADES)
 FloatMap = npt.NDArray[np.float32]
 
 CLOSE_CALL = 0.10
@@ -276,7 +275,7 @@ def _poorly_recognised(grade: int, matrix: Sequence[Sequence[int]]) -> list[str]
         if (
             recall is None
             or recall.value >= POOR_RECALL
-            or other not in (grade, *SIGHT_THREATENING)
+            or not (other == grade or other >= REFERABLE_FROM)
         ):
             continue
         found = f"{recall.hits:,}" if recall.hits else "none"

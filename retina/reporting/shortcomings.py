@@ -13,8 +13,6 @@ MISSED = 0.1
 FEWEST = 5
 """Of fewer photographs no share is told: chance alone could make it anything."""
 
-FALL = 0.05
-
 
 def shortcomings(metrics: Mapping[str, Any]) -> list[str]:
     """What the figures of one set say against a model.
@@ -46,13 +44,29 @@ def elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         other: Figures on the other set.
 
     Returns:
-        A sentence, or none where it is not clearly lower, or undefined.
+        A sentence, or none where the intervals touch, or one is undefined.
     """
-    home, away = (number(each["quadratic_weighted_kappa"]) for each in (own, other))
-    if home is None or away is None or home - away <= FALL:
+    home, away = (each["quadratic_weighted_kappa"] for each in (own, other))
+    if number(home) is None or number(away) is None or _low(home) <= _high(away):
         return []
-    fall = f"{away:.3f}, {home - away:.3f} lower than on its own test part.".replace("-", "−")
-    return [f"Its quadratic weighted kappa is {fall}"]
+    return [
+        f"Its quadratic weighted kappa is {_told(away)}; on its own test part it is {_told(home)}."
+    ]
+
+
+def _low(figure: Any) -> float:
+    return float(figure["low"] if isinstance(figure, Mapping) else figure)
+
+
+def _high(figure: Any) -> float:
+    return float(figure["high"] if isinstance(figure, Mapping) else figure)
+
+
+def _told(figure: Any) -> str:
+    if not isinstance(figure, Mapping):
+        return f"{figure:.3f}".replace("-", "−")
+    bounds = f"{figure['low']:.3f} to {figure['high']:.3f}"
+    return f"{figure['value']:.3f} ({bounds})".replace("-", "−")
 
 
 def _overlap(metrics: Mapping[str, Any]) -> list[str]:

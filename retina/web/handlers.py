@@ -4,6 +4,7 @@ import hashlib
 import html
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -19,16 +20,21 @@ from retina.inference.sight import Sight
 from retina.inference.triage import triage, uploaded
 from retina.inference.worklist import Row, in_order
 from retina.reporting.model_card import read_evaluations
-from retina.reporting.shortcomings import elsewhere
 from retina.web import markup, text
 from retina.web.graders import Graders
-from retina.web.markup import Result
+from retina.web.markup import Result, Unread
 from retina.web.pictures import matrix_picture
 from retina.web.viewer import heat_of, view_of
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Update = dict[str, Any]
+
+DRAWN = "drawn"
+"""The set of drawn photographs, which tells nothing of patients."""
+
+MANY = 100
+"""Of fewer photographs of another place, the page says nothing."""
 
 MODEL_QUEUE = "model"
 """All events that run a model share it, so that one runs at a time."""
@@ -112,19 +118,20 @@ class Handlers:
         views, notices = [], []
         for image in images:
             try:
-                view = view_of(image)
+                view = view_of(_held(image))
             except ImageError as error:
                 notices.append(markup.notice(str(error)))
             else:
                 views.append(view)
                 name = view.name if len(images) > 1 else ""
                 notices.append(markup.quality(view.quality, name))
-        if len({_sha256(image) for image in images}) < len(images):
+        twice = len(views) > 1 and len({_sha256(image) for image in images}) == 1
+        if twice:
             notices.append(markup.notice(text.SAME_TWICE))
         return (
             _shown(markup.viewers(views)),
             _shown("".join(notices)),
-            gr.update(interactive=bool(images)),
+            gr.update(interactive=bool(images) and not twice),
         )
 
     @in_one_sentence
@@ -138,18 +145,23 @@ class Handlers:
     ) -> tuple[str, Update, Update, Update]:
         """``Grade`` was clicked: the answer, the way past the gate, the methods, the viewers."""
         grader = self._graders.get(model)
-        results = []
+        results, views, unread = [], [], []
         for image in images or (None,):
             began = time.perf_counter()
-            results.append(self._result(_look(image, grader), grader, anyway, began=began))
+            try:
+                results.append(self._result(_look(image, grader), grader, anyway, began=began))
+                views.append(view_of(str(image)))
+            except ImageError as error:
+                if image is None or len(images or ()) < 2:
+                    raise
+                unread.append(Unread(Path(image).name, _sha256(image), str(error)))
         refused = any(result.assessment.grade is None for result in results)
         graded = any(result.heat is not None for result in results)
-        viewers = markup.viewers([view_of(image) for image in images or ()], results)
         return (
-            markup.assessment(results),
+            markup.assessment(results, unread),
             gr.update(visible=refused),
             gr.update(visible=graded, value=GRAD_CAM),
-            _shown(viewers),
+            _shown(markup.viewers(views, results)),
         )
 
     def grade_anyway(
@@ -159,13 +171,15 @@ class Handlers:
         return self.grade(images, model, anyway=True)
 
     @in_one_sentence
-    def explain(self, images: Sequence[str] | None, model: str, method: str) -> Update:
+    def explain(self, images: Sequence[str] | None, answer: str, model: str, method: str) -> Update:
         """A method was chosen: the viewers with its heatmaps."""
         grader = self._graders.get(model)
-        results = [
-            self._result(_look(image, grader), grader, True, method) for image in images or ()
-        ]
-        views = [view_of(image) for image in images or ()]
+        anyway = markup.graded_anyway(answer)
+        results, views = [], []
+        for image in images or ():
+            with suppress(ImageError):  # It is named in the answer.
+                results.append(self._result(_look(image, grader), grader, anyway, method))
+                views.append(view_of(image))
         return _shown(markup.viewers(views, results, heat=True))
 
     @in_one_sentence_each
@@ -173,6 +187,7 @@ class Handlers:
         """``Compare`` was clicked: a sentence, all models' answers, the button to cancel."""
         if not self._graders.names:
             raise CheckpointError(text.NO_MODEL)
+        view = view_of(_held(image))
         count = len(self._graders.names)
         results: list[Result] = []
         yield [_shown(markup.progress(text.progress(0, count))), gr.skip(), gr.update(visible=True)]
@@ -182,7 +197,7 @@ class Handlers:
             yield [_shown(done), gr.skip(), gr.skip()]
         yield [
             _shown(markup.agreement([result.assessment for result in results])),
-            _shown(markup.compared(view_of(str(image)), results)),
+            _shown(markup.compared(view, results)),
             gr.update(visible=False),
         ]
 
@@ -190,7 +205,7 @@ class Handlers:
         self, images: Sequence[str] | None, answer: str | None, model: str | None = None
     ) -> bool:
         """Whether an answer arrived after its photographs, or its model, had been changed."""
-        if not images or answer is None:
+        if not images or answer is None or not all(Path(image).exists() for image in images):
             return True
         return not markup.answers_to(answer, [_sha256(image) for image in images], model)
 
@@ -222,25 +237,33 @@ class Handlers:
 
 
 def _elsewhere(grader: Grader) -> list[str]:
-    metrics = grader.checkpoint.metrics
-    if metrics is None:
+    """What it did on the photographs of other clinics, where those were many."""
+    try:
+        evaluations = read_evaluations(grader.checkpoint.folder)
+    except CheckpointError:
         return []
     return [
-        text.elsewhere(name, sentence)
-        for name, other in read_evaluations(grader.checkpoint.folder).items()
-        for sentence in elsewhere(metrics, other)
+        text.elsewhere(name, metrics)
+        for name, metrics in evaluations.items()
+        if name != DRAWN and metrics["n"] >= MANY
     ]
 
 
-def _look(image: str | None, grader: Grader) -> Sight:
+def _held(image: str | None) -> str:
     if image is None:
         raise ImageError(text.NO_PHOTOGRAPH)
+    if not Path(image).exists():
+        raise ImageError(text.LET_GO)
+    return image
+
+
+def _look(image: str | None, grader: Grader) -> Sight:
     need = grader.checkpoint.config.preprocessing.at_least
-    return Sight(read_photograph(image, at_least=need))
+    return Sight(read_photograph(_held(image), at_least=need))
 
 
 def _sha256(image: str) -> str:
-    return hashlib.sha256(Path(image).read_bytes()).hexdigest()
+    return hashlib.sha256(Path(_held(image)).read_bytes()).hexdigest()
 
 
 def _shown(html: str) -> Update:

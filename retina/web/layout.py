@@ -116,12 +116,14 @@ def _grade_tab(
         _drop_if_stale(handlers, each, [upload, answer, model], answers, viewer)
     explaining = method.input(
         handlers.explain,
-        [upload, model, method],
+        [upload, answer, model, method],
         viewer,
+        trigger_mode="always_last",
         show_progress_on=viewer,
         concurrency_id=MODEL_QUEUE,
         api_visibility="private",
     )
+    _drop_if_stale(handlers, explaining, [upload, answer, model], answers, viewer)
     running.append(explaining)
     model.change(
         lambda name, images: [

@@ -31,6 +31,26 @@ class Result:
     heat: Heat | None
     elsewhere: Sequence[str] = ()
 
+    @property
+    def anyway(self) -> bool:
+        """Whether it was graded although the gate refused it."""
+        return self.assessment.quality.verdict == "reject" and self.assessment.grade is not None
+
+
+@dataclass(frozen=True)
+class Unread:
+    """A photograph that could not be read.
+
+    Attributes:
+        name: The file's.
+        sha256: Of its bytes.
+        sentence: What is wrong, and how to mend it.
+    """
+
+    name: str
+    sha256: str
+    sentence: str
+
 
 def _templates() -> Any:
     environment = Environment(
@@ -86,9 +106,14 @@ def model_facts(config: CheckpointConfig) -> str:
     return str(_PAGE.model_facts(config))
 
 
-def assessment(results: Sequence[Result]) -> str:
+def assessment(results: Sequence[Result], unread: Sequence[Unread] = ()) -> str:
     """The whole answer for one eye or both of a patient: the grade, then all that qualifies it."""
-    return str(_PAGE.assessment(results))
+    return str(_PAGE.assessment(results, unread))
+
+
+def graded_anyway(html: str) -> bool:
+    """Whether an answer holds a grade that the gate would have refused."""
+    return "data-anyway=" in html
 
 
 def viewers(views: Sequence[View], results: Sequence[Result] = (), *, heat: bool = False) -> str:

@@ -47,6 +47,11 @@ OPACITY = "Opacity"
 SCALE_NONE = "no evidence"
 MATRIX = "Its answers on test photographs: rows are the true grades, columns what it answered"
 TRUST = "How far to trust this answer"
+INTERVALS = "In brackets: 95\N{NO-BREAK SPACE}% intervals."
+LET_GO = (
+    "The page has let this photograph go: what is uploaded is deleted after a while. Choose it "
+    "again."
+)
 PROBABILITIES = "Calibrated probabilities"
 
 DRAWN_EXAMPLES = "Examples to click, all drawn by a program: none is a patient's eye"
@@ -90,10 +95,19 @@ _RELATIVE_CAPTION = (
 
 _WORSE_EYE = "Worse eye: {name}, {label}."
 _EQUAL_EYES = "Both eyes: {label}."
-_EYE_LEFT_OUT = " {name} could not be graded, so this is not the whole patient."
-_NO_EYE_GRADED = "Neither photograph could be graded."
-_PATIENT_REFERRED = " One referable eye is enough: refer."
+_ONLY_EYE = "Only {name} could be graded: {label}."
+_EYE_TOO_POOR = (
+    " {name} is too poor to be graded, so it clears nobody: take it again; ungradable twice means "
+    "refer."
+)
+_EYE_UNREAD = " {name} could not be read."
+_NO_EYE_GRADED = "Neither photograph could be graded. Ungradable twice means refer."
+_PATIENT_REFERRED = " Refer: {names} reached the referral threshold, and one eye is enough."
 _PATIENT_WAITS = " Neither eye reaches the referral threshold."
+_GRADE_ALONE_REFERS = (
+    " Neither eye reaches the referral threshold, although {label} alone would mean referral: see "
+    "below."
+)
 
 _ONE_MODEL = "Only one model is here, so there is nothing to compare it with: it says {label}."
 _AGREE = "All {count} models agree: {label}."
@@ -114,16 +128,24 @@ def share(probability: float) -> str:
 
 
 def grade_of(number: int) -> str:
-    """Where a grade stands on the scale."""
-    return f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}. {GRADES[number].meaning}"
+    """Where a grade stands on the scale, and how the scale defines it."""
+    meaning = GRADES[number].meaning
+    return (
+        f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}, which defines it so: "
+        f"{meaning[0].lower()}{meaning[1:]} The model judges the whole photograph and finds no "
+        "single lesion."
+    )
 
 
 def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
     """The verdict on referral, in a word, and its reason, in a sentence."""
     probability = assessment.referable_probability or 0.0
+    told = [share(probability), share(threshold)]
+    if told[0] == told[1]:
+        told = [f"{100 * value:.2f}\N{NO-BREAK SPACE}%" for value in (probability, threshold)]
     numbers = (
-        f"the probability of grade {REFERABLE_FROM} or above is {share(probability)}, "
-        f"and this model refers from {share(threshold)}."
+        f"the probability of grade {REFERABLE_FROM} or above is {told[0]}, "
+        f"and this model refers from {told[1]}."
     )
     by_grade = (assessment.grade or 0) >= REFERABLE_FROM
     if by_grade == bool(assessment.referable):
@@ -137,12 +159,16 @@ def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
 
 def operating_point(referable: Mapping[str, Any]) -> str:
     """How the referral threshold did on the test part, from ``metrics.json``."""
-    sensitivity, specificity = (
-        _with_interval(referable[name]) for name in ("sensitivity", "specificity")
-    )
+    return f"At this threshold, on its test photographs: {_sensitivity(referable)}."
+
+
+def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
+    """How a model did on photographs of another place, from ``evaluations/NAME.json``."""
+    unit = "patients" if metrics.get("by_patient") else "photographs"
+    kappa = _plain(metrics["quadratic_weighted_kappa"])
     return (
-        f"At this threshold, on its test photographs: sensitivity {sensitivity}, "
-        f"specificity {specificity}."
+        f"Elsewhere, on {metrics['n']:,} {unit} of {name}: {_sensitivity(metrics['referable'])}, "
+        f"quadratic weighted kappa {kappa}."
     )
 
 
@@ -160,23 +186,29 @@ def right_of_its_answers(matrix: Matrix, grade: int) -> str:
             f"In its test this model answered {label} once only, "
             f"{'rightly' if right.hits else 'wrongly'}."
         )
-    return (
+    sentence = (
         f"Of the {right.count:,} test photographs that this model called {label}, "
-        f"{_proportion(right)} were {label}."
+        f"{_proportion(right)} were {label}"
     )
+    missed = sum(row[grade] for row in matrix[REFERABLE_FROM:])
+    if grade >= REFERABLE_FROM or not missed:
+        return f"{sentence}."
+    worse = GRADES[REFERABLE_FROM].label
+    return f"{sentence}; {missed:,} {'was' if missed == 1 else 'were'} {worse} or worse."
 
 
 def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
-    """On whose eyes the model was tested."""
-    return (
-        f"It was tested on {metrics['n']:,} photographs of {config.data.name} that it had not "
-        "seen; other people and other cameras may fare worse."
+    """On whose eyes the model was tested, and what the brackets are."""
+    shared = config.data.shared_patients
+    known = (
+        f", {share_of_row(shared)} of a patient whose other photographs it was trained on"
+        if shared
+        else " that it had not seen"
     )
-
-
-def elsewhere(name: str, sentence: str) -> str:
-    """How the model did on photographs of another place."""
-    return f"On {name}: {sentence[0].lower()}{sentence[1:]}"
+    return (
+        f"It was tested on {metrics['n']:,} photographs of {config.data.name}{known}; other people "
+        f"and other cameras may fare worse. {INTERVALS}"
+    )
 
 
 def progress(done: int, count: int) -> str:
@@ -190,8 +222,8 @@ def called(label: str) -> str:
 
 
 def share_of_row(value: float) -> str:
-    """A share in the confusion matrix."""
-    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
+    """A share in the confusion matrix: 0 or 100 % only where it is exactly that."""
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%" if value in (0, 1) else share(value)
 
 
 def heatmap_caption(method: str) -> str:
@@ -213,24 +245,35 @@ def photograph_alt(name: str) -> str:
     return f"Fundus photograph {name}"
 
 
-def patient(assessments: Sequence[Assessment]) -> str:
-    """Both eyes of a patient in a sentence or two: the worse one decides."""
+def patient(assessments: Sequence[Assessment], unread: Sequence[str] = ()) -> str:
+    """Both eyes of a patient in a few sentences: the worse one decides.
+
+    Nobody is cleared while an eye is unread, or too poor, also where it was graded anyway.
+
+    Args:
+        assessments: Of the photographs that could be read.
+        unread: Names of those that could not.
+    """
     graded = [each for each in assessments if each.grade is not None]
     if not graded:
-        return _NO_EYE_GRADED
+        return _NO_EYE_GRADED + "".join(_EYE_UNREAD.format(name=name) for name in unread)
     worst = max(graded, key=lambda each: (each.grade, each.referable_probability))
-    if len(graded) > 1 and len({each.grade for each in graded}) == 1:
+    if len(graded) == 1:
+        sentence = _ONLY_EYE.format(name=worst.image.name, label=worst.label)
+    elif len({each.grade for each in graded}) == 1:
         sentence = _EQUAL_EYES.format(label=worst.label)
     else:
         sentence = _WORSE_EYE.format(name=worst.image.name, label=worst.label)
-    if any(each.referable for each in graded):
-        sentence += _PATIENT_REFERRED
-    elif len(graded) == len(assessments):
-        sentence += _PATIENT_WAITS
-    for each in assessments:
-        if each.grade is None:
-            sentence += _EYE_LEFT_OUT.format(name=each.image.name)
-    return sentence
+    poor = [each.image.name for each in assessments if each.quality.verdict == "reject"]
+    referred = [each.image.name for each in graded if each.referable]
+    if referred:
+        sentence += _PATIENT_REFERRED.format(names=" and ".join(referred))
+    elif not poor and not unread:
+        by_grade = (worst.grade or 0) >= REFERABLE_FROM
+        waits = _GRADE_ALONE_REFERS if by_grade else _PATIENT_WAITS
+        sentence += waits.format(label=worst.label)
+    sentence += "".join(_EYE_TOO_POOR.format(name=name) for name in poor)
+    return sentence + "".join(_EYE_UNREAD.format(name=name) for name in unread)
 
 
 def sight_threatening(probability: float) -> str:
@@ -264,6 +307,20 @@ def network(config: CheckpointConfig) -> str:
     """A model's network and the size of what it sees."""
     size = config.preprocessing.size
     return f"{config.architecture} at {size} × {size} pixels."
+
+
+def _sensitivity(referable: Mapping[str, Any]) -> str:
+    sensitivity, specificity = (
+        _with_interval(referable[name]) for name in ("sensitivity", "specificity")
+    )
+    return f"sensitivity {sensitivity}, specificity {specificity}"
+
+
+def _plain(figure: Any) -> str:
+    if not isinstance(figure, Mapping):
+        return "unknown" if figure is None else f"{figure:.2f}"
+    told = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+    return told.replace("-", "−")
 
 
 def _with_interval(figure: Any) -> str:

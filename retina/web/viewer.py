@@ -15,7 +15,7 @@ from retina.images.decode import read_photograph
 from retina.images.prepare import Preprocessing
 from retina.inference.sight import Sight
 
-VIEW_SIDE = 1280
+VIEW_SIDE = 2048
 """The longer side, in pixels, of a photograph on the page: enough to zoom into."""
 
 _LAYER_SIDE = 448

@@ -117,3 +117,25 @@ def test_one_patient_has_bounds_without_width() -> None:
     json.dumps(bounded, allow_nan=False)
     accuracy = bounded["accuracy"]
     assert accuracy["low"] == accuracy["value"] == accuracy["high"]
+
+
+def test_all_or_none_of_a_share_has_wilsons_bound() -> None:
+    # 35 of 35 and 0 of 35 by Wilson's formula: 35 / (35 + 1.96^2) and its complement.
+    grades = np.repeat([0, 3], [60, 35])
+    values = np.zeros((95, 5))
+    values[:60, 0] = 1
+    values[60:, 2] = 1
+    metrics = compute_metrics(grades, values, THRESHOLD)
+    names = [str(number) for number in range(95)]
+    bounded = add_intervals(metrics, grades, values, names, resamples=50)
+    end = 1.959964**2 / (35 + 1.959964**2)
+    assert bounded["recall"][3] == {"value": 0.0, "low": 0.0, "high": pytest.approx(end)}
+    assert bounded["referable"]["sensitivity"] == {
+        "value": 1.0,
+        "low": pytest.approx(1 - end),
+        "high": 1.0,
+    }
+    # The two eyes of a patient are not two patients.
+    pairs = [str(number // 2) for number in range(95)]
+    fewer = add_intervals(metrics, grades, values, pairs, resamples=50)
+    assert fewer["recall"][3]["high"] == pytest.approx(1.959964**2 / (18 + 1.959964**2))

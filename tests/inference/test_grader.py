@@ -224,6 +224,7 @@ def test_a_model_that_is_poor_at_its_answer_or_at_worse_ones_says_so(
     shares = [(90, 90), (2, 10), (1, 30), (0, 1_500), (5, 9)]
     assert after_a_test(sure, *shares).grade(photographs[0]).warnings == (
         "This model recognised 2 of 10 Mild test photographs.",
+        "This model recognised 1 of 30 Moderate test photographs.",
         "This model recognised none of 1,500 Severe test photographs.",
     )
     assert after_a_test(sure, *[(5, 10)] * 5).grade(photographs[0]).warnings == ()

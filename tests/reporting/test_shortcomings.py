@@ -68,20 +68,26 @@ def test_what_it_has_seen_comes_first() -> None:
     assert "47% of these photographs belong to a patient" in second
 
 
+HOME = {"value": 0.72, "low": 0.7, "high": 0.75}
+
+
 @pytest.mark.parametrize(
     ("away", "told"),
     [
-        (0.7, None),
-        (0.9, None),
         (None, None),
-        (0.60, "Its quadratic weighted kappa is 0.600, 0.120 lower than on its own test part."),
-        (-0.02, "Its quadratic weighted kappa is −0.020, 0.740 lower than on its own test part."),
+        ({"value": 0.9, "low": 0.8, "high": 0.95}, None),
+        ({"value": 0.5, "low": 0.2, "high": 0.71}, None),  # so few that it may be as good
+        (0.6, "0.600"),
+        ({"value": -0.02, "low": -0.1, "high": 0.06}, "−0.020 (−0.100 to 0.060)"),
     ],
 )
-def test_a_fall_elsewhere_is_told(away: float | None, told: str | None) -> None:
-    own = {"quadratic_weighted_kappa": {"value": 0.72, "low": 0.7, "high": 0.75}}
-    sentences = elsewhere(own, {"quadratic_weighted_kappa": away})
-    assert sentences == ([] if told is None else [told])
+def test_a_fall_elsewhere_is_told_where_the_intervals_are_apart(
+    away: object, told: str | None
+) -> None:
+    sentences = elsewhere({"quadratic_weighted_kappa": HOME}, {"quadratic_weighted_kappa": away})
+    home = "on its own test part it is 0.720 (0.700 to 0.750)."
+    expected = f"Its quadratic weighted kappa is {told}; {home}"
+    assert sentences == ([] if told is None else [expected])
 
 
 def test_of_few_photographs_no_share_is_told() -> None:

@@ -245,6 +245,36 @@ def test_both_eyes_are_graded_and_the_worse_one_decides(page: Page, tmp_path: Pa
         expect(page.locator("#assessment .eye", has_text=name)).to_be_visible()
 
 
+def test_an_unreadable_eye_does_not_keep_the_other_from_its_answer(
+    page: Page, tmp_path: Path
+) -> None:
+    cut = tmp_path / "cut.png"
+    cut.write_bytes(PHOTOGRAPH.read_bytes()[:5000])
+    upload(page, "grade", PHOTOGRAPH, cut)
+    expect(page.get_by_role("alert")).to_contain_text("cut.png")
+    grade(page)
+    expect(page.locator("#assessment .patient")).to_contain_text("cut.png could not be read")
+    expect(page.locator("#assessment .bars")).to_have_count(1)
+
+
+def test_a_comparison_can_be_cancelled(browser: Browser, checkpoints: Path, tmp_path: Path) -> None:
+    for number in range(12):
+        shutil.copytree(checkpoints / "resnet18-scratch", tmp_path / f"model{number}")
+    with served("--checkpoints", str(tmp_path)) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.get_by_role("tab", name="Compare").click()
+        upload(page, "compare", PHOTOGRAPH)
+        page.get_by_role("button", name="Compare", exact=True).click()
+        page.locator("#cancel").click()
+        expect(page.locator("#cancel")).to_be_hidden()
+        expect(page.locator("#agreement")).to_have_text("")
+        page.wait_for_timeout(2000)
+        expect(page.get_by_role("article")).to_have_count(0)
+        expect(page.locator("#agreement")).to_have_text("")
+        page.close()
+
+
 def test_three_photographs_are_not_two_eyes(page: Page, tmp_path: Path) -> None:
     copies = [tmp_path / f"{name}.png" for name in "abc"]
     for copy in copies:
@@ -252,9 +282,9 @@ def test_three_photographs_are_not_two_eyes(page: Page, tmp_path: Path) -> None:
     upload(page, "grade", *copies)
     expect(page.get_by_role("alert")).to_contain_text(text.TOO_MANY.format(count=3))
     expect(page.get_by_role("button", name="Grade", exact=True)).to_be_disabled()
-    upload_again = page.locator("#grade-upload").get_by_label("Remove this file").first
-    upload_again.click()
+    page.locator("#grade-upload").get_by_label("Remove this file").first.click()
     expect(page.get_by_role("alert")).to_contain_text(text.SAME_TWICE)
+    expect(page.get_by_role("button", name="Grade", exact=True)).to_be_disabled()
 
 
 def test_a_file_that_is_no_picture_is_refused_in_the_page(page: Page, tmp_path: Path) -> None:
@@ -363,7 +393,8 @@ def test_axe_finds_nothing_serious(page: Page) -> None:
         if tab == "Compare":
             page.get_by_role("button", name="Compare", exact=True).click()
             expect(page.get_by_role("article").first).to_be_visible()
-        page.wait_for_timeout(300)
+        else:
+            expect(page.locator("#model-closely h2")).to_be_visible(timeout=60_000)
         faults += serious_faults(page)
     assert faults == []
 

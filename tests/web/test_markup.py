@@ -14,7 +14,7 @@ from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig, DataSource, StartedFrom
 from retina.scale import GRADES, LABELS, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import markup, text
-from retina.web.markup import Result
+from retina.web.markup import Result, Unread
 from retina.web.theme import relative_luminance
 from retina.web.viewer import Heat, View
 from tests.web.test_text import MATRIX, assessment
@@ -72,7 +72,8 @@ def second_eye(grade: int | None, *, referable: bool = False) -> Assessment:
 def test_the_grade_comes_first_then_what_qualifies_it(grade: int) -> None:
     shown = words(markup.assessment(answered(assessment(grade))))
     assert shown.startswith(f"{grade} {LABELS[grade]} {text.QUALITY['good']}")
-    assert f"Grade {grade} on a scale of 0 to 4. {GRADES[grade].meaning}" in shown
+    assert text.grade_of(grade) in shown
+    assert GRADES[grade].meaning[1:] in text.grade_of(grade)
     assert NOT_ASSESSED in shown
     assert (text.NO_DR_NOTE in shown) == (grade == 0)
     assert all(f"{label} {'60' if n == grade else '10'}" in shown for n, label in enumerate(LABELS))
@@ -116,9 +117,33 @@ def test_a_model_that_was_not_tested_says_so_and_has_no_matrix() -> None:
 def test_two_eyes_have_a_sentence_for_the_patient_and_an_answer_each() -> None:
     html = markup.assessment(answered(assessment(1), second_eye(3, referable=True)))
     shown = words(html)
-    assert shown.startswith("Worse eye: other.jpg, Severe. One referable eye is enough: refer.")
+    assert shown.startswith("Worse eye: other.jpg, Severe. Refer: other.jpg reached")
     assert html.count('<section class="assessment"') == 2
     assert shown.index("eye.jpg 1 Mild") < shown.index("other.jpg 3 Severe")
+
+
+def test_an_eye_that_could_not_be_read_says_so_beside_the_other() -> None:
+    html = markup.assessment(
+        answered(assessment(0)), [Unread("other.jpg", "d" * 64, "It is cut off.")]
+    )
+    assert words(html).startswith(
+        "Only eye.jpg could be graded: No DR. other.jpg could not be read."
+    )
+    assert "It is cut off." in words(html)
+    assert markup.answers_to(html, [assessment(0).image.sha256, "d" * 64])
+
+
+def test_an_answer_tells_whether_it_was_given_against_the_gate() -> None:
+    refused = replace(assessment(1), quality=Quality("reject", 0.1, ("Too dark.",)))
+    assert markup.graded_anyway(markup.assessment(answered(refused)))
+    assert not markup.graded_anyway(markup.assessment(answered(assessment(1), assessment(None))))
+
+
+def test_beside_others_no_dr_is_qualified_as_it_is_alone() -> None:
+    shown = words(markup.compared(VIEW, answered(assessment(0), elsewhere=["Elsewhere: worse."])))
+    assert text.NO_DR_NOTE in shown
+    assert "sensitivity 88 %" in shown
+    assert "Elsewhere: worse." in shown
 
 
 def test_a_rejected_photograph_shows_why_and_no_grade() -> None:
