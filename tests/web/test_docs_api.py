@@ -43,12 +43,16 @@ def test_the_python_examples_run(
         exec(compile(here(code, address, guarded), "docs/api.md", "exec"), names)
         lines = capsys.readouterr().out.splitlines()
         printed += [line for line in lines if not line.startswith("Loaded as API")]
-    models, graded, quality, first, second, refused, label = printed
+    models, graded, quality, first, second, listed, refused, label = printed
     assert models == "['resnet18-pretrained', 'resnet18-scratch']"
     assert re.fullmatch(r"[0-4] .+ \[0\.\d+(, \d\.\d+(e-\d+)?){4}\]", graded)
     assert quality.split()[0] in ("good", "usable", "reject")
     assert first.split()[0] == "resnet18-pretrained"
     assert second.split()[0] == "resnet18-scratch"
+    urgencies = ("sight-threatening", "referable", "unsure", "ungradable", "rest")
+    assert listed.split()[0] in urgencies
+    assert "eye.jpg" in listed
+    assert listed.endswith(" None")
     assert "notes.txt" in refused
     assert label == graded[2:].split(" [")[0]
 

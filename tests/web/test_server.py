@@ -194,7 +194,7 @@ def test_the_settings_of_a_clinic(address: str) -> None:
     buttons = [c["props"].get("buttons") or [] for c in config["components"]]
     assert not [each for each in buttons if "share" in each]
     public = {d["api_name"] for d in config["dependencies"] if d["api_visibility"] != "private"}
-    assert public == {"grade", "compare", "models"}
+    assert public == {"grade", "compare", "models", "triage"}
 
 
 def test_without_a_checkpoint_the_page_opens_and_leaves_nothing_behind(tmp_path: Path) -> None:
