@@ -1,12 +1,11 @@
 """The worklist of a clinic's day: who is to be looked at first."""
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from retina.assessment import Assessment
 from retina.datasets.catalog import patient_and_eye
+from retina.inference.spreadsheet import csv_text
 from retina.scale import NUM_GRADES, SIGHT_THREATENING_FROM
 
 Row = dict[str, Any]
@@ -30,8 +29,6 @@ COLUMNS = (
 
 CLOSE = 0.10
 """How near to the referral threshold, or two grades to each other, an answer is unsure."""
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def urgency(assessment: Assessment, threshold: float) -> str:
@@ -106,16 +103,8 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The worklist as CSV, in which no cell can run as a formula in a spreadsheet.
-
-    A text that would begin one (OWASP, "CSV Injection") gets an apostrophe before it.
-    """
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        writer.writerow({name: _safe(row[name]) for name in COLUMNS})
-    return text.getvalue()
+    """The worklist as CSV, in which no cell can run as a formula in a spreadsheet."""
+    return csv_text(COLUMNS, rows)
 
 
 def _row(name: str) -> Row:
@@ -128,7 +117,3 @@ def _row(name: str) -> Row:
 def _rank(row: Row) -> tuple[int, float]:
     likelihood = row["sight_threatening_probability"] or 0.0, row["referable_probability"] or 0.0
     return URGENCIES.index(row["urgency"]), -sum(likelihood)
-
-
-def _safe(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

@@ -1,0 +1,32 @@
+"""CSV that is safe to open in a spreadsheet."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
+    """Rows as CSV, in which no cell can run as a formula.
+
+    A text that would begin one (OWASP, "CSV Injection") gets an apostrophe before it. A carriage
+    return, which Python's writer leaves unquoted and its reader then refuses, becomes a space.
+
+    Args:
+        columns: The header, in order.
+        rows: Each with a value for every column; None is an empty cell.
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: _safe(row[name]) for name in columns})
+    return text.getvalue()
+
+
+def _safe(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return (f"'{value}" if value.startswith(_FORMULA) else value).replace("\r", " ")
