@@ -19,13 +19,17 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--examples", type=Path, metavar="DIR", help="photographs instead of the drawn ones")
     add("--max-file-size", type=int, default=100, metavar="MB", help="of an upload (100)")
     add("--log", type=Path, metavar="FILE", help="a line for each request and graded photograph")
+    add("--audit-log", type=Path, metavar="FILE", help="a line for each assessment and verdict")
     add("--root-path", default="", metavar="PATH", help="where a proxy shows the page, as /retina")
 
 
 def run(options: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C."""
+    from retina.errors import SettingsError
     from retina.web.server import launch
 
+    if options.audit_log and options.audit_log == options.log:
+        raise SettingsError("--log and --audit-log are two files: name another for one of them")
     launch(
         host=options.host,
         port=options.port,
@@ -36,5 +40,6 @@ def run(options: argparse.Namespace) -> int:
         max_file_size=options.max_file_size,
         log=options.log,
         root_path=options.root_path,
+        audit_log=options.audit_log,
     )
     return DONE

@@ -15,6 +15,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from retina.errors import SettingsError
+from retina.inference.audit import AuditLog
 from retina.models.config import unusable_checkpoints
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
@@ -58,6 +59,7 @@ def launch(
     max_file_size: int = MAX_FILE_SIZE,
     log: Path | None = None,
     root_path: str = "",
+    audit_log: Path | None = None,
 ) -> None:
     """Serve the page until it is interrupted; what was uploaded is deleted at the end.
 
@@ -71,6 +73,7 @@ def launch(
         max_file_size: Of an upload, in megabytes.
         log: A file that gets a line for each request and each graded photograph.
         root_path: The path, as ``/retina``, at which a proxy shows the page; empty: a host's root.
+        audit_log: A file that gets a line for each assessment and each clinician's verdict.
 
     Raises:
         InputError: A setting cannot be used; the message says how to mend it.
@@ -83,6 +86,8 @@ def launch(
     check_free(host, port)
     if log is not None:
         log_to(log)
+    if audit_log is not None:
+        AuditLog(audit_log)
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
