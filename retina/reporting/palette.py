@@ -25,6 +25,7 @@ DARK = {
     "#cc79a7": "#e3a3c6",
 }
 CELL_INK, CELL_PAPER = "#16202b", "#fdfdfd"
+_BLACK, _WHITE = "#000000", "#ffffff"
 
 
 def in_the_dark(figure: Figure) -> Figure:
@@ -46,6 +47,25 @@ def in_the_dark(figure: Figure) -> Figure:
         if isinstance(artist, Line2D):
             artist.set_markeredgecolor(_dark(artist.get_markeredgecolor()))
     return figure
+
+
+def text_on(background: str) -> str:
+    """Black or white, whichever contrasts more with a background; always 4.5 : 1 or more.
+
+    Args:
+        background: ``#rrggbb``.
+    """
+    luminance = relative_luminance(background)
+    black_contrast = (luminance + 0.05) / 0.05
+    white_contrast = 1.05 / (luminance + 0.05)
+    return _BLACK if black_contrast >= white_contrast else _WHITE
+
+
+def relative_luminance(colour: str) -> float:
+    """Relative luminance, 0 to 1, of an sRGB colour ``#rrggbb``, as WCAG 2.2 defines it."""
+    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
 def _dark(colour: Any) -> str:

@@ -9,9 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from retina.assessment import Assessment, Quality
 from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig
+from retina.reporting.palette import text_on
 from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
-from retina.web.theme import shade, text_on
+from retina.web.theme import shade
 from retina.web.viewer import Heat, View, colour_bar
 
 

@@ -1,14 +1,11 @@
-"""Every string of the page, in one place."""
+"""Every string of the page, in one place; what a case report says too comes from reporting."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from retina.assessment import Assessment
-from retina.evaluation.trust import Matrix, Proportion, precision_of
-from retina.explain.methods import GRAD_CAM
-from retina.models.config import CheckpointConfig, StartedFrom
-from retina.scale import GRADES, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
+from retina.reporting.assessment_text import *  # noqa: F403  the page says it all as well
+from retina.scale import GRADES, REFERABLE_FROM
 
 TITLE = "Retina"
 SUBTITLE = "Grades diabetic retinopathy, 0 to 4, from one colour photograph of the fundus"
@@ -24,11 +21,6 @@ UPLOAD = "One photograph, or one of each eye: JPEG, PNG, TIFF, WebP or BMP"
 UPLOAD_ONE = "Photograph of one eye: JPEG, PNG, TIFF, WebP or BMP"
 TOO_MANY = "{count} photographs were chosen: choose one, or one of each eye of the same patient."
 SAME_TWICE = "The two photographs are one and the same: choose one of each eye, or only one."
-QUALITY = {
-    "good": "The photograph is good enough to be graded.",
-    "usable": "The photograph can be graded, but could be better.",
-    "reject": "The photograph is too poor to be graded.",
-}
 
 STAGE = "The photograph. Plus and minus zoom, arrow keys move it."
 VIEWS = "View"
@@ -40,19 +32,14 @@ ZOOM, ZOOM_IN, ZOOM_OUT, ZOOM_RESET = "Zoom", "Zoom in", "Zoom out", "Show the w
 
 MODEL = "Model"
 METHOD = "Heatmap by"
-HEATMAP = "Where the model looked"
 HEATMAP_ALT = "Heatmap of where the model looked for its grade"
 WIPE = "Photograph to heatmap"
 OPACITY = "Opacity"
-SCALE_NONE = "no evidence"
 MATRIX = "Its answers on test photographs: rows are the true grades, columns what it answered"
-TRUST = "How far to trust this answer"
-INTERVALS = "In brackets: 95\N{NO-BREAK SPACE}% intervals."
 LET_GO = (
     "The page has let this photograph go: what is uploaded is deleted after a while. Choose it "
     "again."
 )
-PROBABILITIES = "Calibrated probabilities"
 
 DRAWN_EXAMPLES = "Examples to click, all drawn by a program: none is a patient's eye"
 OWN_EXAMPLES = "Examples to click"
@@ -71,27 +58,7 @@ TRAIN_COMMANDS = (
     "python train.py --data synthetic --model resnet18 --scratch --image-size 128 --lr 0.02",
     "python app.py --checkpoints runs/DATE",
 )
-NO_MATRIX = "This model has not been evaluated on a test part, so it has no confusion matrix."
 MATRIX_TITLE = "{name}: {count} test photographs"
-
-NOT_GRADED = "Not graded"
-RETAKE = "This photograph cannot be graded as it is. Please take it again:"
-UNGRADABLE_TWICE = (
-    "Ungradable twice means refer: an eye that cannot be photographed well is to be examined."
-)
-NO_DR_NOTE = (
-    "“No DR” says only that the model saw no sign of diabetic retinopathy in this photograph."
-)
-WARNINGS = "Please note"
-
-_GRAD_CAM_CAPTION = (
-    "The stronger the colour, the more this place spoke for the grade; the scale is the same for "
-    "every photograph that this model grades. It does not mark lesions."
-)
-_RELATIVE_CAPTION = (
-    "By {method}, through the grad-cam library: the colours are scaled to the strongest place of "
-    "this very photograph, so even a map without evidence looks full. It does not mark lesions."
-)
 
 _WORSE_EYE = "Worse eye: {name}, {label}."
 _EQUAL_EYES = "Both eyes: {label}."
@@ -118,99 +85,6 @@ _REFER_DISAGREE = " {refer} of {count} would refer."
 _NONE_GRADED = "The quality of this photograph is too poor: no model graded it."
 
 
-def share(probability: float) -> str:
-    """A probability as a whole percentage, never quite 0 or 100: no model is that sure."""
-    if probability < 0.005:
-        return "<1\N{NO-BREAK SPACE}%"
-    if probability >= 0.995:
-        return ">99\N{NO-BREAK SPACE}%"
-    return f"{100 * probability:.0f}\N{NO-BREAK SPACE}%"
-
-
-def grade_of(number: int) -> str:
-    """Where a grade stands on the scale, and how the scale defines it."""
-    meaning = GRADES[number].meaning
-    return (
-        f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}, which defines it so: "
-        f"{meaning[0].lower()}{meaning[1:]} The model judges the whole photograph and finds no "
-        "single lesion."
-    )
-
-
-def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
-    """The verdict on referral, in a word, and its reason, in a sentence."""
-    probability = assessment.referable_probability or 0.0
-    told = [share(probability), share(threshold)]
-    if told[0] == told[1]:
-        told = [f"{100 * value:.2f}\N{NO-BREAK SPACE}%" for value in (probability, threshold)]
-    numbers = (
-        f"the probability of grade {REFERABLE_FROM} or above is {told[0]}, "
-        f"and this model refers from {told[1]}."
-    )
-    by_grade = (assessment.grade or 0) >= REFERABLE_FROM
-    if by_grade == bool(assessment.referable):
-        reason = numbers[0].upper() + numbers[1:]
-    elif assessment.referable:
-        reason = f"Although {assessment.label} is the likeliest grade, {numbers}"
-    else:
-        reason = f"Although {assessment.label} alone would mean referral, {numbers}"
-    return ("Refer" if assessment.referable else "Below the referral threshold"), reason
-
-
-def operating_point(referable: Mapping[str, Any]) -> str:
-    """How the referral threshold did on the test part, from ``metrics.json``."""
-    return f"At this threshold, on its test photographs: {_sensitivity(referable)}."
-
-
-def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
-    """How a model did on photographs of another place, from ``evaluations/NAME.json``."""
-    unit = "patients" if metrics.get("by_patient") else "photographs"
-    kappa = _plain(metrics["quadratic_weighted_kappa"])
-    return (
-        f"Elsewhere, on {metrics['n']:,} {unit} of {name}: {_sensitivity(metrics['referable'])}, "
-        f"quadratic weighted kappa {kappa}."
-    )
-
-
-def right_of_its_answers(matrix: Matrix, grade: int) -> str:
-    """How often this answer was right in the test, with Wilson's 95 % interval."""
-    label = GRADES[grade].label
-    right = precision_of(matrix, grade)
-    if right is None:
-        return (
-            f"In its test this model never answered {label}, so nobody knows how often that is "
-            "right."
-        )
-    if right.count == 1:
-        return (
-            f"In its test this model answered {label} once only, "
-            f"{'rightly' if right.hits else 'wrongly'}."
-        )
-    sentence = (
-        f"Of the {right.count:,} test photographs that this model called {label}, "
-        f"{_proportion(right)} were {label}"
-    )
-    missed = sum(row[grade] for row in matrix[REFERABLE_FROM:])
-    if grade >= REFERABLE_FROM or not missed:
-        return f"{sentence}."
-    worse = GRADES[REFERABLE_FROM].label
-    return f"{sentence}; {missed:,} {'was' if missed == 1 else 'were'} {worse} or worse."
-
-
-def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
-    """On whose eyes the model was tested, and what the brackets are."""
-    shared = config.data.shared_patients
-    known = (
-        f", {share_of_row(shared)} of a patient whose other photographs it was trained on"
-        if shared
-        else " that it had not seen"
-    )
-    return (
-        f"It was tested on {metrics['n']:,} photographs of {config.data.name}{known}; other people "
-        f"and other cameras may fare worse. {INTERVALS}"
-    )
-
-
 def progress(done: int, count: int) -> str:
     """How far a comparison has come."""
     return f"{done} of {count} models have answered."
@@ -219,25 +93,6 @@ def progress(done: int, count: int) -> str:
 def called(label: str) -> str:
     """The head of a column of the confusion matrix."""
     return f"called {label}"
-
-
-def share_of_row(value: float) -> str:
-    """A share in the confusion matrix: 0 or 100 % only where it is exactly that."""
-    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%" if value in (0, 1) else share(value)
-
-
-def heatmap_caption(method: str) -> str:
-    """What a heatmap's colours mean."""
-    if method == GRAD_CAM:
-        return _GRAD_CAM_CAPTION
-    return _RELATIVE_CAPTION.format(method=method)
-
-
-def scale_end(method: str) -> str:
-    """What stands at the strong end of the colour bar."""
-    if method == GRAD_CAM:
-        return "strongest 1\N{NO-BREAK SPACE}% on validation"
-    return "this photograph’s strongest"
 
 
 def photograph_alt(name: str) -> str:
@@ -276,14 +131,6 @@ def patient(assessments: Sequence[Assessment], unread: Sequence[str] = ()) -> st
     return sentence + "".join(_EYE_UNREAD.format(name=name) for name in unread)
 
 
-def sight_threatening(probability: float) -> str:
-    """The probability of disease that threatens sight."""
-    return (
-        f"The probability of grade {SIGHT_THREATENING_FROM} or above, which threatens sight, "
-        f"is {share(probability)}."
-    )
-
-
 def provenance(assessment: Assessment) -> str:
     """Which file was graded or refused, by which weights, how quickly."""
     image = assessment.image
@@ -292,46 +139,6 @@ def provenance(assessment: Assessment) -> str:
         f"{image.name}, {image.width} × {image.height} pixels, {done} {assessment.model} "
         f"(weights {assessment.model_sha256[:12]}) in {assessment.seconds:.1f} s"
     )
-
-
-def started_from(weights: StartedFrom) -> str:
-    """What the training of a model started from."""
-    if weights.kind == "random":
-        return "Trained from scratch, from random weights."
-    if weights.kind == "imagenet":
-        return "Trained from ImageNet weights."
-    return f"Did not start from ImageNet weights, but from {weights.source.rstrip('.')}."
-
-
-def network(config: CheckpointConfig) -> str:
-    """A model's network and the size of what it sees."""
-    size = config.preprocessing.size
-    return f"{config.architecture} at {size} × {size} pixels."
-
-
-def _sensitivity(referable: Mapping[str, Any]) -> str:
-    sensitivity, specificity = (
-        _with_interval(referable[name]) for name in ("sensitivity", "specificity")
-    )
-    return f"sensitivity {sensitivity}, specificity {specificity}"
-
-
-def _plain(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "unknown" if figure is None else f"{figure:.2f}"
-    told = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
-    return told.replace("-", "−")
-
-
-def _with_interval(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "unknown" if figure is None else share_of_row(figure)
-    low, high = 100 * figure["low"], 100 * figure["high"]
-    return f"{share_of_row(figure['value'])} ({low:.0f}–{high:.0f})"
-
-
-def _proportion(of: Proportion) -> str:
-    return f"{share_of_row(of.value)} ({100 * of.low:.0f}–{100 * of.high:.0f})"
 
 
 def agreement(assessments: Sequence[Assessment]) -> str:

@@ -5,9 +5,8 @@ from pathlib import Path
 from gradio.themes import Base, colors, sizes
 
 _ASSETS = Path(__file__).parent / "assets"
-STYLESHEETS = tuple(_ASSETS / name for name in ("page.css", "models.css"))
+STYLESHEETS = tuple(_ASSETS / name for name in ("page.css", "models.css", "triage.css"))
 
-_BLACK, _WHITE = "#000000", "#ffffff"
 _SANS = ("system-ui", "-apple-system", "Segoe UI", "Roboto", "Helvetica Neue", "sans-serif")
 _MONO = ("ui-monospace", "Consolas", "monospace")
 
@@ -56,7 +55,8 @@ def page_theme() -> Base:
 
 def page_script() -> str:
     """What moves on the page, for its head."""
-    return f"<script>{(_ASSETS / 'page.js').read_text(encoding='utf-8')}</script>"
+    scripts = (_ASSETS / name for name in ("page.js", "triage.js"))
+    return "".join(f"<script>{each.read_text(encoding='utf-8')}</script>" for each in scripts)
 
 
 def shade(share: float) -> str:
@@ -64,22 +64,3 @@ def shade(share: float) -> str:
     pale, deep = (244, 247, 251), (8, 69, 148)
     mixed = (round(p + share * (d - p)) for p, d in zip(pale, deep, strict=True))
     return "#{:02x}{:02x}{:02x}".format(*mixed)
-
-
-def text_on(background: str) -> str:
-    """Black or white, whichever contrasts more with a background; always 4.5 : 1 or more.
-
-    Args:
-        background: ``#rrggbb``.
-    """
-    luminance = relative_luminance(background)
-    black_contrast = (luminance + 0.05) / 0.05
-    white_contrast = 1.05 / (luminance + 0.05)
-    return _BLACK if black_contrast >= white_contrast else _WHITE
-
-
-def relative_luminance(colour: str) -> float:
-    """Relative luminance, 0 to 1, of an sRGB colour ``#rrggbb``, as WCAG 2.2 defines it."""
-    channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
-    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -12,12 +12,12 @@ from retina.explain.methods import GRAD_CAM
 from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig, DataSource, StartedFrom
+from retina.reporting.palette import relative_luminance
 from retina.scale import GRADES, LABELS, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import markup, text
 from retina.web.markup import Result, Unread
-from retina.web.theme import relative_luminance
 from retina.web.viewer import Heat, View
-from tests.web.test_text import MATRIX, assessment
+from tests.assessments import MATRIX, assessment
 
 CONFIG = CheckpointConfig(
     name="resnet18-scratch",

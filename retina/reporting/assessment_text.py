@@ -1,0 +1,227 @@
+"""What is said of an assessment, on the page and in a case report alike."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from retina.assessment import Assessment
+from retina.evaluation.trust import Matrix, Proportion, precision_of
+from retina.explain.methods import GRAD_CAM
+from retina.models.config import CheckpointConfig, StartedFrom
+from retina.scale import GRADES, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
+
+__all__ = [
+    "HEATMAP",
+    "INTERVALS",
+    "NOT_GRADED",
+    "NO_DR_NOTE",
+    "NO_MATRIX",
+    "PROBABILITIES",
+    "QUALITY",
+    "RETAKE",
+    "SCALE_NONE",
+    "TRUST",
+    "UNGRADABLE_TWICE",
+    "WARNINGS",
+    "elsewhere",
+    "grade_of",
+    "heatmap_caption",
+    "network",
+    "operating_point",
+    "referral",
+    "right_of_its_answers",
+    "scale_end",
+    "share",
+    "share_of_row",
+    "sight_threatening",
+    "started_from",
+    "tested_on",
+]
+
+QUALITY = {
+    "good": "The photograph is good enough to be graded.",
+    "usable": "The photograph can be graded, but could be better.",
+    "reject": "The photograph is too poor to be graded.",
+}
+HEATMAP = "Where the model looked"
+SCALE_NONE = "no evidence"
+TRUST = "How far to trust this answer"
+INTERVALS = "In brackets: 95\N{NO-BREAK SPACE}% intervals."
+PROBABILITIES = "Calibrated probabilities"
+NO_MATRIX = "This model has not been evaluated on a test part, so it has no confusion matrix."
+NOT_GRADED = "Not graded"
+RETAKE = "This photograph cannot be graded as it is. Please take it again:"
+UNGRADABLE_TWICE = (
+    "Ungradable twice means refer: an eye that cannot be photographed well is to be examined."
+)
+NO_DR_NOTE = (
+    "“No DR” says only that the model saw no sign of diabetic retinopathy in this photograph."
+)
+WARNINGS = "Please note"
+_GRAD_CAM_CAPTION = (
+    "The stronger the colour, the more this place spoke for the grade; the scale is the same for "
+    "every photograph that this model grades. It does not mark lesions."
+)
+_RELATIVE_CAPTION = (
+    "By {method}, through the grad-cam library: the colours are scaled to the strongest place of "
+    "this very photograph, so even a map without evidence looks full. It does not mark lesions."
+)
+
+
+def share(probability: float) -> str:
+    """A probability as a whole percentage, never quite 0 or 100: no model is that sure."""
+    if probability < 0.005:
+        return "<1\N{NO-BREAK SPACE}%"
+    if probability >= 0.995:
+        return ">99\N{NO-BREAK SPACE}%"
+    return f"{100 * probability:.0f}\N{NO-BREAK SPACE}%"
+
+
+def share_of_row(value: float) -> str:
+    """A share in the confusion matrix: 0 or 100 % only where it is exactly that."""
+    return f"{100 * value:.0f}\N{NO-BREAK SPACE}%" if value in (0, 1) else share(value)
+
+
+def grade_of(number: int) -> str:
+    """Where a grade stands on the scale, and how the scale defines it."""
+    meaning = GRADES[number].meaning
+    return (
+        f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}, which defines it so: "
+        f"{meaning[0].lower()}{meaning[1:]} The model judges the whole photograph and finds no "
+        "single lesion."
+    )
+
+
+def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
+    """The verdict on referral, in a word, and its reason, in a sentence."""
+    probability = assessment.referable_probability or 0.0
+    told = [share(probability), share(threshold)]
+    if told[0] == told[1]:
+        told = [f"{100 * value:.2f}\N{NO-BREAK SPACE}%" for value in (probability, threshold)]
+    numbers = (
+        f"the probability of grade {REFERABLE_FROM} or above is {told[0]}, "
+        f"and this model refers from {told[1]}."
+    )
+    by_grade = (assessment.grade or 0) >= REFERABLE_FROM
+    if by_grade == bool(assessment.referable):
+        reason = numbers[0].upper() + numbers[1:]
+    elif assessment.referable:
+        reason = f"Although {assessment.label} is the likeliest grade, {numbers}"
+    else:
+        reason = f"Although {assessment.label} alone would mean referral, {numbers}"
+    return ("Refer" if assessment.referable else "Below the referral threshold"), reason
+
+
+def operating_point(referable: Mapping[str, Any]) -> str:
+    """How the referral threshold did on the test part, from ``metrics.json``."""
+    return f"At this threshold, on its test photographs: {_sensitivity(referable)}."
+
+
+def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
+    """How a model did on photographs of another place, from ``evaluations/NAME.json``."""
+    unit = "patients" if metrics.get("by_patient") else "photographs"
+    kappa = _plain(metrics["quadratic_weighted_kappa"])
+    return (
+        f"Elsewhere, on {metrics['n']:,} {unit} of {name}: {_sensitivity(metrics['referable'])}, "
+        f"quadratic weighted kappa {kappa}."
+    )
+
+
+def right_of_its_answers(matrix: Matrix, grade: int) -> str:
+    """How often this answer was right in the test, with Wilson's 95 % interval."""
+    label = GRADES[grade].label
+    right = precision_of(matrix, grade)
+    if right is None:
+        return (
+            f"In its test this model never answered {label}, so nobody knows how often that is "
+            "right."
+        )
+    if right.count == 1:
+        return (
+            f"In its test this model answered {label} once only, "
+            f"{'rightly' if right.hits else 'wrongly'}."
+        )
+    sentence = (
+        f"Of the {right.count:,} test photographs that this model called {label}, "
+        f"{_proportion(right)} were {label}"
+    )
+    missed = sum(row[grade] for row in matrix[REFERABLE_FROM:])
+    if grade >= REFERABLE_FROM or not missed:
+        return f"{sentence}."
+    worse = GRADES[REFERABLE_FROM].label
+    return f"{sentence}; {missed:,} {'was' if missed == 1 else 'were'} {worse} or worse."
+
+
+def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
+    """On whose eyes the model was tested, and what the brackets are."""
+    shared = config.data.shared_patients
+    known = (
+        f", {share_of_row(shared)} of a patient whose other photographs it was trained on"
+        if shared
+        else " that it had not seen"
+    )
+    return (
+        f"It was tested on {metrics['n']:,} photographs of {config.data.name}{known}; other people "
+        f"and other cameras may fare worse. {INTERVALS}"
+    )
+
+
+def sight_threatening(probability: float) -> str:
+    """The probability of disease that threatens sight."""
+    return (
+        f"The probability of grade {SIGHT_THREATENING_FROM} or above, which threatens sight, "
+        f"is {share(probability)}."
+    )
+
+
+def heatmap_caption(method: str) -> str:
+    """What a heatmap's colours mean."""
+    if method == GRAD_CAM:
+        return _GRAD_CAM_CAPTION
+    return _RELATIVE_CAPTION.format(method=method)
+
+
+def scale_end(method: str) -> str:
+    """What stands at the strong end of the colour bar."""
+    if method == GRAD_CAM:
+        return "strongest 1\N{NO-BREAK SPACE}% on validation"
+    return "this photograph’s strongest"
+
+
+def started_from(weights: StartedFrom) -> str:
+    """What the training of a model started from."""
+    if weights.kind == "random":
+        return "Trained from scratch, from random weights."
+    if weights.kind == "imagenet":
+        return "Trained from ImageNet weights."
+    return f"Did not start from ImageNet weights, but from {weights.source.rstrip('.')}."
+
+
+def network(config: CheckpointConfig) -> str:
+    """A model's network and the size of what it sees."""
+    size = config.preprocessing.size
+    return f"{config.architecture} at {size} × {size} pixels."
+
+
+def _sensitivity(referable: Mapping[str, Any]) -> str:
+    sensitivity, specificity = (
+        _with_interval(referable[name]) for name in ("sensitivity", "specificity")
+    )
+    return f"sensitivity {sensitivity}, specificity {specificity}"
+
+
+def _plain(figure: Any) -> str:
+    if not isinstance(figure, Mapping):
+        return "unknown" if figure is None else f"{figure:.2f}"
+    told = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
+    return told.replace("-", "−")
+
+
+def _with_interval(figure: Any) -> str:
+    if not isinstance(figure, Mapping):
+        return "unknown" if figure is None else share_of_row(figure)
+    low, high = 100 * figure["low"], 100 * figure["high"]
+    return f"{share_of_row(figure['value'])} ({low:.0f}–{high:.0f})"
+
+
+def _proportion(of: Proportion) -> str:
+    return f"{share_of_row(of.value)} ({100 * of.low:.0f}–{100 * of.high:.0f})"
