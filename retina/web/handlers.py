@@ -39,6 +39,9 @@ MANY = 100
 MODEL_QUEUE = "model"
 """All events that run a model share it, so that one runs at a time."""
 
+TRIAGE_QUEUE = "triage"
+"""What runs a model for minutes, so that single photographs need not wait for it."""
+
 
 def in_one_sentence(handler: Callable[P, R]) -> Callable[P, R]:
     """Let an ``InputError`` reach page and client as its sentence, without a traceback."""

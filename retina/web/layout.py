@@ -13,6 +13,7 @@ from retina.web.examples import Example
 from retina.web.graders import Graders
 from retina.web.handlers import MODEL_QUEUE, Handlers, Update
 from retina.web.models_tab import add_models_tab
+from retina.web.triage_tab import add_triage_tab
 
 CACHE_SECONDS = (600, 3600)
 """How often Gradio's cache is emptied, and of files of what age."""
@@ -60,11 +61,12 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
         gr.HTML(markup.header())
         if not graders.names:
             gr.HTML(markup.no_model())
-        with gr.Tabs():
+        with gr.Tabs() as tabs:
             with gr.Tab(text.TAB_GRADE, id="grade"):
-                grade = _grade_tab(handlers, graders, examples, own)
+                grade, model, facts = _grade_tab(handlers, graders, examples, own)
             with gr.Tab(text.TAB_COMPARE, id="compare") as tab:
                 compare = _compare_tab(handlers, examples, own)
+            _triage_tab(handlers, graders, tabs, model, facts, grade, compare)
             add_models_tab(graders)
         _when_chosen(handlers, examples, grade, compare)
         _when_chosen(handlers, examples, compare)
@@ -74,7 +76,7 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
 
 def _grade_tab(
     handlers: Handlers, graders: Graders, examples: Sequence[Example], own: bool
-) -> Desk:
+) -> tuple[Desk, gr.Dropdown, gr.HTML]:
     first = graders.names[0] if graders.names else None
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
@@ -125,7 +127,7 @@ def _grade_tab(
     )
     _drop_if_stale(handlers, explaining, [upload, answer, model], answers, viewer)
     running.append(explaining)
-    model.change(
+    model.input(
         lambda name, images: [
             handlers.model_facts(name),
             handlers.show(images)[0],
@@ -138,7 +140,7 @@ def _grade_tab(
         cancels=cast(Any, running),
         api_visibility="private",
     )
-    return Desk(upload, gallery, viewer, notice, button, answers, running)
+    return Desk(upload, gallery, viewer, notice, button, answers, running), model, facts
 
 
 def _compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> Desk:
@@ -174,6 +176,43 @@ def _compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> 
         api_visibility="private",
     )
     return Desk(upload, gallery, viewer, notice, button, answers, [running], single=True)
+
+
+def _triage_tab(
+    handlers: Handlers,
+    graders: Graders,
+    tabs: gr.Tabs,
+    model: gr.Dropdown,
+    facts: gr.HTML,
+    grade: Desk,
+    *followers: Desk,
+) -> None:
+    """The tab, whose photographs are opened and graded on the desk of the Grade tab."""
+    desks = (grade, *followers)
+
+    def open_photograph(path: str, name: str) -> list[Any]:
+        return [
+            gr.update(selected="grade"),
+            name,
+            handlers.model_facts(name),
+            *grade.updates(handlers, [path]),
+            *(each for other in followers for each in other.updates(handlers, None)),
+        ]
+
+    opened = [tabs, model, facts, *(output for each in desks for output in each.outputs)]
+    opening = add_triage_tab(graders, opened, open_photograph)
+    running = opening.success(
+        handlers.grade,
+        [grade.upload, model],
+        [*grade.answer, grade.viewer],
+        show_progress_on=grade.viewer,
+        concurrency_id=MODEL_QUEUE,
+        api_visibility="private",
+    )
+    _drop_if_stale(
+        handlers, running, [grade.upload, grade.answer[0], model], grade.answer, grade.viewer
+    )
+    cast(list[Any], grade.running).append(running)
 
 
 def _when_chosen(

@@ -11,17 +11,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from playwright.sync_api import Error as PlaywrightError
 
 from retina.images.prepare import Preprocessing
 from retina.models.architectures import build
 from retina.models.checkpoint import save_checkpoint
 from retina.models.config import METRICS_FILE, CheckpointConfig, DataSource, StartedFrom
+
+# Answers take well under a second; machines that run other things meanwhile get time.
+expect.set_options(timeout=30_000)
 
 REPOSITORY = Path(__file__).parents[2]
 GOLDENS = Path(__file__).parent / "goldens"
@@ -30,6 +34,9 @@ GOLDENS = Path(__file__).parent / "goldens"
 PHOTOGRAPH = GOLDENS / "photograph.png"
 
 MATRIX = [[50, 4, 1, 0, 0], [6, 9, 5, 0, 0], [3, 6, 30, 4, 2], [0, 0, 5, 6, 1], [0, 0, 3, 2, 8]]
+WIDE_LIGHT, PHONE_DARK = (1440, 900, "light"), (390, 844, "dark")
+WIDE_DARK, PHONE_LIGHT = (1440, 900, "dark"), (390, 844, "light")
+
 STARTED_FROM = StartedFrom("file", "weights of a test", "0" * 64)
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -142,3 +149,25 @@ def browser() -> Iterator[Browser]:
             )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page, just opened; at the end, nothing complained and nobody else was called."""
+    width, height, theme = getattr(request, "param", WIDE_LIGHT)
+    page = browser.new_page(viewport={"width": width, "height": height})
+    complaints: list[str] = []
+    hosts: set[str] = set()
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
+    page.on("response", lambda r: complaints.append(r.url) if r.status >= 400 else None)
+    page.on("request", lambda r: hosts.add(urlsplit(r.url).netloc))
+    page.goto(f"{address}?__theme={theme}")
+    yield page
+    page.close()
+    assert complaints == []
+    assert hosts - {""} == {urlsplit(address).netloc}  # "": data: and blob: addresses
+
+
+def upload(page: Page, tab: str, *files: Path) -> None:
+    page.locator(f"#{tab}-upload input[type=file]").set_input_files(files)

@@ -1,8 +1,6 @@
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,13 +12,17 @@ from retina.images.field_of_view import find_retina
 from retina.inference.grader import Grader
 from retina.scale import LABELS, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
-from tests.web.conftest import PHOTOGRAPH, STARTED_FROM, served
+from tests.web.conftest import (
+    PHONE_DARK,
+    PHONE_LIGHT,
+    PHOTOGRAPH,
+    STARTED_FROM,
+    WIDE_DARK,
+    WIDE_LIGHT,
+    served,
+    upload,
+)
 
-# Answers take well under a second; machines that run other things meanwhile get time.
-expect.set_options(timeout=30_000)
-
-WIDE_LIGHT, PHONE_DARK = (1440, 900, "light"), (390, 844, "dark")
-WIDE_DARK, PHONE_LIGHT = (1440, 900, "dark"), (390, 844, "light")
 on_both = pytest.mark.parametrize(
     "page", [WIDE_LIGHT, PHONE_DARK], ids=["wide-light", "phone-dark"], indirect=True
 )
@@ -30,28 +32,6 @@ on_all = pytest.mark.parametrize(
     ids=["wide-light", "wide-dark", "phone-light", "phone-dark"],
     indirect=True,
 )
-
-
-@pytest.fixture
-def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The page, just opened; at the end, nothing complained and nobody else was called."""
-    width, height, theme = getattr(request, "param", WIDE_LIGHT)
-    page = browser.new_page(viewport={"width": width, "height": height})
-    complaints: list[str] = []
-    hosts: set[str] = set()
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("console", lambda m: complaints.append(m.text) if m.type == "error" else None)
-    page.on("response", lambda r: complaints.append(r.url) if r.status >= 400 else None)
-    page.on("request", lambda r: hosts.add(urlsplit(r.url).netloc))
-    page.goto(f"{address}?__theme={theme}")
-    yield page
-    page.close()
-    assert complaints == []
-    assert hosts - {""} == {urlsplit(address).netloc}  # "": data: and blob: addresses
-
-
-def upload(page: Page, tab: str, *files: Path) -> None:
-    page.locator(f"#{tab}-upload input[type=file]").set_input_files(files)
 
 
 def grade(page: Page) -> str:

@@ -1,0 +1,109 @@
+"""The strings of the Triage tab."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from retina.inference.worklist import (
+    CLOSE,
+    REFERABLE,
+    REST,
+    SIGHT_THREATENING,
+    UNGRADABLE,
+    UNSURE,
+    URGENCIES,
+    Row,
+)
+from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
+
+TAB = "Triage"
+UPLOAD = "Many photographs, or a ZIP of them"
+BUTTON = "Grade all"
+BUTTON_CANCEL = "Stop"
+NO_PHOTOGRAPHS = "There are no photographs yet: choose some, or a ZIP of them."
+NONE_IN_ZIP = "The ZIP holds no photograph: nothing in it ends in {endings}."
+
+NAMES = {
+    SIGHT_THREATENING: "Sight-threatening",
+    REFERABLE: "Referable",
+    UNSURE: "Unsure",
+    UNGRADABLE: "Ungradable",
+    REST: "The rest",
+}
+MEANINGS = {
+    SIGHT_THREATENING: f"grade {SIGHT_THREATENING_FROM} or above, or as likely as not",
+    REFERABLE: f"grade {REFERABLE_FROM} or above at the model’s referral threshold",
+    UNSURE: "close to that threshold, or to another grade",
+    UNGRADABLE: "too poor, or unreadable: take it again; ungradable twice means refer",
+    REST: "none of these",
+}
+LEGEND = "In order of urgency: " + "; ".join(
+    f"{NAMES[each].lower()} ({MEANINGS[each]})" for each in URGENCIES
+)
+SHOW = "Show"
+FIND = "Find by name"
+SORT = "Sort by"
+SORTS = {
+    "order": "urgency, a patient’s eyes together",
+    "name": "name",
+    "grade": "grade, highest first",
+    "referable": "probability of referable disease",
+}
+DOWNLOAD = "Download CSV"
+TABLE = "Worklist: click a photograph to open it on the Grade tab"
+HEADS = ("Photograph", "Urgency", "Grade", "Referable", "Notes")
+NONE_SHOWN = "No photograph is like this."
+GONE = (
+    "This photograph is no longer here: what is uploaded is deleted after a while. Choose the "
+    "photographs again."
+)
+
+
+def every(count: int) -> str:
+    """The filter that hides nothing."""
+    return f"All {count:,}"
+
+
+def filter_name(urgency: str, count: int) -> str:
+    """A filter, and how many photographs it leaves."""
+    return f"{NAMES[urgency]} {count:,}"
+
+
+def notes(row: Row) -> str:
+    """What is particular to this photograph; what holds for the model stands on the Grade tab."""
+    if row["error"] or row["grade"] is None:
+        return str(row["error"] or row["reasons"])
+    first, second = sorted(range(NUM_GRADES), key=lambda grade: -row[f"p{grade}"])[:2]
+    close = row[f"p{first}"] - row[f"p{second}"] < CLOSE
+    sentence = f"{LABELS[first]} and {LABELS[second]} are almost equally likely." if close else ""
+    return f"{row['reasons']} {sentence}".strip()
+
+
+def progress(rows: Sequence[Row], count: int, seconds: float) -> str:
+    """How far it has come, what was found, and how long it may take from here."""
+    done = len(rows)
+    sentence = f"{done:,} of {count:,} photographs are graded"
+    left = seconds / done * (count - done) if done else 0
+    if done and left >= 1:
+        sentence += f", about {_duration(left)} left"
+    return f"{sentence}. {_found(rows)}".strip()
+
+
+def summary(rows: Sequence[Row], count: int, model: str, sha256: str) -> str:
+    """What was done, by which model, and whether all of it."""
+    by = f"by {model} (weights {sha256[:12]})"
+    if len(rows) < count:
+        return f"Stopped: {len(rows):,} of {count:,} photographs were graded {by}. {_found(rows)}"
+    photographs = "1 photograph" if count == 1 else f"{count:,} photographs"
+    return f"{photographs} graded {by}. {_found(rows)}"
+
+
+def _found(rows: Sequence[Row]) -> str:
+    counts = Counter(row["urgency"] for row in rows)
+    found = [f"{counts[each]:,} {NAMES[each].lower()}" for each in URGENCIES[:-1] if counts[each]]
+    return f"{', '.join(found).capitalize()}." if found else ""
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
