@@ -63,7 +63,11 @@ def photographs_in(place: Path) -> list[Source]:
     return sorted(found, key=lambda source: source.name)
 
 
-def triage(grader: Grader, sources: Iterable[Source]) -> Iterator[Row]:
+def triage(
+    grader: Grader,
+    sources: Iterable[Source],
+    seen: Callable[[Source, Sight], None] | None = None,
+) -> Iterator[Row]:
     """Grade photographs one after the other; one that cannot be read has its reason in its row.
 
     At most a few photographs are in memory at a time, however many there are. Whoever stops
@@ -72,6 +76,7 @@ def triage(grader: Grader, sources: Iterable[Source]) -> Iterator[Row]:
     Args:
         grader: The model.
         sources: The photographs.
+        seen: Called, in some thread, with each photograph that could be read, before its row.
 
     Yields:
         A row for each, in the order of ``sources``.
@@ -84,7 +89,7 @@ def triage(grader: Grader, sources: Iterable[Source]) -> Iterator[Row]:
         try:
             while True:
                 for source in islice(sources, BATCH + 2 * workers - len(waiting)):
-                    waiting.append((source, pool.submit(_prepare, grader, source)))
+                    waiting.append((source, pool.submit(_prepare, grader, source, seen)))
                 if not waiting:
                     return
                 batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
@@ -111,13 +116,17 @@ def uploaded(paths: Sequence[Path]) -> list[Source]:
     return sources
 
 
-def _prepare(grader: Grader, source: Source) -> Prepared | str:
+def _prepare(
+    grader: Grader, source: Source, seen: Callable[[Source, Sight], None] | None
+) -> Prepared | str:
     began = time.perf_counter()
     need = grader.checkpoint.config.preprocessing.at_least
     try:
         with source.open() as file:
-            photograph = read_photograph(file, at_least=need, name=source.name)
-        return grader.prepared(Sight(photograph), began)
+            sight = Sight(read_photograph(file, at_least=need, name=source.name))
+        if seen is not None:
+            seen(source, sight)
+        return grader.prepared(sight, began)
     except ImageError as error:
         return str(error)
     except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:

@@ -120,9 +120,9 @@ def test_a_photograph_that_was_deleted_meanwhile(checkpoints: Path, tmp_path: Pa
     grader = Grader.load("resnet18-scratch", checkpoints=checkpoints)
     day = Day(grader, uploaded([photograph]))
     photograph.unlink()
-    for gone in ((day, 0), (day, 1), (None, 0)):
+    for held, number in ((day, 0), (day, 1), (None, 0)):
         with pytest.raises(ImageError, match=re.escape(triage_text.GONE)):
-            photograph_of(*gone, tmp_path / "cache")
+            photograph_of(held, number, tmp_path / "cache")
 
 
 def test_a_worklist_of_nothing_but_failures(checkpoints: Path, tmp_path: Path) -> None:

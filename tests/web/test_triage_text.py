@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from retina.inference.worklist import URGENCIES, Row
@@ -40,5 +42,5 @@ def test_every_urgency_has_its_name_and_meaning() -> None:
         ({"p1": 0.95, "reasons": "Soft."}, "Soft. No DR and Mild are almost equally likely."),
     ],
 )
-def test_notes(values: dict[str, object], note: str) -> None:
+def test_notes(values: dict[str, Any], note: str) -> None:
     assert triage_text.notes(row(**values)) == note
