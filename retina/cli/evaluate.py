@@ -1,14 +1,18 @@
-"""``retina evaluate``: how far a model can be trusted on a data folder."""
+"""``retina evaluate``: how far a model can be trusted on a data folder, or in a clinic's use."""
 
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from retina.cli.exits import DONE
 
-HELP = "Evaluate a model on labelled photographs."
+if TYPE_CHECKING:
+    from retina.evaluation.evaluate import Evaluation
+
+HELP = "Evaluate a model on labelled photographs, or on the verdicts that clinicians gave."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -16,11 +20,18 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
-    add("--data", required=True, metavar="DIR|synthetic", help="photographs and their grades")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--data", metavar="DIR|synthetic", help="photographs and their grades")
+    source.add_argument(
+        "--audit-log",
+        type=Path,
+        metavar="FILE",
+        help="in place of photographs the page's audit log, or its CSV: what clinicians said of "
+        "answers that they had seen, with which they agree more often than others would",
+    )
     add(
         "--split",
         choices=("train", "validation", "test", "all"),
-        default="test",
         help="the part as the model's own split.csv has it (test), or all of the folder",
     )
     add(
@@ -42,32 +53,54 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade the part and print its figures."""
-    from retina.datasets.cache import PreparedCache
-    from retina.datasets.synthetic import read_data
-    from retina.devices import choose_device
+    """Print the figures of photographs or verdicts."""
     from retina.errors import SettingsError
-    from retina.evaluation.evaluate import evaluate
     from retina.evaluation.metrics import check_prevalence
     from retina.evaluation.predictions import write_predictions
-    from retina.evaluation.rows import choose_rows, only_names_known
-    from retina.models.checkpoint import load_checkpoint
 
     if options.predictions and options.predictions.is_dir():
         raise SettingsError(f"--predictions {options.predictions} is a folder: name a file")
     if options.figures and options.figures.is_file():
         raise SettingsError(f"--figures {options.figures} is a file: name a folder")
     check_prevalence(options.prevalence)
+    judge = _of_verdicts if options.audit_log else _of_photographs
+    evaluation, title, note = judge(options)
+    if options.predictions:
+        write_predictions(options.predictions, evaluation.predictions)
+    if options.figures:
+        from retina.reporting.evaluation_figures import evaluation_figures
+        from retina.reporting.figures import save_figure
+
+        figures = evaluation_figures(evaluation.answers, evaluation.metrics, title, note)
+        for name, figure in figures.items():
+            save_figure(figure, options.figures / f"{name}.png")
+    if options.json:
+        json.dump(evaluation.metrics, sys.stdout, indent=2, allow_nan=False)
+        print()
+    else:
+        print("\n".join(table(evaluation.metrics)))
+    return DONE
+
+
+def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str | None]":
+    """Grade the part; its figures, and a title and note for their pictures."""
+    from retina.datasets.cache import PreparedCache
+    from retina.datasets.synthetic import read_data
+    from retina.devices import choose_device
+    from retina.evaluation.evaluate import evaluate
+    from retina.evaluation.rows import Part, choose_rows, only_names_known
+    from retina.models.checkpoint import load_checkpoint
+
     checkpoint = load_checkpoint(options.model, options.checkpoints)
     device = choose_device(options.device)
     catalog = read_data(options.data)
-    rows, warnings = choose_rows(catalog, checkpoint, options.split)
+    split: Part = options.split or "test"
+    rows, warnings = choose_rows(catalog, checkpoint, split)
     if mistaken := only_names_known(catalog, checkpoint):
         warnings.append(mistaken)
     if options.by_patient and rows["patient"].is_unique:
         warnings.append("no patient has two photographs here: --by-patient changes nothing")
-    for warning in warnings:
-        print(f"warning: {warning}", file=sys.stderr)
+    _warn(warnings)
     evaluation = evaluate(
         checkpoint,
         rows,
@@ -79,24 +112,39 @@ def run(options: argparse.Namespace) -> int:
     )
     for picture in evaluation.unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)
-    if options.predictions:
-        write_predictions(options.predictions, evaluation.predictions)
-    if options.figures:
-        from retina.reporting.evaluation_figures import evaluation_figures
-        from retina.reporting.figures import save_figure
+    part = "all" if split == "all" else f"{split} part"
+    unit = "patients" if options.by_patient else "photographs"
+    count = f"{evaluation.metrics['n']:,} {unit}"
+    return evaluation, f"{checkpoint.name}: {catalog.name}, {part}, {count}", None
 
-        part = "all" if options.split == "all" else f"{options.split} part"
-        unit = "patients" if options.by_patient else "photographs"
-        title = f"{checkpoint.name}: {catalog.name}, {part}, {evaluation.metrics['n']:,} {unit}"
-        figures = evaluation_figures(evaluation.answers, evaluation.metrics, title)
-        for name, figure in figures.items():
-            save_figure(figure, options.figures / f"{name}.png")
-    if options.json:
-        json.dump(evaluation.metrics, sys.stdout, indent=2, allow_nan=False)
-        print()
-    else:
-        print("\n".join(table(evaluation.metrics)))
-    return DONE
+
+def _of_verdicts(options: argparse.Namespace) -> "tuple[Evaluation, str, str | None]":
+    """As ``_of_photographs``, for an audit log."""
+    from retina.errors import SettingsError
+    from retina.inference.agreement import REFERENCE, evaluate_verdicts
+    from retina.inference.verdicts import read_log
+    from retina.models.config import find_checkpoint, read_config
+
+    for name in ("split", "by_patient", "tta"):
+        if getattr(options, name):
+            flag = f"--{name.replace('_', '-')}"
+            raise SettingsError(
+                f"{flag} has no meaning with --audit-log, which knows neither photographs nor "
+                f"patients: leave {flag} out, or give --data"
+            )
+    folder = find_checkpoint(options.model, options.checkpoints)
+    log = read_log(options.audit_log)
+    evaluation, warnings = evaluate_verdicts(
+        log, folder.name, read_config(folder), options.prevalence
+    )
+    _warn(warnings)
+    count = f"{evaluation.metrics['n']:,} photographs"
+    return evaluation, f"{folder.name}: {options.audit_log.name}, {count}", f"Truth: {REFERENCE}"
+
+
+def _warn(warnings: Iterable[str]) -> None:
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
 
 
 def table(metrics: dict[str, object], prefix: str = "") -> Iterator[str]:

@@ -51,6 +51,29 @@ class Answers:
             patients=np.asarray(patients, dtype=np.str_),
         )
 
+    @classmethod
+    def from_probabilities(
+        cls,
+        probability: npt.ArrayLike,
+        predicted: npt.ArrayLike,
+        temperature: float,
+        grades: npt.ArrayLike,
+        patients: Sequence[str],
+    ) -> "Answers":
+        """The answers behind (N, 5) calibrated probabilities that were kept.
+
+        Logits are the temperature times their logarithm, up to a constant.
+        """
+        calibrated = np.asarray(probability, dtype=np.float64)
+        logits = temperature * np.log(np.maximum(calibrated, np.finfo(np.float64).tiny))
+        return cls(
+            grades=np.asarray(grades, dtype=np.int64),
+            predicted=np.asarray(predicted, dtype=np.int64),
+            probability=calibrated,
+            uncalibrated=probabilities(logits),
+            patients=np.asarray(patients, dtype=np.str_),
+        )
+
     def where(self, kept: npt.NDArray[np.bool_]) -> "Answers":
         """The answers to the pictures that (N,) ``kept`` marks."""
         return Answers(

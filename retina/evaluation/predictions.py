@@ -10,7 +10,6 @@ from retina.atomic import write_text
 from retina.datasets.catalog import patient_and_eye
 from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers, Array
-from retina.evaluation.calibration import probabilities
 from retina.scale import NUM_GRADES
 
 _PROBABILITIES = [f"p{grade}" for grade in range(NUM_GRADES)]
@@ -36,8 +35,7 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
 
     Args:
         file: ``predictions.csv``.
-        temperature: The checkpoint's, from which the uncalibrated probabilities follow: logits are
-            the temperature times the logarithm of the calibrated ones, up to a constant.
+        temperature: The checkpoint's, from which the uncalibrated probabilities follow.
 
     Returns:
         The answers, in the file's order; patients as far as the pictures' names tell them.
@@ -60,13 +58,12 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
         raise _unusable(path) from None
     if not (names and _possible(grades, probability)):
         raise _unusable(path)
-    logits = temperature * np.log(np.maximum(probability, np.finfo(np.float64).tiny))
-    return Answers(
-        grades=grades[:, 0].astype(np.int64),
-        predicted=grades[:, 1].astype(np.int64),
-        probability=probability,
-        uncalibrated=probabilities(logits),
-        patients=np.array([patient_and_eye(name)[0] for name in names], dtype=np.str_),
+    return Answers.from_probabilities(
+        probability,
+        grades[:, 1],
+        temperature,
+        grades[:, 0],
+        [patient_and_eye(name)[0] for name in names],
     )
 
 
