@@ -26,8 +26,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--audit-log",
         type=Path,
         metavar="FILE",
-        help="in place of photographs the page's audit log, or its CSV: what clinicians said of "
-        "answers that they had seen, with which they agree more often than others would",
+        help="in place of photographs the page's audit log, or its CSV: the answers, and what "
+        "clinicians said of them, who agree too readily with an answer that they have seen",
     )
     add(
         "--split",
