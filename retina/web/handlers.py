@@ -5,6 +5,7 @@ import html
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
@@ -12,13 +13,16 @@ from typing import Any, ParamSpec, TypeVar
 import gradio as gr
 from PIL import Image
 
+from retina.assessment import Assessment
 from retina.errors import CheckpointError, InputError
 from retina.explain.methods import GRAD_CAM
 from retina.images.decode import ImageError, read_photograph
+from retina.inference.audit import AuditLog
 from retina.inference.grader import Grader
 from retina.inference.sight import Sight
 from retina.inference.triage import triage, uploaded
 from retina.inference.worklist import Row, in_order
+from retina.reporting.case_report import CaseReport
 from retina.reporting.model_card import read_evaluations
 from retina.web import markup, text
 from retina.web.graders import Graders
@@ -71,41 +75,61 @@ def in_one_sentence_each(handler: Callable[P, Iterator[R]]) -> Callable[P, Itera
     return guarded
 
 
+@dataclass(frozen=True)
+class Case:
+    """An assessment that is shown, and the upload that it is of."""
+
+    image: str
+    assessment: Assessment
+
+
 class Handlers:
     """The functions behind the page and the API.
 
     ``image`` is always the path of an upload in Gradio's own cache, or None where there is none;
     ``images`` are one or two of them, of one patient.
+
+    Attributes:
+        audit: Gets every assessment that is given away; None where none is kept.
     """
 
-    def __init__(self, graders: Graders) -> None:
+    def __init__(self, graders: Graders, audit: AuditLog | None = None) -> None:
+        self.audit = audit
         self._graders = graders
         self._matrix = cache(lambda name: matrix_picture(graders.get(name)))
         self._elsewhere = cache(lambda name: _elsewhere(graders.get(name)))
 
     @in_one_sentence
     def api_grade(
-        self, image: str | None, model: str, anyway: bool = False
+        self, image: str | None, model: str, anyway: bool, request: gr.Request
     ) -> tuple[dict[str, Any], Image.Image | None, Image.Image | None]:
         """``/grade``: the assessment, the heatmap, the confusion matrix."""
         grader = self._graders.get(model)
         began = time.perf_counter()
         sight = _look(image, grader)
         assessment = grader.assess(sight, anyway=anyway, began=began)
+        self._record([assessment], request)
         return assessment.to_json(), grader.overlay(sight, assessment), self._matrix(model)
 
     @in_one_sentence
-    def api_compare(self, image: str | None) -> list[dict[str, Any]]:
+    def api_compare(self, image: str | None, request: gr.Request) -> list[dict[str, Any]]:
         """``/compare``: an assessment of each model, in the order of ``/models``."""
-        return [grader.assess(sight).to_json() for grader, sight in self._each_grader_looks(image)]
+        assessments = [grader.assess(sight) for grader, sight in self._each_grader_looks(image)]
+        self._record(assessments, request)
+        return [assessment.to_json() for assessment in assessments]
 
     @in_one_sentence
-    def api_triage(self, images: Sequence[str] | None, model: str) -> list[Row]:
+    def api_triage(
+        self, images: Sequence[str] | None, model: str, request: gr.Request
+    ) -> list[Row]:
         """``/triage``: the worklist."""
         if not images:
             raise ImageError(text.NO_PHOTOGRAPH)
         sources = uploaded([Path(image) for image in images])
-        return in_order(triage(self._graders.get(model), sources))
+        rows = in_order(triage(self._graders.get(model), sources))
+        for row in rows:
+            self.listed(row, request)
+        return rows
 
     @in_one_sentence
     def api_models(self) -> list[dict[str, Any]]:
@@ -144,20 +168,25 @@ class Handlers:
 
     @in_one_sentence
     def grade(
-        self, images: Sequence[str] | None, model: str, anyway: bool = False
-    ) -> tuple[str, Update, Update, Update]:
-        """``Grade`` was clicked: the answer, the way past the gate, the methods, the viewers."""
+        self, images: Sequence[str] | None, model: str, request: gr.Request, anyway: bool = False
+    ) -> tuple[str, Update, Update, Update, list[Case]]:
+        """``Grade`` was clicked: the answer, the way past the gate, the methods, the viewers.
+
+        Last, what may be filed of it.
+        """
         grader = self._graders.get(model)
-        results, views, unread = [], [], []
+        results, views, unread, cases = [], [], [], []
         for image in images or (None,):
             began = time.perf_counter()
             try:
                 results.append(self._result(_look(image, grader), grader, anyway, began=began))
+                cases.append(Case(str(image), results[-1].assessment))
                 views.append(view_of(str(image)))
             except ImageError as error:
                 if image is None or len(images or ()) < 2:
                     raise
                 unread.append(Unread(Path(image).name, _sha256(image), str(error)))
+        self._record([case.assessment for case in cases], request)
         refused = any(result.assessment.grade is None for result in results)
         graded = any(result.heat is not None for result in results)
         return (
@@ -165,13 +194,14 @@ class Handlers:
             gr.update(visible=refused),
             gr.update(visible=graded, value=GRAD_CAM),
             _shown(markup.viewers(views, results)),
+            cases,
         )
 
     def grade_anyway(
-        self, images: Sequence[str] | None, model: str
-    ) -> tuple[str, Update, Update, Update]:
+        self, images: Sequence[str] | None, model: str, request: gr.Request
+    ) -> tuple[str, Update, Update, Update, list[Case]]:
         """``Grade anyway`` was clicked: as ``grade``, whatever the quality gate says."""
-        return self.grade(images, model, anyway=True)
+        return self.grade(images, model, request, anyway=True)
 
     @in_one_sentence
     def explain(self, images: Sequence[str] | None, answer: str, model: str, method: str) -> Update:
@@ -186,7 +216,7 @@ class Handlers:
         return _shown(markup.viewers(views, results, heat=True))
 
     @in_one_sentence_each
-    def compare(self, image: str | None) -> Iterator[list[Update]]:
+    def compare(self, image: str | None, request: gr.Request) -> Iterator[list[Update]]:
         """``Compare`` was clicked: a sentence, all models' answers, the button to cancel."""
         if not self._graders.names:
             raise CheckpointError(text.NO_MODEL)
@@ -198,6 +228,7 @@ class Handlers:
             results.append(self._result(sight, grader))
             done = markup.progress(text.progress(len(results), count))
             yield [_shown(done), gr.skip(), gr.skip()]
+        self._record([result.assessment for result in results], request)
         yield [
             _shown(markup.agreement([result.assessment for result in results])),
             _shown(markup.compared(view, results)),
@@ -211,6 +242,31 @@ class Handlers:
         if not images or answer is None or not all(Path(image).exists() for image in images):
             return True
         return not markup.answers_to(answer, [_sha256(image) for image in images], model)
+
+    def report(self, case: Case, kind: str, name: str) -> bytes:
+        """A case report, as ``pdf`` or ``html``.
+
+        Raises:
+            ImageError: The photograph has been deleted since.
+            SettingsError: The name is too long.
+        """
+        grader = self._graders.get(case.assessment.model)
+        sight = _look(case.image, grader)
+        overlay = grader.overlay(sight, case.assessment)
+        report = CaseReport(
+            case.assessment, grader.checkpoint, sight.photograph.image, overlay, name
+        )
+        return report.to_pdf() if kind == "pdf" else report.to_html().encode()
+
+    def listed(self, row: Row, request: gr.Request) -> None:
+        """Record a row of a worklist, where a log is kept."""
+        if self.audit is not None:
+            self.audit.listed(row, request.username)
+
+    def _record(self, assessments: Sequence[Assessment], request: gr.Request) -> None:
+        if self.audit is not None:
+            for assessment in assessments:
+                self.audit.assessed(assessment, request.username)
 
     def _each_grader_looks(self, image: str | None) -> Iterator[tuple[Grader, Sight]]:
         """All models, with the photograph decoded once for each size that is needed."""

@@ -1,15 +1,17 @@
 """What stands where on the page, and which handler each event calls."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 import gradio as gr
 
 from retina.explain.methods import GRAD_CAM, METHODS
+from retina.inference.audit import AuditLog
 from retina.web import markup, text
 from retina.web.api import Page, add_api
 from retina.web.examples import Example
+from retina.web.filing import add_filing
 from retina.web.graders import Graders
 from retina.web.handlers import MODEL_QUEUE, Handlers, Update
 from retina.web.models_tab import add_models_tab
@@ -47,15 +49,35 @@ class Desk:
         return [value, *handlers.show(images), *_emptied(self.answer)]
 
 
-def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> gr.Blocks:
+@dataclass(frozen=True)
+class GradeTab:
+    """The desk of the Grade tab, and what other tabs need to use it.
+
+    Attributes:
+        desk: The desk.
+        model: Which model grades.
+        facts: What it is.
+        graded: The handler of ``Grade``; it takes photographs and model.
+    """
+
+    desk: Desk
+    model: gr.Dropdown
+    facts: gr.HTML
+    graded: Callable[..., list[Any]]
+
+
+def build_page(
+    graders: Graders, examples: Sequence[Example], audit: AuditLog | None = None, *, own: bool
+) -> gr.Blocks:
     """The page and its API.
 
     Args:
         graders: The models.
         examples: What the galleries show.
+        audit: Where assessments and verdicts are kept; None: nowhere.
         own: Whether they are the user's own, and not drawn.
     """
-    handlers = Handlers(graders)
+    handlers = Handlers(graders, audit)
     with Page(title=text.TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
         add_api(handlers, graders.names)  # First, so that it has first claim to its names.
         gr.HTML(markup.header())
@@ -63,20 +85,20 @@ def build_page(graders: Graders, examples: Sequence[Example], *, own: bool) -> g
             gr.HTML(markup.no_model())
         with gr.Tabs() as tabs:
             with gr.Tab(text.TAB_GRADE, id="grade"):
-                grade, model, facts = _grade_tab(handlers, graders, examples, own)
+                grade_tab = _grade_tab(handlers, graders, examples, own)
             with gr.Tab(text.TAB_COMPARE, id="compare") as tab:
                 compare = _compare_tab(handlers, examples, own)
-            _triage_tab(handlers, graders, tabs, model, facts, grade, compare)
+            _triage_tab(handlers, graders, tabs, grade_tab, compare)
             add_models_tab(graders)
-        _when_chosen(handlers, examples, grade, compare)
+        _when_chosen(handlers, examples, grade_tab.desk, compare)
         _when_chosen(handlers, examples, compare)
-        _carry_over(handlers, tab, grade, compare)
+        _carry_over(handlers, tab, grade_tab.desk, compare)
     return cast(gr.Blocks, page)
 
 
 def _grade_tab(
     handlers: Handlers, graders: Graders, examples: Sequence[Example], own: bool
-) -> tuple[Desk, gr.Dropdown, gr.HTML]:
+) -> GradeTab:
     first = graders.names[0] if graders.names else None
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
@@ -101,8 +123,18 @@ def _grade_tab(
             answer = gr.HTML("", elem_id="assessment")
             with gr.Row(visible=False) as refused:
                 anyway = gr.Button(text.BUTTON_ANYWAY, elem_id="grade-anyway")
+            filing = add_filing(handlers)
     gallery = _gallery("grade", examples, own)
-    answers = [answer, refused, method]
+    answers = [answer, refused, method, *filing.outputs]
+
+    def filing_too(handler: Callable[..., Any]) -> Callable[..., list[Any]]:
+        def graded(images: list[str] | None, name: str, request: gr.Request) -> list[Any]:
+            *shown, viewers, cases = handler(images, name, request)
+            return [*shown, *filing.updates(cases), viewers]
+
+        return graded
+
+    graded = filing_too(handlers.grade)
     running = [
         clicked.click(
             handler,
@@ -112,7 +144,10 @@ def _grade_tab(
             concurrency_id=MODEL_QUEUE,
             api_visibility="private",
         )
-        for clicked, handler in ((button, handlers.grade), (anyway, handlers.grade_anyway))
+        for clicked, handler in (
+            (button, graded),
+            (anyway, filing_too(handlers.grade_anyway)),
+        )
     ]
     for each in running:
         _drop_if_stale(handlers, each, [upload, answer, model], answers, viewer)
@@ -140,7 +175,8 @@ def _grade_tab(
         cancels=cast(Any, running),
         api_visibility="private",
     )
-    return Desk(upload, gallery, viewer, notice, button, answers, running), model, facts
+    desk = Desk(upload, gallery, viewer, notice, button, answers, running)
+    return GradeTab(desk, model, facts, graded)
 
 
 def _compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> Desk:
@@ -182,12 +218,11 @@ def _triage_tab(
     handlers: Handlers,
     graders: Graders,
     tabs: gr.Tabs,
-    model: gr.Dropdown,
-    facts: gr.HTML,
-    grade: Desk,
+    grade_tab: GradeTab,
     *followers: Desk,
 ) -> None:
     """The tab, whose photographs are opened and graded on the desk of the Grade tab."""
+    grade, model = grade_tab.desk, grade_tab.model
     desks = (grade, *followers)
 
     def open_photograph(path: str, name: str) -> list[Any]:
@@ -199,10 +234,10 @@ def _triage_tab(
             *(each for other in followers for each in other.updates(handlers, None)),
         ]
 
-    opened = [tabs, model, facts, *(output for each in desks for output in each.outputs)]
-    opening = add_triage_tab(graders, opened, open_photograph)
+    opened = [tabs, model, grade_tab.facts, *(output for each in desks for output in each.outputs)]
+    opening = add_triage_tab(handlers, graders, opened, open_photograph)
     running = opening.success(
-        handlers.grade,
+        grade_tab.graded,
         [grade.upload, model],
         [*grade.answer, grade.viewer],
         show_progress_on=grade.viewer,
@@ -295,9 +330,13 @@ def _listed(chosen: list[str] | str | None) -> list[str] | None:
     return ([chosen] if isinstance(chosen, str) else chosen) or None
 
 
-def _emptied(answer: Sequence[Any]) -> list[Update]:
+def _emptied(answer: Sequence[Any]) -> list[Update | None]:
     return [
-        gr.update(value="") if isinstance(part, gr.HTML) else gr.update(visible=False)
+        gr.update(value="")
+        if isinstance(part, gr.HTML)
+        else None
+        if isinstance(part, gr.State)
+        else gr.update(visible=False)
         for part in answer
     ]
 

@@ -30,7 +30,10 @@ QUEUE_SIZE = 128
 
 
 def build_demo(
-    workspace: Path, checkpoints: Path | None = None, examples: Path | None = None
+    workspace: Path,
+    checkpoints: Path | None = None,
+    examples: Path | None = None,
+    audit: AuditLog | None = None,
 ) -> gr.Blocks:
     """The page and its API, not yet served.
 
@@ -38,12 +41,13 @@ def build_demo(
         workspace: An empty folder for what the page keeps while it is open.
         checkpoints: The folder of checkpoints; None: where ``retina`` looks for them.
         examples: A folder of photographs to offer in place of the drawn ones.
+        audit: Where assessments and verdicts are kept; None: nowhere.
 
     Raises:
         InputError: ``examples`` holds no photograph, or a checkpoint cannot be used.
     """
     shown = drawn_examples(workspace) if examples is None else own_examples(examples, workspace)
-    page = build_page(Graders(checkpoints), shown, own=examples is not None)
+    page = build_page(Graders(checkpoints), shown, audit, own=examples is not None)
     page.queue(max_size=QUEUE_SIZE)
     return page
 
@@ -86,14 +90,13 @@ def launch(
     check_free(host, port)
     if log is not None:
         log_to(log)
-    if audit_log is not None:
-        AuditLog(audit_log)
+    audit = None if audit_log is None else AuditLog(audit_log)
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and nobody else's.
     with _private_cache() as workspace:
-        page = build_demo(workspace, checkpoints, examples)
+        page = build_demo(workspace, checkpoints, examples, audit)
         try:
             _, address, _ = page.launch(
                 server_name=f"[{host}]" if ":" in host else host,

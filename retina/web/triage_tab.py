@@ -7,7 +7,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,7 +23,13 @@ from retina.reporting.palette import text_on
 from retina.scale import GRADES, RESEARCH_ONLY
 from retina.web import text, triage_text
 from retina.web.graders import Graders
-from retina.web.handlers import TRIAGE_QUEUE, Update, in_one_sentence, in_one_sentence_each
+from retina.web.handlers import (
+    TRIAGE_QUEUE,
+    Handlers,
+    Update,
+    in_one_sentence,
+    in_one_sentence_each,
+)
 
 KEPT_SECONDS = 3600
 """How long a visitor's worklist is remembered."""
@@ -110,11 +115,15 @@ def worklist(day: Day) -> str:
 
 
 def add_triage_tab(
-    graders: Graders, opened: Sequence[Any], open_photograph: Callable[[str, str], list[Any]]
+    handlers: Handlers,
+    graders: Graders,
+    opened: Sequence[Any],
+    open_photograph: Callable[[str, str], list[Any]],
 ) -> Any:
     """Add the tab to the tabs that are being built.
 
     Args:
+        handlers: What records assessments.
         graders: The models.
         opened: What changes when a photograph of the worklist is opened.
         open_photograph: Gives the updates of ``opened``, for a photograph's path and the model.
@@ -157,8 +166,12 @@ def add_triage_tab(
             show_progress_on=button,
             api_visibility="private",
         )
+
+    def graded(images: list[str] | None, name: str, request: gr.Request) -> Iterator[list[Any]]:
+        yield from run(handlers, graders, images, name, request)
+
     button.click(
-        partial(run, graders),
+        graded,
         [upload, model],
         outputs,
         show_progress="hidden",
@@ -193,7 +206,13 @@ def add_triage_tab(
 
 
 @in_one_sentence_each
-def run(graders: Graders, images: Sequence[str] | None, model: str) -> Iterator[list[Any]]:
+def run(
+    handlers: Handlers,
+    graders: Graders,
+    images: Sequence[str] | None,
+    model: str,
+    request: gr.Request,
+) -> Iterator[list[Any]]:
     """``Grade all`` was clicked: how far it is, again and again, then the worklist."""
     if not images:
         raise ImageError(triage_text.NO_PHOTOGRAPHS)
@@ -205,6 +224,7 @@ def run(graders: Graders, images: Sequence[str] | None, model: str) -> Iterator[
     yield [day, _progress(day, 0), _hidden(), gr.update(interactive=False), stoppable]
     for row in triage(day.grader, day.sources, day.see):
         day.rows.append(row)
+        handlers.listed(row, request)
         if day.stopped:
             break
         now = time.monotonic()

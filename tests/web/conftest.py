@@ -151,10 +151,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture
-def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """The page, just opened; at the end, nothing complained and nobody else was called."""
-    width, height, theme = getattr(request, "param", WIDE_LIGHT)
+@contextmanager
+def open_page(
+    browser: Browser, address: str, width: int = 1440, height: int = 900, theme: str = "light"
+) -> Iterator[Page]:
+    """A page in a new tab; at the end, nothing complained and nobody else was called."""
     page = browser.new_page(viewport={"width": width, "height": height})
     complaints: list[str] = []
     hosts: set[str] = set()
@@ -167,6 +168,12 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
     page.close()
     assert complaints == []
     assert hosts - {""} == {urlsplit(address).netloc}  # "": data: and blob: addresses
+
+
+@pytest.fixture
+def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iterator[Page]:
+    with open_page(browser, address, *getattr(request, "param", WIDE_LIGHT)) as page:
+        yield page
 
 
 def upload(page: Page, tab: str, *files: Path) -> None:

@@ -17,6 +17,7 @@ from retina.inference.triage import uploaded
 from retina.inference.worklist import COLUMNS
 from retina.web import triage_text
 from retina.web.graders import Graders
+from retina.web.handlers import Handlers
 from retina.web.triage_tab import Day, photograph_of, run, stop, worklist
 from tests.web.conftest import PHOTOGRAPH
 
@@ -38,7 +39,7 @@ def graders(checkpoints: Path) -> Graders:
 
 
 def steps(graders: Graders, images: list[str] | None) -> Iterator[list[Any]]:
-    return run(graders, images, "resnet18-scratch")
+    return run(Handlers(graders), graders, images, "resnet18-scratch", gr.Request())
 
 
 def test_it_ends_with_a_worklist_of_all(graders: Graders, photographs: list[str]) -> None:
@@ -127,7 +128,6 @@ def test_a_photograph_that_was_deleted_meanwhile(checkpoints: Path, tmp_path: Pa
 
 def test_a_worklist_of_nothing_but_failures(checkpoints: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no photograph")
-    graders = Graders(checkpoints)
-    *_, last = run(graders, [str(tmp_path / "broken.png")], "resnet18-scratch")
+    *_, last = steps(Graders(checkpoints), [str(tmp_path / "broken.png")])
     assert "1 ungradable" in last[2]["value"]
     assert "holds text" in worklist(last[0])

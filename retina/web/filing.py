@@ -1,0 +1,147 @@
+"""What is filed of an answer on the Grade tab: the case report, and the clinician's verdict."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from retina.assessment import Assessment
+from retina.inference.audit import NOTE_LENGTH, AuditError
+from retina.inference.verdicts import read_log, to_csv
+from retina.web import filing_text, markup
+from retina.web.handlers import Case, Handlers, in_one_sentence
+
+_DOWNLOADS = "() => document.querySelectorAll('#{} a[download]').forEach((link) => link.click())"
+_MIME = {"pdf": "application/pdf", "html": "text/html", "csv": "text/csv"}
+
+
+@dataclass(frozen=True)
+class Filing:
+    """The part of the Grade tab that is seen once there is an answer.
+
+    Attributes:
+        outputs: What ``updates`` fills.
+    """
+
+    outputs: Sequence[Any]
+
+    def updates(self, cases: Sequence[Case]) -> list[Any]:
+        """Offer to file an answer; nothing that was typed for the last one is left."""
+        names = [case.assessment.image.name for case in cases]
+        which = gr.update(
+            choices=[(name, number) for number, name in enumerate(names)],
+            value=0,
+            visible=len(names) > 1,
+        )
+        verdict = self.outputs[3:]
+        return [
+            gr.update(visible=bool(cases)),
+            list(cases),
+            "",
+            *([which, _blank(), _blank(""), ""] if verdict else []),
+        ]
+
+
+def add_filing(handlers: Handlers) -> Filing:
+    """Add it to the column that is being built."""
+    with gr.Column(visible=False, elem_id="filing") as panel:
+        cases = gr.State([])
+        with gr.Row():
+            kind = gr.Radio(
+                [(label, kind) for kind, label in filing_text.KINDS.items()],
+                value="pdf",
+                label=filing_text.REPORT,
+                elem_id="report-kind",
+                scale=2,
+            )
+            name = gr.Textbox(
+                "", label=filing_text.NAME, max_length=100, elem_id="report-name", scale=3
+            )
+        make = gr.Button(filing_text.BUTTON_REPORT, elem_id="make-report")
+        links = gr.HTML("", elem_id="reports")
+        outputs = [panel, cases, links]
+        if handlers.audit is not None:
+            outputs += _add_verdict(handlers, cases)
+
+    @in_one_sentence
+    def made(held: Sequence[Case], name: str, kind: str) -> str:
+        links = []
+        for case in held:
+            content = handlers.report(case, kind, name)
+            label = filing_text.report_link(case.assessment, kind, len(held) > 1)
+            links.append(_link(filing_text.report_file(case.assessment, kind), content, label))
+        return "".join(links)
+
+    make.click(
+        made,
+        [cases, name, kind],
+        links,
+        show_progress="minimal",
+        show_progress_on=make,
+        api_visibility="private",
+    ).success(None, js=_DOWNLOADS.format("reports"))
+    return Filing(outputs)
+
+
+def _add_verdict(handlers: Handlers, cases: gr.State) -> list[Any]:
+    which = gr.Radio([], label=filing_text.WHICH, visible=False, elem_id="verdict-which")
+    grade = gr.Radio(
+        filing_text.CHOICES, label=filing_text.VERDICT, value=None, elem_id="verdict-grade"
+    )
+    note = gr.Textbox("", label=filing_text.NOTE, max_length=NOTE_LENGTH, elem_id="verdict-note")
+    with gr.Row():
+        record = gr.Button(filing_text.BUTTON_VERDICT, elem_id="verdict-record")
+        every = gr.Button(filing_text.BUTTON_VERDICTS, elem_id="verdicts-download")
+    told = gr.HTML("", elem_id="verdict-told")
+
+    @in_one_sentence
+    def recorded(
+        held: Sequence[Case], number: int, choice: str | None, note: str, request: gr.Request
+    ) -> tuple[str, None, str]:
+        if choice is None:
+            raise AuditError(filing_text.NO_VERDICT)
+        assessment: Assessment = held[number].assessment
+        judged = filing_text.judged(choice, assessment)
+        assert handlers.audit is not None
+        handlers.audit.judged(assessment, judged, note, request.username)
+        done = filing_text.recorded(assessment, choice, len(held) > 1)
+        return markup.progress(done), None, ""
+
+    @in_one_sentence
+    def verdicts() -> str:
+        assert handlers.audit is not None
+        csv = to_csv(read_log(handlers.audit.file).entries)
+        return _link(filing_text.VERDICTS_FILE, csv.encode(), filing_text.VERDICTS_READY)
+
+    record.click(
+        recorded,
+        [cases, which, grade, note],
+        [told, grade, note],
+        show_progress="hidden",
+        show_progress_on=record,
+        api_visibility="private",
+    )
+    every.click(
+        verdicts,
+        None,
+        told,
+        show_progress="hidden",
+        show_progress_on=every,
+        api_visibility="private",
+    ).success(None, js=_DOWNLOADS.format("verdict-told"))
+    return [which, grade, note, told]
+
+
+def _blank(value: str | None = None) -> dict[str, Any]:
+    update: dict[str, Any] = gr.update(value=value, visible=True)
+    return update
+
+
+def _link(file: str, content: bytes, label: str) -> str:
+    kind = file.rpartition(".")[2]
+    data = base64.b64encode(content).decode("ascii")
+    address = f"data:{_MIME[kind]};base64,{data}"
+    return f'<p class="file"><a download="{file}" href="{address}">{escape(label)}</a></p>'
