@@ -1,4 +1,4 @@
-"""Take the pictures of the page that the README shows: each tab, with a drawn photograph.
+"""Take the pictures of the page that the README shows: each tab, with drawn photographs.
 
 ``python -m scripts.screenshots``, or ``make screenshots``. ``--photograph FILE`` shows another
 photograph, for a look that is not to be published.
@@ -20,11 +20,14 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from retina.datasets.synthetic import draw_fundus
-from retina.web import models_text, text
+from retina.web import models_text, text, triage_text
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GRADE, SEED, SIZE = 3, 11, 1024
+DAY = (0, 0, 2, 0, 1, 0, 4, 3, 0, 0)
+"""The grades of a day's eyes, a left and a right one a patient."""
+
 SIGHTS = {
     "wide": (1440, "light"),
     "wide-dark": (1440, "dark"),
@@ -53,6 +56,7 @@ def main() -> None:
         if photograph is None:
             photograph = Path(folder) / "drawn.jpg"
             draw_fundus(GRADE, SEED, SIZE).save(photograph, quality=95)
+        day = drawn_day(Path(folder))
         browser = playwright.chromium.launch(
             executable_path=next(filter(None, map(shutil.which, BROWSERS)), None),
             args=["--no-sandbox", "--disable-gpu"],
@@ -60,9 +64,21 @@ def main() -> None:
         for name, (width, theme) in sights.items():
             page = browser.new_page(viewport={"width": width, "height": 900})
             page.goto(f"{address}?__theme={theme}")
-            walk(page, photograph, options.output, name)
+            walk(page, photograph, day, options.output, name)
             page.close()
         browser.close()
+
+
+def drawn_day(folder: Path) -> list[Path]:
+    """The photographs of a day's patients, and one that shows nothing."""
+    files = []
+    for number, grade in enumerate(DAY):
+        file = folder / f"{101 + number // 2}_{('left', 'right')[number % 2]}.jpg"
+        draw_fundus(grade, SEED + number, SIZE).save(file, quality=90)
+        files.append(file)
+    dark = folder / "106_left.jpg"
+    Image.new("RGB", (SIZE, SIZE), "black").save(dark)
+    return [*files, dark]
 
 
 @contextmanager
@@ -80,7 +96,7 @@ def served(port: int, checkpoints: Path) -> Iterator[str]:
             process.send_signal(signal.SIGTERM)
 
 
-def walk(page: Page, photograph: Path, output: Path, sight: str) -> None:
+def walk(page: Page, photograph: Path, day: list[Path], output: Path, sight: str) -> None:
     """Use each tab as a reader would, and take its picture."""
 
     def take(tab: str) -> None:
@@ -103,6 +119,11 @@ def walk(page: Page, photograph: Path, output: Path, sight: str) -> None:
     for switch in page.get_by_role("article").get_by_role("button", name=text.HEATMAP).all():
         switch.click()
     take("compare")
+    page.get_by_role("tab", name=triage_text.TAB).click()
+    page.locator("#triage-upload input[type=file]").set_input_files(day)
+    page.get_by_role("button", name=triage_text.BUTTON).click(timeout=patience)
+    expect(page.get_by_role("link", name=triage_text.DOWNLOAD)).to_be_visible(timeout=patience)
+    take("triage")
     page.get_by_role("tab", name=text.TAB_MODELS).click()
     expect(page.get_by_text(models_text.CARD, exact=True)).to_be_visible(timeout=patience)
     take("models")
