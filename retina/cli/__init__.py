@@ -2,17 +2,31 @@
 
 from collections.abc import Sequence
 
-from retina.cli import check_data, compare, demo, evaluate, grade, models, prepare, train, triage
+from retina.cli import (
+    check_data,
+    compare,
+    demo,
+    evaluate,
+    export,
+    grade,
+    models,
+    prepare,
+    train,
+    triage,
+    watch,
+)
 from retina.cli.exits import Parser, exit_status
 from retina.version import __version__
 
 COMMANDS = {
     "grade": grade,
     "triage": triage,
+    "watch": watch,
     "evaluate": evaluate,
     "compare": compare,
     "models": models,
     "prepare": prepare,
+    "export": export,
     "check-data": check_data,
     "train": train,
     "demo": demo,
