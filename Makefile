@@ -9,13 +9,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help demo test lint screenshots browser clean
+.PHONY: help demo test lint bench screenshots browser clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   open the demo; prints its address"
 	@echo "make test   run all tests"
 	@echo "make lint   check style and types"
+	@echo "make bench  measure the speed, against what else could be used"
 	@echo "make screenshots   take the pictures of the page that the README shows"
 	@echo "make clean  remove the environment and the caches of the tools"
 
@@ -29,6 +30,9 @@ lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+bench: $(READY_DEV)
+	@for name in grade engine photograph prepare training; do $(BIN)/python -m benchmarks $$name || exit 1; done
 
 screenshots: $(READY_DEV) browser
 	$(BIN)/python -m scripts.screenshots

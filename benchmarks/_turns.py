@@ -1,0 +1,27 @@
+"""Sides that take turns in one process."""
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+REST = 0.05  # seconds in which the threads of the side before, which wait busily, go to sleep
+
+
+def medians(sides: Mapping[str, Callable[[], object]], turns: int) -> dict[str, float]:
+    """Seconds a call of each side: the median of ``turns``, in each of which the second counts."""
+    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(turns):
+        for name, side in sides.items():
+            time.sleep(REST)
+            side()
+            began = time.perf_counter()
+            side()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(each) for name, each in seconds.items()}
+
+
+def print_table(title: str, seconds: Mapping[str, float], base: str) -> None:
+    """Milliseconds a call, and each side's ratio to ``base``."""
+    print(title)
+    for name, each in seconds.items():
+        print(f"  {name:<34}{each * 1e3:>10.1f} ms{each / seconds[base]:>8.2f}")

@@ -1,0 +1,74 @@
+"""Preparing a data set against a plain Pillow loop, and the prepared cache against the raw read.
+
+Drawn JPEGs of a camera's size. Ours finds and crops the retina as well. The caches lie in temporary
+folders; the page cache is warm for both sides, which take turns.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from retina.datasets.cache import PreparedCache
+from retina.datasets.synthetic import draw_fundus
+from retina.images.decode import load_fundus
+from retina.images.prepare import Preprocessing, prepare_square
+
+
+def main(arguments: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks prepare")
+    parser.add_argument("--pictures", type=int, default=24)
+    parser.add_argument("--width", type=int, default=4288, help="of the photographs, in pixels")
+    parser.add_argument("--image-size", type=int, default=512)
+    parser.add_argument("--turns", type=int, default=3)
+    options = parser.parse_args(arguments)
+    settings = Preprocessing(size=options.image_size)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = _draw(Path(folder), options.pictures, options.width)
+        times: dict[str, list[float]] = {}
+        for turn in range(options.turns):
+            cache = PreparedCache(Path(folder) / f"cache-{turn}")
+            sides: dict[str, Callable[[], object]] = {
+                "plain Pillow loop": lambda: [_plain(path, options.image_size) for path in paths],
+                "retina, filling the cache": lambda cache=cache: cache.fill(paths, settings),
+                "retina, from the cache": lambda cache=cache: [
+                    cache.square(path, settings) for path in paths
+                ],
+            }
+            for name, side in sides.items():
+                began = time.perf_counter()
+                side()
+                times.setdefault(name, []).append(time.perf_counter() - began)
+        same = np.array_equal(cache.square(paths[0], settings), _uncached(paths[0], settings))
+    rates = {name: len(paths) / statistics.median(each) for name, each in times.items()}
+    plain = rates["plain Pillow loop"]
+    print(f"{len(paths)} JPEGs, {options.width} px wide, to {options.image_size} px")
+    for name, rate in rates.items():
+        print(f"  {name:<30}{rate:>10.1f} pictures/s{rate / plain:>9.2f}")
+    print(f"the cache gives the grader's pixels: {'yes' if same else 'no'}")
+    return 0 if same else 1
+
+
+def _uncached(path: Path, settings: Preprocessing) -> np.ndarray:
+    """The square without the cache."""
+    return np.asarray(prepare_square(load_fundus(path, at_least=settings.at_least), settings))
+
+
+def _plain(path: Path, size: int) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB").resize((size, size)))
+
+
+def _draw(folder: Path, count: int, width: int) -> list[Path]:
+    """Different files, all of a camera's 3 : 2."""
+    paths = []
+    for number in range(count):
+        file = folder / f"{number}.jpg"
+        drawn = draw_fundus(number % 5, seed=number, size=512)
+        drawn.resize((width, width * 2 // 3), Image.Resampling.BICUBIC).save(file, quality=95)
+        paths.append(file)
+    return paths

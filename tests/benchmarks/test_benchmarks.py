@@ -1,0 +1,21 @@
+"""Each benchmark runs, on a setting too small to measure anything, and prints its rows."""
+
+import importlib
+
+import pytest
+
+SMALL = {
+    "grade": ("--models resnet18 --sizes 64 --turns 1", ["bare forward", "grad-cam library"]),
+    "engine": ("--models resnet18 --sizes 64 --turns 1", ["ONNX Runtime", "folded"]),
+    "photograph": ("--model resnet18 --image-size 64 --turns 1", ["usual / retina", "decode"]),
+    "prepare": ("--pictures 2 --width 300 --image-size 64 --turns 1", ["from the cache"]),
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_benchmark_prints_its_table(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags, rows = SMALL[name]
+    assert importlib.import_module(f"benchmarks.{name}").main(flags.split()) == 0
+    printed = capsys.readouterr().out
+    for row in rows:
+        assert row in printed
