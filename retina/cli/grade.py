@@ -20,6 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
     add("--json", action="store_true", help="a JSON list, in the order given")
     add("--heatmaps", type=Path, metavar="DIR", help="write where the model looked, as PNG")
+    add("--report", type=Path, metavar="DIR", help="write a case report each, as PDF and HTML")
     add("--anyway", action="store_true", help="grade also what the quality gate rejects")
 
 
@@ -29,8 +30,8 @@ def run(options: argparse.Namespace) -> int:
     from retina.inference.grader import Grader
 
     grader = Grader.load(options.model, options.checkpoints)
-    if options.heatmaps:
-        options.heatmaps.mkdir(parents=True, exist_ok=True)
+    for folder in filter(None, (options.heatmaps, options.report)):
+        folder.mkdir(parents=True, exist_ok=True)
     answers: list[dict[str, Any]] = []
     for image in options.images:
         try:
@@ -56,9 +57,16 @@ def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, An
     photograph = read_photograph(image, at_least=at_least)
     sight = Sight(photograph)
     assessment = grader.assess(sight, anyway=options.anyway, began=began)
-    overlay = grader.overlay(sight, assessment) if options.heatmaps else None
-    if overlay is not None:
-        overlay.save(options.heatmaps / f"{Path(image).stem}-{photograph.sha256[:8]}.png")
+    stem = f"{Path(image).stem}-{photograph.sha256[:8]}"
+    wanted = options.heatmaps or options.report
+    overlay = grader.overlay(sight, assessment) if wanted else None
+    if options.heatmaps and overlay is not None:
+        overlay.save(options.heatmaps / f"{stem}.png")
+    if options.report:
+        from retina.reporting.case_report import CaseReport
+
+        report = CaseReport(assessment, grader.checkpoint, photograph.image, overlay)
+        report.write(options.report, stem)
     return dict(assessment.to_json())
 
 

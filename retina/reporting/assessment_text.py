@@ -1,12 +1,15 @@
 """What is said of an assessment, on the page and in a case report alike."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from retina.assessment import Assessment
+from retina.errors import CheckpointError
 from retina.evaluation.trust import Matrix, Proportion, precision_of
 from retina.explain.methods import GRAD_CAM
 from retina.models.config import CheckpointConfig, StartedFrom
+from retina.reporting.model_card import read_evaluations
 from retina.scale import GRADES, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 __all__ = [
@@ -35,7 +38,14 @@ __all__ = [
     "sight_threatening",
     "started_from",
     "tested_on",
+    "told_elsewhere",
 ]
+
+DRAWN = "drawn"
+"""The set of drawn photographs, which tells nothing of patients."""
+
+MANY = 100
+"""Of fewer photographs of another place, nothing is said."""
 
 QUALITY = {
     "good": "The photograph is good enough to be graded.",
@@ -124,6 +134,23 @@ def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
         f"Elsewhere, on {metrics['n']:,} {unit} of {name}: {_sensitivity(metrics['referable'])}, "
         f"quadratic weighted kappa {kappa}."
     )
+
+
+def told_elsewhere(folder: Path) -> list[str]:
+    """How a checkpoint did on the photographs of other places, where those were many.
+
+    Args:
+        folder: The checkpoint's; where its ``evaluations`` cannot be read, nothing is told.
+    """
+    try:
+        evaluations = read_evaluations(folder)
+    except CheckpointError:
+        return []
+    return [
+        elsewhere(name, metrics)
+        for name, metrics in evaluations.items()
+        if name != DRAWN and metrics["n"] >= MANY
+    ]
 
 
 def right_of_its_answers(matrix: Matrix, grade: int) -> str:

@@ -177,3 +177,20 @@ def test_a_rejected_photograph_is_no_failure_and_gets_no_grade(
     anyway = strict_json(grade(capsys, checkpoints, photographs[0], "--json", "--anyway").out)
     assert anyway[0]["grade"] in range(5)
     assert anyway[0]["quality"]["verdict"] == "reject"
+
+
+def test_reports_are_written_without_the_photographs_name(
+    capsys: Shell, checkpoints: Path, photographs: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "new" / "reports"
+    answer = grade(capsys, checkpoints, *photographs[:2], "--report", folder)
+    assert answer.status == 0
+    stems = {
+        f"{file.stem}-{hashlib.sha256(file.read_bytes()).hexdigest()[:8]}"
+        for file in photographs[:2]
+    }
+    assert {file.name for file in folder.iterdir()} == {
+        f"{stem}.{kind}" for stem in stems for kind in ("pdf", "html")
+    }
+    for file in folder.glob("*.html"):
+        assert file.stem.rpartition("-")[0] not in file.read_text(encoding="utf-8")

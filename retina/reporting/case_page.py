@@ -1,0 +1,192 @@
+"""What stands on a case report: one structure of sentences, from which PDF and HTML are drawn."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from retina.assessment import Assessment
+from retina.errors import SettingsError
+from retina.explain.methods import GRAD_CAM
+from retina.models.checkpoint import Checkpoint
+from retina.reporting import assessment_text as text
+from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY, Grade
+from retina.version import __version__
+
+NAME_LENGTH = 200
+"""Characters that a typed name may have."""
+
+_QUALITY = "The photograph’s quality"
+_LIMITS = "What is not assessed"
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A few sentences on one matter.
+
+    Attributes:
+        heading: What they are about; may be empty.
+        strong: Said in bold before the rest; may be empty.
+        lines: A paragraph each.
+        listed: Whether the lines are points of a list.
+    """
+
+    heading: str = ""
+    strong: str = ""
+    lines: tuple[str, ...] = ()
+    listed: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The probability of a grade, from 0 to 1, and as it is told."""
+
+    grade: Grade
+    probability: float
+    told: str
+
+
+@dataclass(frozen=True)
+class CasePage:
+    """The words of a case report, from top to bottom.
+
+    Attributes:
+        made: Date and time, with the offset from UTC.
+        name: What the user typed; empty for a space to write in.
+        headline: The grade's label, or that the photograph was not graded.
+        main: What the headline means, or why there is no grade.
+        verdict: Whether to refer, and by which rule.
+        grade: None where the photograph was refused.
+        bars: One for each grade; none where the photograph was refused.
+        left: Passages of the left column, under the bars.
+        right: Passages of the right column.
+        below: Passages across the page.
+        record: Names and values that tell which model judged which photograph.
+        title: What the report is.
+        purpose: What it is not for.
+        photograph_caption: Under the photograph.
+        heatmap_caption: Under the heatmap; what its colours mean comes after it.
+        heatmap_meaning: See above.
+        scale: What the two ends of the colour bar stand for.
+        bars_heading: Above the bars.
+        name_label: Before the name.
+        spaces: What a reader is to fill in by hand.
+    """
+
+    made: str
+    name: str
+    headline: str
+    main: tuple[Passage, ...]
+    verdict: Passage
+    grade: Grade | None
+    bars: tuple[Bar, ...]
+    left: tuple[Passage, ...]
+    right: tuple[Passage, ...]
+    below: tuple[Passage, ...]
+    record: tuple[tuple[str, str], ...]
+    title: str = "Case report: diabetic retinopathy"
+    purpose: str = RESEARCH_ONLY
+    photograph_caption: str = "The photograph"
+    heatmap_caption: str = text.HEATMAP
+    heatmap_meaning: str = text.heatmap_caption(GRAD_CAM)
+    scale: tuple[str, str] = (text.SCALE_NONE, text.scale_end(GRAD_CAM))
+    bars_heading: str = text.PROBABILITIES
+    name_label: str = "Name or number"
+    spaces: tuple[str, ...] = ("Decision", "Signature", "Date")
+
+
+def case_page(
+    assessment: Assessment, checkpoint: Checkpoint, *, name: str, made: datetime
+) -> CasePage:
+    """Put an assessment into words.
+
+    The name of the photograph's file is not among them, since it may name a patient.
+
+    Args:
+        assessment: Of ``checkpoint``.
+        checkpoint: The model that made it.
+        name: What the user typed to tell whose eye it is; may be empty.
+        made: When the report is made, with its time zone.
+
+    Raises:
+        SettingsError: The name is too long.
+    """
+    name = " ".join(name.split())
+    if len(name) > NAME_LENGTH:
+        raise SettingsError(
+            f"the name on a case report has at most {NAME_LENGTH} characters, not {len(name)}: "
+            "shorten it"
+        )
+    graded = assessment.grade is not None
+    limits = (text.NO_DR_NOTE, NOT_ASSESSED) if assessment.grade == 0 else (NOT_ASSESSED,)
+    return CasePage(
+        made=made.isoformat(sep=" ", timespec="minutes"),
+        name=name,
+        headline=assessment.label or text.NOT_GRADED,
+        main=_meaning(assessment),
+        verdict=_verdict(assessment, checkpoint),
+        grade=None if assessment.grade is None else GRADES[assessment.grade],
+        bars=tuple(
+            Bar(grade, probability, text.share(probability))
+            for grade, probability in zip(GRADES, assessment.probabilities or (), strict=graded)
+        ),
+        left=_left(assessment),
+        right=_right(assessment) if graded else (),
+        below=(
+            *((_trust(assessment.grade, checkpoint),) if assessment.grade is not None else ()),
+            Passage(_LIMITS, lines=(" ".join(limits),)),
+        ),
+        record=_record(assessment, checkpoint),
+    )
+
+
+def _meaning(assessment: Assessment) -> tuple[Passage, ...]:
+    if assessment.grade is None:
+        reasons = assessment.quality.reasons
+        return (Passage(strong=text.RETAKE, lines=reasons, listed=True),)
+    return (Passage(lines=(text.grade_of(assessment.grade),)),)
+
+
+def _verdict(assessment: Assessment, checkpoint: Checkpoint) -> Passage:
+    if assessment.grade is None:
+        return Passage(strong=text.UNGRADABLE_TWICE)
+    verdict, reason = text.referral(assessment, checkpoint.config.referable.threshold)
+    worth = []
+    if checkpoint.metrics and checkpoint.metrics.get("referable"):
+        worth = [text.operating_point(checkpoint.metrics["referable"])]
+    worth += text.told_elsewhere(checkpoint.folder)
+    return Passage(strong=f"{verdict}.", lines=(reason, *([" ".join(worth)] if worth else ())))
+
+
+def _left(assessment: Assessment) -> tuple[Passage, ...]:
+    probability = assessment.sight_threatening_probability
+    return () if probability is None else (Passage(lines=(text.sight_threatening(probability),)),)
+
+
+def _right(assessment: Assessment) -> tuple[Passage, ...]:
+    quality = assessment.quality
+    reasons = quality.reasons
+    if quality.verdict == "reject":
+        reasons = (*reasons, text.UNGRADABLE_TWICE)
+    passages = [Passage(_QUALITY, text.QUALITY[quality.verdict], reasons, listed=True)]
+    if assessment.warnings:
+        passages.append(Passage(text.WARNINGS, lines=assessment.warnings, listed=True))
+    return tuple(passages)
+
+
+def _trust(grade: int, checkpoint: Checkpoint) -> Passage:
+    metrics = checkpoint.metrics
+    if not metrics:
+        return Passage(text.TRUST, lines=(text.NO_MATRIX,))
+    right = text.right_of_its_answers(metrics["confusion_matrix"], grade)
+    return Passage(text.TRUST, lines=(f"{right} {text.tested_on(metrics, checkpoint.config)}",))
+
+
+def _record(assessment: Assessment, checkpoint: Checkpoint) -> tuple[tuple[str, str], ...]:
+    config, image = checkpoint.config, assessment.image
+    model = f"{text.network(config)} {text.started_from(config.initial_weights)}"
+    return (
+        ("Model", f"{assessment.model}: {model}"),
+        ("SHA-256 of its weights", assessment.model_sha256),
+        ("SHA-256 of the photograph", image.sha256),
+        ("Size of the photograph", f"{image.width} × {image.height} pixels"),
+        ("Program", f"retina {__version__}"),
+    )

@@ -1,0 +1,105 @@
+"""The report of one graded, or refused, photograph: an A4 page to file, as PDF and as HTML."""
+
+import base64
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from PIL import Image
+
+from retina.assessment import Assessment
+from retina.atomic import replacing, write_text
+from retina.models.checkpoint import Checkpoint
+from retina.reporting.case_page import CasePage, case_page
+from retina.reporting.case_pdf import case_pdf
+from retina.reporting.case_pictures import CasePictures, Picture, case_pictures
+from retina.reporting.palette import text_on
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """One photograph's report: the same words as PDF and as HTML.
+
+    It names nobody: not the photograph's file, only what is given as ``name``.
+
+    Args:
+        assessment: Of ``checkpoint``.
+        checkpoint: The model that made it.
+        photograph: Upright RGB, at any size.
+        overlay: The heatmap over what the network saw, as ``Grader.overlay`` makes it; None where
+            the photograph was refused.
+        name: What the user typed to tell whose eye it is; a space to write in where it is empty.
+        made: When the report is made: now, by default. Without a time zone it is local time.
+
+    Raises:
+        SettingsError: The name is too long.
+
+    Example:
+        >>> overlay = grader.overlay(sight, assessment)             # doctest: +SKIP
+        >>> report = CaseReport(                                    # doctest: +SKIP
+        ...     assessment, grader.checkpoint, sight.photograph.image, overlay, name="Case 17"
+        ... )
+        >>> report.to_pdf()                                         # doctest: +SKIP
+    """
+
+    assessment: Assessment
+    checkpoint: Checkpoint
+    photograph: Image.Image
+    overlay: Image.Image | None
+    name: str = ""
+    made: datetime = field(default_factory=_now)
+    page: CasePage = field(init=False)
+
+    def __post_init__(self) -> None:
+        made = self.made if self.made.tzinfo else self.made.astimezone()
+        object.__setattr__(self, "made", made)
+        page = case_page(self.assessment, self.checkpoint, name=self.name, made=made)
+        object.__setattr__(self, "page", page)
+
+    @cached_property
+    def _pictures(self) -> CasePictures:
+        return case_pictures(self.photograph, self.overlay)
+
+    @cached_property
+    def _pdf(self) -> tuple[bytes, float]:
+        return case_pdf(self.page, self._pictures, self.made)
+
+    def to_pdf(self) -> bytes:
+        """The report as a PDF file, the same for the same report."""
+        return self._pdf[0]
+
+    def to_html(self) -> str:
+        """The report as an HTML page that needs nothing else, and prints on one A4 page."""
+        environment = Environment(
+            loader=PackageLoader("retina.reporting"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        template = environment.get_template("case_report.html")
+        _, size = self._pdf
+        return template.render(
+            page=self.page, pictures=self._pictures, size=size, address=_address, ink=text_on
+        )
+
+    def write(self, folder: Path, stem: str) -> None:
+        """Write ``STEM.pdf`` and ``STEM.html``, each whole or not at all.
+
+        Raises:
+            OSError: The file system refused.
+        """
+        with replacing(folder / f"{stem}.pdf") as temporary:
+            temporary.write_bytes(self.to_pdf())
+        write_text(folder / f"{stem}.html", self.to_html())
+
+
+def _address(picture: Picture) -> str:
+    data = base64.b64encode(picture.data).decode("ascii")
+    return f"data:image/{picture.kind};base64,{data}"
