@@ -26,12 +26,18 @@ class Quality:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """The file that was graded: its name without folders, its SHA-256, its upright size."""
+    """The file that was graded: its name without folders, its SHA-256, its upright size.
+
+    Where the file says whose eye it shows, ``patient`` is a pseudonym and ``eye`` is ``"left"`` or
+    ``"right"``, for the worklist to pair eyes by. They are no part of an assessment's JSON.
+    """
 
     name: str
     sha256: str
     width: int
     height: int
+    patient: str = ""
+    eye: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A room imports from lower rooms only; rooms on one line know nothing of each other.
 LEVELS = (
-    {"errors", "version", "atomic", "scale"},
+    {"errors", "version", "atomic", "folders", "scale"},
     {"assessment", "devices", "distributed"},
     {"images"},
     {"datasets", "models"},
@@ -34,7 +34,7 @@ LEVELS = (
 )
 LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 # Who alone may import these libraries.
-ONLY_IN = {"gradio": {"web"}, "argparse": {"cli"}}
+ONLY_IN = {"gradio": {"web"}, "argparse": {"cli"}, "pydicom": {"images"}}
 NEVER_IN = {"torch": {"images"}, "torchvision": {"images"}, "sklearn": {"images"}}
 
 # A path of the machine that somebody worked on.
@@ -49,6 +49,7 @@ def requirements(file: str) -> list[Requirement]:
 REQUIREMENTS = requirements("requirements.txt")
 REQUIREMENTS_DEV = requirements("requirements-dev.txt")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 
 
 def modules() -> dict[str, Path]:
@@ -110,7 +111,8 @@ def test_libraries_stay_in_their_rooms(module: str) -> None:
 
 
 def test_the_package_imports_only_what_it_requires() -> None:
-    required = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS}
+    extras = [Requirement(line) for lines in EXTRAS.values() for line in lines]
+    required = {canonicalize_name(requirement.name) for requirement in REQUIREMENTS + extras}
     distributions = packages_distributions()
     for module, path in MODULES.items():
         for library in {name.split(".")[0] for name in imports(path)}:

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import sys
 import zlib
 from collections.abc import Sequence
 from functools import partial
@@ -16,23 +15,11 @@ import PIL
 
 from retina.atomic import replacing
 from retina.datasets.parallel import Unreadable, map_pictures
+from retina.folders import user_cache_folder
 from retina.images.decode import load_fundus
 from retina.images.prepare import Preprocessing, prepare_square
 
 _CHECKSUM_BYTES = 4
-
-
-def user_cache_folder() -> Path:
-    """Where this user's caches lie: ``RETINA_CACHE``, or the platform's folder for caches."""
-    if chosen := os.environ.get("RETINA_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "retina"
 
 
 class PreparedCache:

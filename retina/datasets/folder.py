@@ -10,7 +10,7 @@ from retina.errors import DataError
 # By these, data sets name the tables and the folders of their parts.
 _PART_WORDS = ("train", "val", "test")
 
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp"})
+PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm"})
 
 
 @dataclass(frozen=True)

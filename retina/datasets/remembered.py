@@ -10,8 +10,8 @@ from typing import TypeVar
 import PIL
 
 from retina.atomic import write_text
-from retina.datasets.cache import user_cache_folder
 from retina.datasets.parallel import Unreadable, map_pictures
+from retina.folders import user_cache_folder
 
 Fact = TypeVar("Fact", str, list[object])
 

@@ -16,7 +16,6 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from retina.datasets.cache import user_cache_folder
 from retina.datasets.catalog import Catalog
 from retina.datasets.drawing.canvas import Canvas
 from retina.datasets.drawing.eye import make_camera, make_eye
@@ -25,6 +24,7 @@ from retina.datasets.drawing.photograph import photograph
 from retina.datasets.formats import read_folder
 from retina.datasets.parallel import map_pictures
 from retina.errors import DataError, SettingsError
+from retina.folders import user_cache_folder
 from retina.scale import NUM_GRADES
 
 SYNTHETIC = "synthetic"

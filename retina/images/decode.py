@@ -23,12 +23,36 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from retina.errors import InputError
+from retina.images.dicom import SIGNATURE as DICOM
+from retina.images.dicom import read_dicom
+from retina.images.refusals import (
+    FORMATS,
+    MAX_BYTES,
+    MAX_PIXELS,
+    ImageError,
+    MissingFile,
+    NotAPicture,
+    TooLarge,
+    TooSmall,
+    Truncated,
+    Unsupported,
+    damaged,
+    refuse_size,
+)
 
-MAX_PIXELS = 100_000_000
-MAX_BYTES = 2**30
-MIN_SIDE = 16
-FORMATS = "JPEG, PNG, TIFF, WebP or BMP"
+__all__ = [
+    "MAX_BYTES",
+    "ImageError",
+    "MissingFile",
+    "NotAPicture",
+    "Photograph",
+    "TooLarge",
+    "TooSmall",
+    "Truncated",
+    "Unsupported",
+    "load_fundus",
+    "read_photograph",
+]
 
 # Pillow warns above 89 million pixels, while it decodes or crops; we refuse above 100 million,
 # before it decodes. Set once, so that threads do not race for it.
@@ -45,7 +69,6 @@ _READERS: tuple[tuple[re.Pattern[bytes], str, Callable[[BinaryIO], ImageFile]], 
 )
 
 _REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
-    (re.compile(rb".{128}DICM", re.DOTALL), "is a DICOM file"),
     (re.compile(rb"%PDF-"), "is a PDF document"),
     (re.compile(rb"GIF8[79]a"), "is a GIF, a format for animations and drawings"),
     (re.compile(rb".{4}ftyp(avif|avis)", re.DOTALL), "is an AVIF picture"),
@@ -71,34 +94,6 @@ _UPRIGHT = {
 _SIDEWAYS = (5, 6, 7, 8)
 
 
-class ImageError(InputError):
-    """A file cannot be used as a photograph."""
-
-
-class MissingFile(ImageError):  # noqa: N818
-    """There is no such file."""
-
-
-class NotAPicture(ImageError):  # noqa: N818
-    """The file is empty, or holds something else than a picture."""
-
-
-class Truncated(ImageError):  # noqa: N818
-    """The picture is cut off or damaged."""
-
-
-class TooLarge(ImageError):  # noqa: N818
-    """The picture has more than 100 million pixels, or the file more than a gibibyte."""
-
-
-class TooSmall(ImageError):  # noqa: N818
-    """The picture has a side of less than 16 pixels."""
-
-
-class Unsupported(ImageError):  # noqa: N818
-    """A picture of a kind that is refused: greyscale, animated, SVG, CMYK without a profile..."""
-
-
 @dataclass(frozen=True)
 class Photograph:
     """A decoded photograph.
@@ -110,6 +105,8 @@ class Photograph:
         height: Its upright height.
         image: Upright RGB, 8 bits a channel; smaller than ``width`` x ``height`` where a JPEG was
             decoded at a reduced scale.
+        patient: A pseudonym, where the file says whose eye it shows; as of now, DICOM only.
+        eye: ``"left"`` or ``"right"``, where the file says so.
     """
 
     name: str
@@ -117,6 +114,8 @@ class Photograph:
     width: int
     height: int
     image: Image.Image
+    patient: str = ""
+    eye: str = ""
 
 
 def read_photograph(
@@ -141,25 +140,29 @@ def read_photograph(
     """
     name = _base_name(_name_of(source) if name is None else name)
     data = _read_bytes(source, name)
-    image = _open(data, name)
+    dicom = read_dicom(data, name) if DICOM.match(data) else None
+    image = dicom.image if dicom else _open(data, name)
     width, height = image.size
     _refuse_unfit(image, name)
     if at_least is not None:
         image.draft(None, (at_least, at_least))
     try:
         image.load()
-        orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+        # Viewers of DICOM look at no EXIF inside it.
+        orientation = 1 if dicom else image.getexif().get(ExifTags.Base.Orientation, 1)
         upright = _to_rgb(image, name)
     except (ImageError, MemoryError):
         raise
     except Exception as error:
-        raise _damaged(name) from error
+        raise damaged(name) from error
     if orientation in _SIDEWAYS:
         width, height = height, width
     if orientation in _UPRIGHT:
         upright = upright.transpose(_UPRIGHT[orientation])
     upright.info.clear()
-    return Photograph(name, hashlib.sha256(data).hexdigest(), width, height, upright)
+    sha256 = hashlib.sha256(data).hexdigest()
+    patient, eye = (dicom.patient, dicom.eye) if dicom else ("", "")
+    return Photograph(name, sha256, width, height, upright, patient, eye)
 
 
 def load_fundus(
@@ -236,15 +239,9 @@ def _is_text(head: bytes) -> bool:
     return all(character.isprintable() or character.isspace() for character in text)
 
 
-def _refuse_unfit(image: ImageFile, name: str) -> None:
+def _refuse_unfit(image: Image.Image, name: str) -> None:
     width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise TooLarge(
-            f"{name} has {width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million; "
-            "export it smaller."
-        )
-    if min(width, height) < MIN_SIDE:
-        raise TooSmall(f"{name} has only {width} x {height} pixels; give the camera's own picture.")
+    refuse_size(width, height, name)
     if getattr(image, "is_animated", False):
         raise Unsupported(
             f"{name} holds several pictures (an animation or pages); save the one to be graded."
@@ -275,7 +272,3 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
         black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _damaged(name: str) -> Truncated:
-    return Truncated(f"{name} is cut off or damaged; copy or export it again.")

@@ -53,7 +53,7 @@ class Sight:
     def facts(self) -> ImageFacts:
         """The file, as an assessment names it."""
         file = self.photograph
-        return ImageFacts(file.name, file.sha256, file.width, file.height)
+        return ImageFacts(file.name, file.sha256, file.width, file.height, file.patient, file.eye)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,11 +14,12 @@ from typing import BinaryIO
 
 from retina.errors import InputError
 from retina.images.decode import MAX_BYTES, ImageError, TooLarge, read_photograph
+from retina.images.dicom import SIGNATURE as DICOM
 from retina.inference.grader import Grader
 from retina.inference.sight import Prepared, Sight
 from retina.inference.worklist import Row, failed_row, graded_row
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")
 BATCH = 8
 
 
@@ -44,7 +46,8 @@ def photographs_in(place: Path) -> list[Source]:
     """All files of a folder and those in it, or of a ZIP archive, that may be photographs.
 
     What they are called decides, so that tables and notes beside them are not taken for broken
-    photographs. Paths in an archive are names and nothing more.
+    photographs; in a folder, DICOM is also known by how it begins. Paths in an archive are names
+    and nothing more.
 
     Returns:
         By name.
@@ -53,7 +56,7 @@ def photographs_in(place: Path) -> list[Source]:
         TriageError: There is no such folder or archive, or no such file in it.
     """
     if place.is_dir():
-        found = _in_folder(place)
+        found = in_folder(place)
     elif zipfile.is_zipfile(place):
         found = _in_archive(place)
     else:
@@ -134,9 +137,28 @@ def _prepare(
         return f"{source.name} cannot be read: {error}"
 
 
-def _in_folder(folder: Path) -> list[Source]:
-    files = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
-    return [_file(path, path.relative_to(folder).as_posix()) for path in files if path.is_file()]
+def in_folder(folder: Path) -> list[Source]:
+    """What may be photographs in a folder and those in it, in no order; hidden files are not."""
+    found = []
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):  # taken away while we look
+            if _may_be_photograph(path):
+                found.append(_file(path, path.relative_to(folder).as_posix()))
+    return found
+
+
+def _may_be_photograph(path: Path) -> bool:
+    """What it is called decides; how it begins, where a camera's export calls it by a number."""
+    if path.name.startswith(".") or not path.is_file():
+        return False
+    ending = path.suffix.lower()
+    if ending in SUFFIXES:
+        return True
+    if path.name == "DICOMDIR" or (ending and not ending[1:].isdigit()):
+        return False
+    with suppress(PermissionError), path.open("rb") as file:
+        return DICOM.match(file.read(132)) is not None
+    return False
 
 
 def _file(path: Path, name: str) -> Source:

@@ -1,5 +1,6 @@
 """The worklist of a clinic's day: who is to be looked at first."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -59,13 +60,18 @@ def urgency(assessment: Assessment, threshold: float) -> str:
 def graded_row(name: str, assessment: Assessment, threshold: float) -> Row:
     """The row of a photograph that was looked at.
 
+    Patient and eye are the file's own, where it has them, else those that its name tells.
+
     Args:
         name: Its path in the folder or archive.
         assessment: Of the photograph.
         threshold: The model's operating point.
     """
     probabilities = assessment.probabilities or (None,) * NUM_GRADES
+    file = assessment.image
+    said = {"patient": file.patient, "eye": file.eye}
     return _row(name) | {
+        **{column: value for column, value in said.items() if value},
         "urgency": urgency(assessment, threshold),
         "grade": assessment.grade,
         "label": assessment.label,
@@ -79,9 +85,9 @@ def graded_row(name: str, assessment: Assessment, threshold: float) -> Row:
         "warnings": " ".join(assessment.warnings),
         "model": assessment.model,
         "model_sha256": assessment.model_sha256,
-        "image_sha256": assessment.image.sha256,
-        "width": assessment.image.width,
-        "height": assessment.image.height,
+        "image_sha256": file.sha256,
+        "width": file.width,
+        "height": file.height,
         "seconds": assessment.seconds,
     }
 
@@ -100,6 +106,12 @@ def in_order(rows: Iterable[Row]) -> list[Row]:
         rank = _rank(row)
         worst[row["patient"]] = min(worst.get(row["patient"], rank), rank)
     return sorted(rows, key=lambda row: (worst[row["patient"]], row["patient"], _rank(row)))
+
+
+def urgencies(rows: Iterable[Row]) -> str:
+    """How many photographs there are of each urgency, in words."""
+    counts = Counter(row["urgency"] for row in rows)
+    return ", ".join(f"{counts[urgency]} {urgency}" for urgency in URGENCIES)
 
 
 def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:

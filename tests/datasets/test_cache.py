@@ -10,7 +10,7 @@ import pytest
 
 from retina.datasets import cache as cache_module
 from retina.datasets import parallel
-from retina.datasets.cache import PreparedCache, user_cache_folder
+from retina.datasets.cache import PreparedCache
 from retina.images.decode import ImageError, MissingFile, load_fundus
 from retina.images.prepare import Preprocessing, prepare_square
 from tests.datasets.pictures import write_pictures
@@ -150,11 +150,3 @@ def test_clearing_deletes_what_was_prepared_and_nothing_else(tmp_path: Path) -> 
     assert cache.clear() == 2 * (SETTINGS.size**2 * 3 + 4)
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["other.json"]
     np.testing.assert_array_equal(cache.square(paths[0], SETTINGS), expected(paths[0]))
-
-
-def test_the_folder_is_the_users_choice_or_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RETINA_CACHE", "somewhere")
-    assert user_cache_folder() == Path("somewhere").absolute()
-    monkeypatch.delenv("RETINA_CACHE")
-    assert user_cache_folder().name == "retina"
-    assert user_cache_folder().is_absolute()

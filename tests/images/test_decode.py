@@ -177,7 +177,7 @@ def test_several_pictures_in_one_file_are_refused(kind: str) -> None:
         ("Ödem".encode() * 1500, NotAPicture, "holds text"),
         (bytes(range(256)), NotAPicture, "no format known"),
         (b"\xe4\xb0" * 99, NotAPicture, "no format known"),
-        (b"\0" * 128 + b"DICM" + b"\2\0", Unsupported, "DICOM"),
+        (b"\0" * 128 + b"DICM" + b"\2\0", Truncated, "damaged"),
         (b"%PDF-1.7\n", Unsupported, "PDF"),
         (b"GIF89a\1\0", Unsupported, "GIF"),
         (b"\0\0\0\x1cftypavif", Unsupported, "AVIF"),

@@ -8,7 +8,8 @@ import pytest
 from retina import Grader
 from retina.datasets.synthetic import draw_fundus
 from retina.inference.triage import TriageError, photographs_in, triage, uploaded
-from retina.inference.worklist import graded_row
+from retina.inference.worklist import graded_row, to_csv
+from tests.images.dicom_files import PRIVATE, dicom
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +136,26 @@ def test_what_cannot_be_triaged_is_named(tmp_path: Path) -> None:
         photographs_in(tmp_path / "missing")
     with pytest.raises(TriageError, match=r"holds no file that ends in \.jpg"):
         photographs_in(tmp_path)
+
+
+def test_dicom_is_graded_as_its_pixels_and_its_eyes_are_paired(
+    grader: Grader, tmp_path: Path
+) -> None:
+    eyes = [draw_fundus(3, seed=1, size=96), draw_fundus(0, seed=2, size=96)]
+    for name, eye, side in (("IM01", eyes[0], "R"), ("1.2.840.5", eyes[1], "L")):
+        (tmp_path / name).write_bytes(dicom(eye, ImageLaterality=side))
+    (tmp_path / "other.dcm").write_bytes(dicom(eyes[1], PatientID="9", ImageLaterality="L"))
+    eyes[0].save(tmp_path / "same.png")
+    (tmp_path / "notes").write_text("no photograph")
+    (tmp_path / "DICOMDIR").write_bytes(dicom(eyes[0]))
+    rows = {row["image"]: row for row in triage(grader, photographs_in(tmp_path))}
+    assert set(rows) == {"IM01", "1.2.840.5", "other.dcm", "same.png"}
+    right, left = rows["IM01"], rows["1.2.840.5"]
+    assert (right["eye"], left["eye"]) == ("right", "left")
+    assert right["patient"] == left["patient"] != rows["other.dcm"]["patient"]
+    for name in ("grade", "quality", "width", "height"):
+        assert right[name] == rows["same.png"][name]
+    for name in (f"p{grade}" for grade in range(5)):
+        assert right[name] == pytest.approx(rows["same.png"][name], abs=1e-6)
+    told = to_csv(list(rows.values()))
+    assert not any(value in told for value in PRIVATE)

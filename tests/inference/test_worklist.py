@@ -9,6 +9,7 @@ from retina.assessment import Assessment, ImageFacts, Quality
 from retina.inference.worklist import (
     COLUMNS,
     URGENCIES,
+    Row,
     failed_row,
     graded_row,
     in_order,
@@ -89,6 +90,23 @@ def test_the_most_urgent_comes_first_and_a_patients_eyes_stay_together() -> None
         "other/7_left.jpg",
     ]
     assert URGENCIES.index("ungradable") < URGENCIES.index("rest")
+
+
+def test_a_file_that_says_whose_eye_it_shows_is_believed_before_its_name() -> None:
+    mild = assessed(0.3, 0.6, 0.1, 0, 0)
+
+    def row(name: str, patient: str, eye: str) -> Row:
+        told = replace(mild, image=replace(mild.image, patient=patient, eye=eye))
+        return graded_row(name, told, THRESHOLD)
+
+    told = row("day/7_left.dcm", "0123abcd", "right")
+    assert (told["patient"], told["eye"]) == ("0123abcd", "right")
+    named = row("day/7_left.dcm", "", "")
+    assert (named["patient"], named["eye"]) == ("day/7", "left")
+    one, other = row("IM1", "0123abcd", "right"), row("IM9", "0123abcd", "left")
+    between = row("IM2", "ffff", "left")
+    ordered = in_order([one, between, other])
+    assert [row["patient"] for row in ordered] == ["0123abcd", "0123abcd", "ffff"]
 
 
 def test_a_row_is_json_with_every_column() -> None:

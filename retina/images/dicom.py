@@ -1,0 +1,239 @@
+"""A DICOM file becomes a picture, an eye and a patient's pseudonym; nothing else of it is kept.
+
+Read are one photograph in 8-bit colour, uncompressed or as baseline JPEG, of three kinds:
+ophthalmic photography, VL photographs (cameras from before that kind existed) and secondary
+captures (what archives make of exported photographs). Whether it shows a fundus is for the quality
+gate to say, as with any other file.
+
+Only the elements of ``_TAGS`` are read at all, names and dates are passed over; no error repeats
+what one of them holds. Elements are named as in DICOM PS3.6; PS3.3 C.7.6.3 says what they mean.
+"""
+
+import io
+import re
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from retina.images.pseudonym import pseudonym
+from retina.images.refusals import ImageError, Unsupported, damaged, refuse_size
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+SIGNATURE = re.compile(rb".{128}DICM", re.DOTALL)
+_PREAMBLE = 132
+
+_PHOTOGRAPHS = (
+    "1.2.840.10008.5.1.4.1.1.77.1.5.1",  # Ophthalmic Photography 8 Bit Image Storage
+    "1.2.840.10008.5.1.4.1.1.77.1.4",  # VL Photographic Image Storage
+    "1.2.840.10008.5.1.4.1.1.7",  # Secondary Capture Image Storage
+)
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_IMPLICIT, _EXPLICIT, _BIG_ENDIAN, _JPEG = (
+    "1.2.840.10008.1.2",
+    "1.2.840.10008.1.2.1",
+    "1.2.840.10008.1.2.2",
+    "1.2.840.10008.1.2.4.50",
+)
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_YBR = ("YBR_FULL", "YBR_FULL_422")
+_COLOURS = ("RGB", *_YBR)
+
+_MEDIA_KIND, _TRANSFER_SYNTAX = 0x00020002, 0x00020010
+_TAGS = [
+    _KIND := 0x00080016,  # SOP Class UID
+    _PATIENT_ID := 0x00100020,
+    _ISSUER := 0x00100021,  # of Patient ID
+    _LATERALITY := 0x00200060,  # of the series
+    _IMAGE_LATERALITY := 0x00200062,
+    _CHANNELS := 0x00280002,  # Samples per Pixel
+    _PHOTOMETRIC := 0x00280004,  # Interpretation
+    _PLANAR := 0x00280006,  # Configuration
+    _FRAMES := 0x00280008,  # Number of Frames
+    _ROWS := 0x00280010,
+    _COLUMNS := 0x00280011,
+    _BITS_ALLOCATED := 0x00280100,
+    _BURNED_IN := 0x00280301,  # Annotation
+    _PIXELS := 0x7FE00010,  # Pixel Data
+]
+
+_EYES = {"R": "right", "L": "left"}
+
+# An Adobe marker that says "these are red, green and blue" (ITU-T T.872, 6.5.3: transform 0).
+_ADOBE_RGB = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+
+# pydicom warns of odd values by quoting them.
+warnings.filterwarnings("ignore", module=r"pydicom\.")
+
+
+@dataclass(frozen=True)
+class DicomPhotograph:
+    """What leaves a DICOM file.
+
+    Attributes:
+        image: RGB; of a JPEG only the header is read, so that it can be decoded at a reduced scale.
+        patient: A pseudonym; empty where the file holds no patient's number.
+        eye: ``"left"``, ``"right"``, or ``""`` where the file does not say.
+    """
+
+    image: Image.Image
+    patient: str
+    eye: str
+
+
+def read_dicom(data: bytes, name: str) -> DicomPhotograph:
+    """Read a DICOM file.
+
+    Args:
+        data: The file; ``SIGNATURE`` matches it.
+        name: What errors call it.
+
+    Raises:
+        ImageError: It holds no photograph that can be graded, or is damaged; or pydicom, which
+            reads it, is not installed.
+    """
+    try:
+        from pydicom.filereader import read_dataset
+    except ImportError as error:
+        raise Unsupported(
+            f"{name} is a DICOM file: install retina[dicom], which is pydicom, to read it, or "
+            "export the photograph as JPEG or PNG."
+        ) from error
+    file = io.BytesIO(data)
+    file.seek(_PREAMBLE)
+    try:
+        # Not dcmread: it inflates a deflated file, however large that becomes.
+        meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+        header = _Elements(meta, big_endian=False)
+        if header.text(_MEDIA_KIND) == _DIRECTORY:
+            raise Unsupported(f"{name} is the table of contents of a disc; give its photographs.")
+        syntax = header.text(_TRANSFER_SYNTAX)
+        if syntax == _DEFLATED:
+            raise _unsupported(name, "is a deflated DICOM file")
+        big_endian = syntax == _BIG_ENDIAN
+        dataset = read_dataset(file, syntax == _IMPLICIT, not big_endian, specific_tags=_TAGS)
+        elements = _Elements(dataset, big_endian)
+        _refuse_unfit(elements, syntax, name)
+        image = _from_jpeg(elements, name) if syntax == _JPEG else _from_samples(elements, name)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:
+        raise damaged(name) from error
+    eye = elements.text(_IMAGE_LATERALITY) or elements.text(_LATERALITY)
+    return DicomPhotograph(image, _patient(elements), _EYES.get(eye, ""))
+
+
+@dataclass(frozen=True)
+class _Elements:
+    """A data set whose values are taken as they lie in the file, unconverted and unchecked."""
+
+    dataset: "Dataset"
+    big_endian: bool
+
+    def raw(self, tag: int) -> bytes:
+        element = self.dataset.get_item(tag) if tag in self.dataset else None
+        return element.value if element and isinstance(element.value, bytes) else b""
+
+    def text(self, tag: int) -> str:
+        return self.raw(tag).strip(b" \0").decode("latin-1")
+
+    def number(self, tag: int) -> int:
+        return int.from_bytes(self.raw(tag), "big" if self.big_endian else "little")
+
+
+def _patient(elements: _Elements) -> str:
+    number, issuer = (elements.raw(tag).strip(b" \0") for tag in (_PATIENT_ID, _ISSUER))
+    return pseudonym(number + b"\0" + issuer) if number else ""
+
+
+def _refuse_unfit(elements: _Elements, syntax: str, name: str) -> None:
+    kind = elements.text(_KIND)
+    if not kind:
+        raise damaged(name)
+    if kind not in _PHOTOGRAPHS:
+        raise _unsupported(name, f"is DICOM of a kind that is not read here, {_registered(kind)}")
+    frames = int(elements.text(_FRAMES) or 1)
+    if frames != 1:
+        raise Unsupported(f"{name} holds {frames} frames; save the one to be graded.")
+    colours = elements.text(_PHOTOMETRIC)
+    if colours.startswith("MONOCHROME"):
+        raise Unsupported(f"{name} is greyscale; grading needs a colour fundus photograph.")
+    bits = elements.number(_BITS_ALLOCATED)
+    if bits != 8:
+        raise _unsupported(name, f"has {bits} bits a channel instead of 8")
+    if syntax not in (_IMPLICIT, _EXPLICIT, _BIG_ENDIAN, _JPEG):
+        raise _unsupported(name, f"is compressed in a way not read here, {_registered(syntax)}")
+    if colours not in _COLOURS or elements.number(_CHANNELS) != 3:
+        raise _unsupported(name, f"has its colours neither as RGB nor as {' or '.join(_YBR)}")
+    if elements.text(_BURNED_IN) == "YES":
+        raise _unsupported(name, "has text in the picture that may name the patient", " without it")
+    if not elements.raw(_PIXELS):
+        raise _unsupported(name, "is a DICOM file without pixels, or cut off before them")
+    refuse_size(elements.number(_COLUMNS), elements.number(_ROWS), name)
+
+
+def _from_jpeg(elements: _Elements, name: str) -> Image.Image:
+    from pydicom.encaps import get_frame
+
+    jpeg = get_frame(elements.raw(_PIXELS), 0, number_of_frames=1)
+    image = JpegImageFile(io.BytesIO(jpeg))
+    # What the JPEG says of its own colours holds, and where it says nothing, the data set does:
+    # many files are called RGB and hold what any camera's JPEG holds.
+    silent = not image.info.keys() & {"jfif", "adobe_transform"}
+    if silent and elements.text(_PHOTOMETRIC) == "RGB":
+        image = JpegImageFile(io.BytesIO(jpeg[:2] + _ADOBE_RGB + jpeg[2:]))
+    if image.size != (elements.number(_COLUMNS), elements.number(_ROWS)):
+        raise damaged(name)
+    return image
+
+
+def _from_samples(elements: _Elements, name: str) -> Image.Image:
+    size = width, height = elements.number(_COLUMNS), elements.number(_ROWS)
+    colours, planes = elements.text(_PHOTOMETRIC), elements.number(_PLANAR) == 1
+    halved = colours == "YBR_FULL_422"
+    count = width * height
+    length = 2 * count if halved else 3 * count
+    samples = elements.raw(_PIXELS)
+    if len(samples) != length + length % 2 or (halved and (planes or width % 2)):
+        raise damaged(name)
+    if elements.big_endian and elements.dataset.get_item(_PIXELS).VR == "OW":
+        swapped = bytearray(samples)
+        swapped[0::2], swapped[1::2] = samples[1::2], samples[0::2]
+        samples = bytes(swapped)
+    mode = "RGB" if colours == "RGB" else "YCbCr"
+    if halved:
+        # Two pixels in four bytes: Y, Y, Cb, Cr.
+        light = bytearray(count)
+        light[0::2], light[1::2] = samples[0::4], samples[1::4]
+        colour = [
+            Image.frombytes("L", (width // 2, height), samples[start::4]).resize(
+                size, Image.Resampling.NEAREST
+            )
+            for start in (2, 3)
+        ]
+        image = Image.merge(mode, [Image.frombytes("L", size, bytes(light)), *colour])
+    elif planes:
+        starts = (0, count, 2 * count)
+        image = Image.merge(
+            mode, [Image.frombytes("L", size, samples[start : start + count]) for start in starts]
+        )
+    else:
+        image = Image.frombytes(mode, size, samples[:length])
+    return image.convert("RGB")
+
+
+def _registered(uid: str) -> str:
+    """What DICOM PS3.6 calls an identifier; never the identifier itself."""
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
+
+    known = UID(uid, validation_mode=IGNORE).name
+    return "one that DICOM does not list" if known == uid else known
+
+
+def _unsupported(name: str, what: str, how: str = " as JPEG or PNG") -> Unsupported:
+    return Unsupported(f"{name} {what}; export the photograph{how}.")

@@ -1,0 +1,57 @@
+"""What is refused as a photograph: the kinds of error, and the limits that hold for any format."""
+
+from retina.errors import InputError
+
+MAX_PIXELS = 100_000_000
+MAX_BYTES = 2**30
+MIN_SIDE = 16
+FORMATS = "JPEG, PNG, TIFF, WebP, BMP or DICOM"
+
+
+class ImageError(InputError):
+    """A file cannot be used as a photograph."""
+
+
+class MissingFile(ImageError):  # noqa: N818
+    """There is no such file."""
+
+
+class NotAPicture(ImageError):  # noqa: N818
+    """The file is empty, or holds something else than a picture."""
+
+
+class Truncated(ImageError):  # noqa: N818
+    """The picture is cut off or damaged."""
+
+
+class TooLarge(ImageError):  # noqa: N818
+    """The picture has more than 100 million pixels, or the file more than a gibibyte."""
+
+
+class TooSmall(ImageError):  # noqa: N818
+    """The picture has a side of less than 16 pixels."""
+
+
+class Unsupported(ImageError):  # noqa: N818
+    """A picture of a kind that is refused: greyscale, animated, SVG, CMYK without a profile..."""
+
+
+def refuse_size(width: int, height: int, name: str) -> None:
+    """Raise where a picture has too many pixels to be decoded safely, or too few to be graded.
+
+    Raises:
+        TooLarge: It has more than ``MAX_PIXELS``.
+        TooSmall: A side has less than ``MIN_SIDE``.
+    """
+    if width * height > MAX_PIXELS:
+        raise TooLarge(
+            f"{name} has {width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million; "
+            "export it smaller."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise TooSmall(f"{name} has only {width} x {height} pixels; give the camera's own picture.")
+
+
+def damaged(name: str) -> Truncated:
+    """The error for a picture that ends too early or contradicts itself."""
+    return Truncated(f"{name} is cut off or damaged; copy or export it again.")
