@@ -13,6 +13,7 @@ from retina.cli import (
     prepare,
     train,
     triage,
+    watch,
 )
 from retina.cli.exits import Parser, exit_status
 from retina.version import __version__
@@ -20,6 +21,7 @@ from retina.version import __version__
 COMMANDS = {
     "grade": grade,
     "triage": triage,
+    "watch": watch,
     "evaluate": evaluate,
     "compare": compare,
     "models": models,

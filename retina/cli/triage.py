@@ -1,11 +1,8 @@
 """``retina triage``: a folder of photographs becomes a worklist."""
 
 import argparse
-import json
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from retina.cli.exits import DONE
 
@@ -28,53 +25,33 @@ def run(options: argparse.Namespace) -> int:
     from retina.atomic import write_text
     from retina.errors import SettingsError
     from retina.inference.grader import Grader
+    from retina.inference.journal import journal_of, read_journal, writing_journal
     from retina.inference.triage import photographs_in, triage
-    from retina.inference.worklist import URGENCIES, in_order, to_csv
+    from retina.inference.worklist import in_order, to_csv, urgencies
 
     output: Path = options.output
     if output.exists():
         raise SettingsError(f"--output {output} exists already: name another, or move it away")
     grader = Grader.load(options.model, options.checkpoints)
     sources = photographs_in(options.place)
-    kept = output.with_name(f".{output.name}.unfinished")
-    done = _read(kept, grader.sha256)
-    rows = [done[key] for source in sources if (key := _key(source)) in done]
-    waiting = [source for source in sources if _key(source) not in done]
+    journal = journal_of(output)
+    done = {
+        (row["image"], stamp): row
+        for stamp, row in read_journal(journal)
+        if row["model_sha256"] == grader.sha256
+    }
+    rows = [done[key] for each in sources if (key := (each.name, each.stamp)) in done]
+    waiting = [each for each in sources if (each.name, each.stamp) not in done]
     if rows:
         print(f"{len(rows)} of {len(sources)} were graded before", file=sys.stderr)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with kept.open("a", encoding="utf-8") as file:
+    with writing_journal(journal) as add:
         bar = tqdm(total=len(sources), initial=len(rows), desc=grader.name, unit="photograph")
         for source, row in zip(waiting, triage(grader, waiting), strict=True):
-            file.write(json.dumps({"key": _key(source), "row": row}, allow_nan=False) + "\n")
-            file.flush()
+            add(source, row)
             rows.append(row)
             bar.update()
         bar.close()
     write_text(output, to_csv(in_order(rows)))
-    kept.unlink()
-    counts = Counter(row["urgency"] for row in rows)
-    told = ", ".join(f"{counts[urgency]} {urgency}" for urgency in URGENCIES)
-    print(f"{len(rows)} photographs: {told}", file=sys.stderr)
+    journal.unlink()
+    print(f"{len(rows)} photographs: {urgencies(rows)}", file=sys.stderr)
     return DONE
-
-
-def _key(source: Any) -> str:
-    return f"{source.name} {source.stamp}"
-
-
-def _read(kept: Path, model_sha256: str) -> dict[str, dict[str, Any]]:
-    """What an earlier, unfinished run of the same model has done, by ``_key``."""
-    try:
-        lines = kept.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
-        return {}
-    done = {}
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue  # the line that a kill cut off
-        if record["row"]["model_sha256"] == model_sha256:
-            done[record["key"]] = record["row"]
-    return done

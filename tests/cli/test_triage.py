@@ -56,11 +56,11 @@ def test_after_a_kill_it_goes_on_where_it_was(
     prepared: list[str] = []
     patience = [15]
 
-    def counted(grader: Grader, source: module.Source) -> object:
+    def counted(grader: Grader, source: module.Source, seen: None) -> object:
         if len(prepared) == patience[0]:
             raise KeyboardInterrupt
         prepared.append(source.name)
-        return prepare(grader, source)
+        return prepare(grader, source, seen)
 
     monkeypatch.setattr(module, "_prepare", counted)
     assert triage(day, checkpoints, output) == 130

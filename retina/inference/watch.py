@@ -1,0 +1,71 @@
+"""A folder that a camera fills becomes a worklist that grows."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from retina.atomic import remove_unfinished, write_text
+from retina.errors import SettingsError
+from retina.inference.grader import Grader
+from retina.inference.journal import journal_of, read_journal, writing_journal
+from retina.inference.triage import BATCH, in_folder, triage
+from retina.inference.worklist import Row, in_order, to_csv
+
+
+def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | None]:
+    """Look into a folder, again and again, and grade what is new; the caller waits in between.
+
+    A photograph is graded once its size and time of change are what they were at the look before:
+    cameras and networks write while we look. One that another takes the place of is graded again,
+    and its row replaced; one that is taken away keeps its row. The worklist is rewritten whole,
+    after each batch and where the caller stops; the journal beside it keeps every row from when it
+    is known, and the next call goes on from there.
+
+    Args:
+        grader: The model.
+        folder: With the folders in it.
+        worklist: The CSV file to write.
+
+    Yields:
+        After each look the rows that it added, often none; None where the folder is not to be
+        found, as while a network is down.
+
+    Raises:
+        SettingsError: ``worklist`` is there already, and no watch or another model's wrote it.
+        OSError: The journal or the worklist cannot be written.
+    """
+    journal = journal_of(worklist)
+    if worklist.exists() and not journal.exists():
+        raise SettingsError(f"{worklist} exists already, and no watch wrote it: name another")
+    records = read_journal(journal)
+    if any(row["model_sha256"] != grader.sha256 for _, row in records):
+        raise SettingsError(f"{worklist} is another model's worklist: name another")
+    graded = {row["image"]: stamp for stamp, row in records}
+    rows = {row["image"]: row for _, row in records}
+
+    def write() -> None:
+        write_text(worklist, to_csv(in_order(rows.values())))
+
+    with writing_journal(journal) as add:
+        remove_unfinished(worklist.parent, worklist.name)
+        write()
+        before: dict[str, str] = {}
+        while True:
+            found = sorted(in_folder(folder), key=lambda source: source.name)
+            ready = [
+                source
+                for source in found
+                if before.get(source.name) == source.stamp != graded.get(source.name)
+            ]
+            before = {source.name: source.stamp for source in found}
+            added: list[Row] = []
+            try:
+                for source, row in zip(ready, triage(grader, ready), strict=True):
+                    add(source, row)
+                    graded[source.name], rows[source.name] = source.stamp, row
+                    added.append(row)
+                    if len(added) % BATCH == 0:
+                        write()
+            finally:
+                if len(added) % BATCH:
+                    write()
+            yield added if folder.is_dir() else None
