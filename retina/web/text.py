@@ -17,8 +17,8 @@ BUTTON_COMPARE = "Compare"
 BUTTON_CANCEL = "Cancel"
 BUTTON_ANYWAY = "Grade anyway"
 
-UPLOAD = "One photograph, or one of each eye: JPEG, PNG, TIFF, WebP or BMP"
-UPLOAD_ONE = "Photograph of one eye: JPEG, PNG, TIFF, WebP or BMP"
+UPLOAD = "One photograph, or one of each eye: JPEG, PNG, TIFF, WebP, BMP or DICOM"
+UPLOAD_ONE = "Photograph of one eye: JPEG, PNG, TIFF, WebP, BMP or DICOM"
 TOO_MANY = "{count} photographs were chosen: choose one, or one of each eye of the same patient."
 SAME_TWICE = "The two photographs are one and the same: choose one of each eye, or only one."
 
