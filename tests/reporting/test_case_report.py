@@ -1,0 +1,215 @@
+import io
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass, replace
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from playwright.sync_api import sync_playwright
+from pypdf import PdfReader
+
+from retina.datasets.synthetic import draw_fundus
+from retina.errors import SettingsError
+from retina.models.checkpoint import Checkpoint
+from retina.reporting.assessment_text import NO_DR_NOTE, UNGRADABLE_TWICE
+from retina.reporting.case_pdf import BY_HAND
+from retina.reporting.case_report import CaseReport
+from retina.scale import Grade
+from tests.assessments import MATRIX, assessment
+from tests.checkpoints import small_config
+
+MADE = datetime(2026, 11, 25, 10, 47, 33, tzinfo=timezone(timedelta(hours=8)))
+A4 = (595.28, 841.89)  # points
+FIGURE = {"value": 0.9, "low": 0.8, "high": 0.95}
+METRICS = {
+    "n": 200,
+    "confusion_matrix": MATRIX,
+    "referable": {"sensitivity": FIGURE, "specificity": FIGURE},
+}
+LONG = tuple(f"Warning {number}: {'this may well be wrong, ' * 8}so look." for number in range(8))
+LONGEST = "Ω" * 150 + " " + "x" * 49
+PHOTOGRAPH = draw_fundus(2, 5, 300)
+KINDS = ("usual", "wordy", "refused", "no_dr")
+
+
+def report(kind: str = "usual", name: str = "", **changes: Any) -> CaseReport:
+    answer = assessment({"refused": None, "no_dr": 0}.get(kind, 2))
+    checkpoint = Checkpoint(Path("small"), small_config(), METRICS, torch.nn.Identity())
+    if kind == "refused":
+        answer = replace(answer, sight_threatening_probability=None, referable_probability=None)
+    if kind == "wordy":
+        quality = replace(answer.quality, verdict="usable", reasons=LONG[:3])
+        answer = replace(answer, warnings=LONG, quality=quality)
+    overlay = None if kind == "refused" else PHOTOGRAPH.crop((40, 0, 340, 300))
+    settings = {"photograph": PHOTOGRAPH, "overlay": overlay, "made": MADE, **changes}
+    return CaseReport(answer, checkpoint, name=name, **settings)
+
+
+def plain(text: str) -> str:
+    return " ".join(text.split())
+
+
+def read(pdf: bytes) -> str:
+    (page,) = PdfReader(io.BytesIO(pdf)).pages
+    return plain(page.extract_text())
+
+
+def words(html: str) -> str:
+    body = html[html.index("<body>") :]
+    return plain(re.sub(r"<[^>]*>", " ", body))
+
+
+def strings(value: object) -> Iterator[str]:
+    """Every sentence of a page, however deep it lies."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from strings(item)
+    elif isinstance(value, Grade):
+        yield value.label
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from strings(getattr(value, field.name))
+
+
+def sentences(made: CaseReport) -> list[str]:
+    heat = {made.page.heatmap_caption, made.page.heatmap_meaning, *made.page.scale}
+    heat.add(made.page.bars_heading)
+    left_out = heat if made.overlay is None else set()
+    return [plain(text) for text in strings(made.page) if text not in left_out]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_both_files_say_every_sentence(kind: str) -> None:
+    made = report(kind, name="Case 17")
+    pdf, html = read(made.to_pdf()), words(made.to_html())
+    assert len(sentences(made)) > 15
+    for sentence in sentences(made):
+        assert sentence in pdf
+        assert sentence in html
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["", LONGEST])
+def test_the_pdf_is_one_page_of_a4_with_its_fonts_and_nothing_cut_off(kind: str, name: str) -> None:
+    data = report(kind, name=name).to_pdf()
+    (page,) = PdfReader(io.BytesIO(data)).pages
+    assert (page.mediabox.width, page.mediabox.height) == pytest.approx(A4, abs=0.1)
+    assert len(data) < 1_500_000
+    assert len(page.images) == (1 if kind == "refused" else 3)
+    places: list[tuple[float, float]] = []
+
+    def place(text: str, cm: list[float], tm: list[float], *_: object) -> None:
+        if text.strip():
+            places.append((tm[4] + cm[4], tm[5] + cm[5]))
+
+    page.extract_text(visitor_text=place)
+    assert all(0 < x < A4[0] and 25 < y < A4[1] - 25 for x, y in places)
+
+
+def test_the_same_report_is_the_same_file() -> None:
+    assert report().to_pdf() == report().to_pdf()
+    assert report().to_html() == report().to_html()
+    assert report().to_pdf() != report(made=MADE + timedelta(minutes=1)).to_pdf()
+
+
+def test_nobody_is_named_but_by_what_was_typed() -> None:
+    photograph = PHOTOGRAPH.copy()
+    photograph.info["comment"] = b"eye of somebody"
+    made = report(photograph=photograph)
+    for file in (made.to_pdf(), made.to_html().encode()):
+        assert b"eye.jpg" not in file  # the file's name in the assessment
+        assert b"somebody" not in file
+        assert str(Path.home()).encode() not in file
+    assert "eye.jpg" not in read(made.to_pdf())
+    told = PdfReader(io.BytesIO(made.to_pdf())).metadata
+    assert told is not None
+    assert set(told) <= {"/Title", "/Producer", "/CreationDate"}
+
+
+def test_what_was_typed_cannot_act() -> None:
+    name = '<img src="https://elsewhere.example/x.png" onerror="alert(1)">"&'
+    made = report(name=name)
+    html = made.to_html()
+    assert '<img src="https' not in html
+    assert "&lt;img src=&#34;https" in html
+    assert name in read(made.to_pdf())
+
+
+def test_the_html_asks_nobody_for_anything() -> None:
+    html = report().to_html()
+    addresses = re.findall(r"""(?:src|href)=["']?([^"' >]{0,11})""", html)
+    assert addresses == ["data:image/"] * 3
+    assert not re.search(r"<script|url\(|@import|https?:", html)
+
+
+def test_a_refused_photograph_tells_how_to_take_it_again() -> None:
+    shown = read(report("refused").to_pdf())
+    assert "Not graded" in shown
+    assert "Too dark." in shown
+    assert UNGRADABLE_TWICE in shown
+    assert "probability" not in shown.lower()
+
+
+def test_no_dr_is_no_clean_bill() -> None:
+    assert NO_DR_NOTE in read(report("no_dr").to_pdf())
+    assert NO_DR_NOTE not in read(report().to_pdf())
+
+
+def test_how_often_such_an_answer_was_right_is_told() -> None:
+    # 30 of the 44 in the column of Moderate.
+    right = "Of the 44 test photographs that this model called Moderate, 68 % (53–80) were Moderate"
+    assert right in read(report().to_pdf())
+
+
+def test_a_name_that_the_pdf_has_no_letters_for_is_left_to_the_pen() -> None:
+    made = report(name="王小明")
+    assert BY_HAND in read(made.to_pdf())
+    assert "王小明" in made.to_html()
+    assert "Żółć Ж Ω" in read(report(name="Żółć Ж Ω").to_pdf())
+
+
+def test_a_name_without_end_is_the_users_to_mend() -> None:
+    with pytest.raises(SettingsError, match="at most 200 characters, not 201: shorten it"):
+        report(name="x" * 201)
+
+
+def test_a_time_without_zone_is_local() -> None:
+    local = MADE.replace(tzinfo=None)
+    assert report(made=local).page.made == local.astimezone().isoformat(" ", "minutes")
+    assert report().page.made == "2026-11-25 10:47+08:00"
+
+
+def test_it_is_written_under_the_stem(tmp_path: Path) -> None:
+    made = report()
+    made.write(tmp_path / "new", "eye")
+    assert (tmp_path / "new" / "eye.pdf").read_bytes() == made.to_pdf()
+    assert (tmp_path / "new" / "eye.html").read_text(encoding="utf-8") == made.to_html()
+
+
+def test_the_html_prints_on_one_page() -> None:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        page = browser.new_page()
+        for kind in KINDS:
+            made = report(kind, name=LONGEST)
+            page.set_content(made.to_html())
+            (printed,) = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
+            size = (printed.mediabox.width, printed.mediabox.height)
+            assert size == pytest.approx(A4, abs=1)
+            assert "Signature" in printed.extract_text()
+        browser.close()
+
+
+def test_the_pictures_are_those_given() -> None:
+    (page,) = PdfReader(io.BytesIO(report().to_pdf())).pages
+    with Image.open(io.BytesIO(page.images[0].data)) as picture:
+        assert picture.format == "JPEG"
+        assert picture.size == PHOTOGRAPH.size
