@@ -27,7 +27,7 @@ _GAP = 8.0
 _COLUMN = (_FULL - _GAP) / 2
 _SECOND = _X + _COLUMN + _GAP
 _PICTURE_HEIGHT = 68.0
-_BAR_LABEL, _BAR_SHARE = 31.0, 11.0
+_BAR_LABEL, _BAR_SHARE = 31.0, 13.0
 
 # Sizes of letters, in points.
 _TITLE, _HEADLINE, _STRONG, _BODY, _SMALL = 14.0, 20.0, 10.5, 8.6, 7.4
@@ -105,8 +105,7 @@ class _Sheet:
     def _picture(self, picture: Picture, caption: str, x: float, y: float) -> float:
         height = min(self.size * _PICTURE_HEIGHT, _COLUMN * picture.height / picture.width)
         width = height * picture.width / picture.height
-        where = x + (_COLUMN - width) / 2
-        self.pdf.image(io.BytesIO(picture.data), where, y, width, height, alt_text=caption)
+        self.pdf.image(io.BytesIO(picture.data), x, y, width, height, alt_text=caption)
         return self._write(caption, x, y + height + self._space(1), _COLUMN, _BODY, "B")
 
     def _scale(self, page: CasePage, bar: Picture, y: float) -> float:
