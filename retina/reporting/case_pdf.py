@@ -59,6 +59,7 @@ class _Sheet:
     def __init__(self, size: float, made: datetime) -> None:
         self.size = size
         self.pdf = FPDF(format="A4", unit="mm")
+        self.pdf.alias_nb_pages("")  # A name that holds {nb} is to be printed as it is.
         self.pdf.set_creation_date(made)
         self.pdf.set_title("Case report")
         self.pdf.set_lang("en-GB")

@@ -194,7 +194,9 @@ def test_it_is_written_under_the_stem(tmp_path: Path) -> None:
 
 
 def test_the_html_prints_on_one_page() -> None:
-    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    found = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         page = browser.new_page()
@@ -213,3 +215,8 @@ def test_the_pictures_are_those_given() -> None:
     with Image.open(io.BytesIO(page.images[0].data)) as picture:
         assert picture.format == "JPEG"
         assert picture.size == PHOTOGRAPH.size
+
+
+def test_a_name_is_printed_as_it_was_typed() -> None:
+    (page,) = PdfReader(io.BytesIO(report(name="Bed {nb} <script>").to_pdf())).pages
+    assert "Bed {nb} <script>" in page.extract_text()
