@@ -1,8 +1,11 @@
 """Many photographs become a worklist: read and prepared in threads, graded in batches."""
 
+import io
+import lzma
 import os
 import time
 import zipfile
+import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +24,12 @@ from retina.inference.worklist import Row, failed_row, graded_row
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")
 BATCH = 8
+
+# RuntimeError: the archive is encrypted; NotImplementedError: packed in a rare way.
+_UNREADABLE = (
+    *(OSError, EOFError, RuntimeError, NotImplementedError),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
+)
 
 
 class TriageError(InputError):
@@ -119,22 +128,33 @@ def uploaded(paths: Sequence[Path]) -> list[Source]:
     return sources
 
 
+def read_source(source: Source) -> bytes:
+    """The bytes of a photograph that waits.
+
+    Raises:
+        ImageError: They cannot be read: gone, or the archive is damaged, encrypted or packed in a
+            way that is not known here.
+    """
+    try:
+        with source.open() as file:
+            return file.read()
+    except _UNREADABLE as error:
+        raise ImageError(f"{source.name} cannot be read: {error}") from error
+
+
 def _prepare(
     grader: Grader, source: Source, seen: Callable[[Source, Sight], None] | None
 ) -> Prepared | str:
     began = time.perf_counter()
     need = grader.checkpoint.config.preprocessing.at_least
     try:
-        with source.open() as file:
-            sight = Sight(read_photograph(file, at_least=need, name=source.name))
+        data = io.BytesIO(read_source(source))
+        sight = Sight(read_photograph(data, at_least=need, name=source.name))
         if seen is not None:
             seen(source, sight)
         return grader.prepared(sight, began)
     except ImageError as error:
         return str(error)
-    except (OSError, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
-        # RuntimeError: the archive is encrypted; NotImplementedError: packed in a rare way.
-        return f"{source.name} cannot be read: {error}"
 
 
 def in_folder(folder: Path) -> list[Source]:
@@ -167,11 +187,18 @@ def _file(path: Path, name: str) -> Source:
 
 
 def _in_archive(path: Path) -> list[Source]:
-    archive = zipfile.ZipFile(path)
+    try:
+        archive = zipfile.ZipFile(path)
+    except _UNREADABLE as error:
+        raise TriageError(
+            f"{path.name} is a damaged ZIP archive ({error}): make it anew"
+        ) from error
     return [
         _member(archive, member)
         for member in archive.infolist()
-        if not member.is_dir() and member.filename.lower().endswith(SUFFIXES)
+        if not member.is_dir()
+        and member.filename.lower().endswith(SUFFIXES)
+        and not member.filename.rpartition("/")[2].startswith(".")  # as macOS adds
     ]
 
 

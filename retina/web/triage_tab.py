@@ -14,10 +14,12 @@ import gradio as gr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from retina.atomic import replacing
+from retina.errors import InputError
 from retina.images.decode import ImageError
 from retina.inference.grader import Grader
 from retina.inference.sight import Sight
-from retina.inference.triage import SUFFIXES, Source, triage, uploaded
+from retina.inference.triage import SUFFIXES, Source, read_source, triage, uploaded
 from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
 from retina.reporting.palette import text_on
 from retina.scale import GRADES, RESEARCH_ONLY
@@ -35,6 +37,7 @@ KEPT_SECONDS = 3600
 """How long a visitor's worklist is remembered."""
 
 _THUMBNAIL_SIDE = 128
+_NAME_LENGTH = 60  # characters, so that no file system refuses the name
 _EVERY_SECONDS = 0.4  # between two looks at the progress
 
 _TEMPLATE: Any = (
@@ -222,15 +225,19 @@ def run(
     began = told = time.monotonic()
     stoppable = gr.update(visible=True, interactive=True)
     yield [day, _progress(day, 0), _hidden(), gr.update(interactive=False), stoppable]
-    for row in triage(day.grader, day.sources, day.see):
-        day.rows.append(row)
-        handlers.listed(row, request)
-        if day.stopped:
-            break
-        now = time.monotonic()
-        if now - told > _EVERY_SECONDS:
-            told = now
-            yield [gr.skip(), _progress(day, now - began), gr.skip(), gr.skip(), gr.skip()]
+    try:
+        for row in triage(day.grader, day.sources, day.see):
+            handlers.listed(row, request)
+            day.rows.append(row)
+            if day.stopped:
+                break
+            now = time.monotonic()
+            if now - told > _EVERY_SECONDS:
+                told = now
+                yield [gr.skip(), _progress(day, now - began), gr.skip(), gr.skip(), gr.skip()]
+    except InputError:
+        yield finished(day)
+        raise
     yield finished(day)
 
 
@@ -258,13 +265,13 @@ def photograph_of(day: Day | None, number: int, cache: Path) -> Path:
         raise ImageError(triage_text.GONE)
     source = day.sources[number]
     try:
-        with source.open() as file:
-            data = file.read()
-    except OSError:
+        data = read_source(source)
+    except ImageError:
         raise ImageError(triage_text.GONE) from None
-    path = cache / hashlib.sha256(data).hexdigest() / Path(source.name).name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
+    path = cache / hashlib.sha256(data).hexdigest() / Path(source.name).name[-_NAME_LENGTH:]
+    if not path.exists():
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     return path
 
 

@@ -159,3 +159,29 @@ def test_dicom_is_graded_as_its_pixels_and_its_eyes_are_paired(
         assert right[name] == pytest.approx(rows["same.png"][name], abs=1e-6)
     told = to_csv(list(rows.values()))
     assert not any(value in told for value in PRIVATE)
+
+
+def test_a_damaged_photograph_in_an_archive_stops_no_other(
+    grader: Grader, day: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "day.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("a.png", "b.png", "__MACOSX/._a.png"):
+            archive.write(day / "0_left.png", name)
+        offset = archive.getinfo("a.png").header_offset
+    data = bytearray((tmp_path / "day.zip").read_bytes())
+    for place in range(offset + 200, offset + 4000, 7):
+        data[place] ^= 0x5A
+    (tmp_path / "day.zip").write_bytes(data)
+    rows = {row["image"]: row for row in triage(grader, photographs_in(tmp_path / "day.zip"))}
+    assert set(rows) == {"a.png", "b.png"}
+    assert "a.png cannot be read" in rows["a.png"]["error"]
+    assert rows["b.png"]["error"] is None
+
+
+def test_an_archive_whose_list_is_damaged_is_a_sentence(day: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "day.zip", "w") as archive:
+        archive.write(day / "0_left.png", "a.png")
+    data = (tmp_path / "day.zip").read_bytes().replace(b"PK\x01\x02", b"PK\x09\x09")
+    (tmp_path / "day.zip").write_bytes(data)
+    with pytest.raises(TriageError, match="damaged ZIP"):
+        photographs_in(tmp_path / "day.zip")

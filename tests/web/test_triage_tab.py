@@ -12,6 +12,7 @@ import gradio as gr
 import pytest
 
 from retina.images.decode import ImageError
+from retina.inference.audit import AuditError
 from retina.inference.grader import Grader
 from retina.inference.triage import uploaded
 from retina.inference.worklist import COLUMNS
@@ -83,6 +84,25 @@ def test_what_was_done_before_a_stop_is_kept(graders: Graders, photographs: list
     assert "Stopped: 1 of 4" in html
     assert html.count("<tr data-urgency") == 1
     assert last[3]["interactive"], "it can be begun again"
+
+
+def test_what_was_done_is_kept_when_the_log_cannot_be_written(
+    graders: Graders, photographs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers = Handlers(graders)
+    listed: list[object] = []
+
+    def full(row: object, request: object) -> None:
+        if listed:
+            raise AuditError("the audit log cannot be written")
+        listed.append(row)
+
+    monkeypatch.setattr(handlers, "listed", full)
+    going = run(handlers, graders, photographs, "resnet18-scratch", gr.Request())
+    answers: list[list[Any]] = []
+    with pytest.raises(gr.Error, match="cannot be written"):
+        answers.extend(going)
+    assert "Stopped: 1 of 4" in answers[-1][2]["value"]
 
 
 def test_there_may_be_nothing_to_stop() -> None:
