@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from retina.assessment import Assessment
@@ -15,6 +14,7 @@ from retina.models.checkpoint import Checkpoint
 from retina.reporting.case_page import CasePage, case_page
 from retina.reporting.case_pdf import case_pdf
 from retina.reporting.case_pictures import CasePictures, Picture, case_pictures
+from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
 
 
@@ -76,14 +76,7 @@ class CaseReport:
 
     def to_html(self) -> str:
         """The report as an HTML page that needs nothing else, and prints on one A4 page."""
-        environment = Environment(
-            loader=PackageLoader("retina.reporting"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        template = environment.get_template("case_report.html")
+        template = html_template("retina.reporting", "case_report.html")
         _, size = self._pdf
         return template.render(
             page=self.page, pictures=self._pictures, size=size, address=_address, ink=text_on

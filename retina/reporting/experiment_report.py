@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from retina.atomic import write_text
 from retina.errors import SettingsError
 from retina.reporting import lab
@@ -28,6 +26,7 @@ from retina.reporting.finished_runs import (
     number,
     read_finished_run,
 )
+from retina.reporting.html_template import html_template
 from retina.reporting.report_figures import draw_figures
 from retina.scale import LABELS, NOT_ASSESSED, NUM_GRADES, RESEARCH_ONLY
 from retina.version import __version__
@@ -91,14 +90,7 @@ def write_experiment_report(
     if not runs:
         raise SettingsError("there is no finished run to report on: train one first")
     write_text(output / "comparison.csv", comparison_table(runs).to_csv(index=False))
-    environment = Environment(
-        loader=PackageLoader("retina.reporting"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("experiment_report.html").render(
+    page = html_template("retina.reporting", "experiment_report.html").render(
         title=TITLES[study],
         command=command,
         summary=summary(runs),

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from retina.assessment import Assessment, Quality
 from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig
+from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
 from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
@@ -54,13 +53,9 @@ class Unread:
 
 
 def _templates() -> Any:
-    environment = Environment(
-        loader=PackageLoader("retina.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    environment.globals.update(
+    return html_template(
+        "retina.web",
+        "page.html",
         text=text,
         grades=GRADES,
         not_assessed=NOT_ASSESSED,
@@ -70,8 +65,7 @@ def _templates() -> Any:
         colours=colour_bar(),
         zip=zip,
         sum=sum,
-    )
-    return environment.get_template("page.html").module
+    ).module
 
 
 _PAGE = _templates()

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from retina.models.config import unusable_checkpoints
 from retina.reporting.findings import percent
+from retina.reporting.html_template import html_template
 from retina.reporting.lab import LAB_ACCURACY
 from retina.reporting.model_figures import model_figures
 from retina.reporting.model_table import Column, model_table, origin, why_the_lab_differs
@@ -21,16 +21,9 @@ from retina.web.card import model_card_html
 from retina.web.graders import Graders
 from retina.web.handlers import in_one_sentence
 
-_TEMPLATE: Any = (
-    Environment(
-        loader=PackageLoader("retina.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    .get_template("models.html", globals={"text": models_text, "no_model": text.NO_MODEL})
-    .module
-)
+_TEMPLATE: Any = html_template(
+    "retina.web", "models.html", text=models_text, no_model=text.NO_MODEL
+).module
 
 
 def add_models_tab(graders: Graders) -> None:
