@@ -25,7 +25,6 @@ __all__ = [
     "TRUST",
     "UNGRADABLE_TWICE",
     "WARNINGS",
-    "elsewhere",
     "grade_of",
     "heatmap_caption",
     "network",

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from retina.assessment import Assessment
-from retina.inference.audit import NOTE_LENGTH, AuditError
+from retina.inference.audit import NOTE_LENGTH, AuditError, AuditLog
 from retina.inference.verdicts import read_log, to_csv
 from retina.web import filing_text, markup
 from retina.web.handlers import Case, Handlers, in_one_sentence
@@ -64,7 +64,7 @@ def add_filing(handlers: Handlers) -> Filing:
         links = gr.HTML("", elem_id="reports")
         outputs = [panel, cases, links]
         if handlers.audit is not None:
-            outputs += _add_verdict(handlers, cases)
+            outputs += _add_verdict(handlers.audit, cases)
 
     @in_one_sentence
     def made(held: Sequence[Case], name: str, kind: str) -> str:
@@ -86,7 +86,7 @@ def add_filing(handlers: Handlers) -> Filing:
     return Filing(outputs)
 
 
-def _add_verdict(handlers: Handlers, cases: gr.State) -> list[Any]:
+def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
     which = gr.Radio([], label=filing_text.WHICH, visible=False, elem_id="verdict-which")
     grade = gr.Radio(
         filing_text.CHOICES, label=filing_text.VERDICT, value=None, elem_id="verdict-grade"
@@ -105,15 +105,13 @@ def _add_verdict(handlers: Handlers, cases: gr.State) -> list[Any]:
             raise AuditError(filing_text.NO_VERDICT)
         assessment: Assessment = held[number].assessment
         judged = filing_text.judged(choice, assessment)
-        assert handlers.audit is not None
-        handlers.audit.judged(assessment, judged, note, request.username)
+        audit.judged(assessment, judged, note, request.username)
         done = filing_text.recorded(assessment, choice, len(held) > 1)
         return markup.progress(done), None, ""
 
     @in_one_sentence
     def verdicts() -> str:
-        assert handlers.audit is not None
-        csv = to_csv(read_log(handlers.audit.file).entries)
+        csv = to_csv(read_log(audit.file).entries)
         return _link(filing_text.VERDICTS_FILE, csv.encode(), filing_text.VERDICTS_READY)
 
     record.click(

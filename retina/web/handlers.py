@@ -22,8 +22,8 @@ from retina.inference.grader import Grader
 from retina.inference.sight import Sight
 from retina.inference.triage import triage, uploaded
 from retina.inference.worklist import Row, in_order
+from retina.reporting.assessment_text import told_elsewhere
 from retina.reporting.case_report import CaseReport
-from retina.reporting.model_card import read_evaluations
 from retina.web import markup, text
 from retina.web.graders import Graders
 from retina.web.markup import Result, Unread
@@ -33,12 +33,6 @@ from retina.web.viewer import heat_of, view_of
 P = ParamSpec("P")
 R = TypeVar("R")
 Update = dict[str, Any]
-
-DRAWN = "drawn"
-"""The set of drawn photographs, which tells nothing of patients."""
-
-MANY = 100
-"""Of fewer photographs of another place, the page says nothing."""
 
 MODEL_QUEUE = "model"
 """All events that run a model share it, so that one runs at a time."""
@@ -75,6 +69,12 @@ def in_one_sentence_each(handler: Callable[P, Iterator[R]]) -> Callable[P, Itera
     return guarded
 
 
+def shown_html(html: str) -> Update:
+    """Show markup, or hide what shows none."""
+    update: Update = gr.update(value=html, visible=bool(html))
+    return update
+
+
 @dataclass(frozen=True)
 class Case:
     """An assessment that is shown, and the upload that it is of."""
@@ -97,7 +97,7 @@ class Handlers:
         self.audit = audit
         self._graders = graders
         self._matrix = cache(lambda name: matrix_picture(graders.get(name)))
-        self._elsewhere = cache(lambda name: _elsewhere(graders.get(name)))
+        self._elsewhere = cache(lambda name: told_elsewhere(graders.get(name).checkpoint.folder))
 
     @in_one_sentence
     def api_grade(
@@ -141,7 +141,7 @@ class Handlers:
         images = images or ()
         if len(images) > 2:
             too_many = markup.notice(text.TOO_MANY.format(count=len(images)))
-            return _shown(""), _shown(too_many), gr.update(interactive=False)
+            return shown_html(""), shown_html(too_many), gr.update(interactive=False)
         views, notices = [], []
         for image in images:
             try:
@@ -156,8 +156,8 @@ class Handlers:
         if twice:
             notices.append(markup.notice(text.SAME_TWICE))
         return (
-            _shown(markup.viewers(views)),
-            _shown("".join(notices)),
+            shown_html(markup.viewers(views)),
+            shown_html("".join(notices)),
             gr.update(interactive=bool(images) and not twice),
         )
 
@@ -193,7 +193,7 @@ class Handlers:
             markup.assessment(results, unread),
             gr.update(visible=refused),
             gr.update(visible=graded, value=GRAD_CAM),
-            _shown(markup.viewers(views, results)),
+            shown_html(markup.viewers(views, results)),
             cases,
         )
 
@@ -213,7 +213,7 @@ class Handlers:
             with suppress(ImageError):  # It is named in the answer.
                 results.append(self._result(_look(image, grader), grader, anyway, method))
                 views.append(view_of(image))
-        return _shown(markup.viewers(views, results, heat=True))
+        return shown_html(markup.viewers(views, results, heat=True))
 
     @in_one_sentence_each
     def compare(self, image: str | None, request: gr.Request) -> Iterator[list[Update]]:
@@ -223,15 +223,19 @@ class Handlers:
         view = view_of(_held(image))
         count = len(self._graders.names)
         results: list[Result] = []
-        yield [_shown(markup.progress(text.progress(0, count))), gr.skip(), gr.update(visible=True)]
+        yield [
+            shown_html(markup.progress(text.progress(0, count))),
+            gr.skip(),
+            gr.update(visible=True),
+        ]
         for grader, sight in self._each_grader_looks(image):
             results.append(self._result(sight, grader))
             done = markup.progress(text.progress(len(results), count))
-            yield [_shown(done), gr.skip(), gr.skip()]
+            yield [shown_html(done), gr.skip(), gr.skip()]
         self._record([result.assessment for result in results], request)
         yield [
-            _shown(markup.agreement([result.assessment for result in results])),
-            _shown(markup.compared(view, results)),
+            shown_html(markup.agreement([result.assessment for result in results])),
+            shown_html(markup.compared(view, results)),
             gr.update(visible=False),
         ]
 
@@ -295,19 +299,6 @@ class Handlers:
         return Result(assessment, grader.checkpoint, shown, self._elsewhere(grader.name))
 
 
-def _elsewhere(grader: Grader) -> list[str]:
-    """What it did on the photographs of other clinics, where those were many."""
-    try:
-        evaluations = read_evaluations(grader.checkpoint.folder)
-    except CheckpointError:
-        return []
-    return [
-        text.elsewhere(name, metrics)
-        for name, metrics in evaluations.items()
-        if name != DRAWN and metrics["n"] >= MANY
-    ]
-
-
 def _held(image: str | None) -> str:
     if image is None:
         raise ImageError(text.NO_PHOTOGRAPH)
@@ -323,8 +314,3 @@ def _look(image: str | None, grader: Grader) -> Sight:
 
 def _sha256(image: str) -> str:
     return hashlib.sha256(Path(_held(image)).read_bytes()).hexdigest()
-
-
-def _shown(html: str) -> Update:
-    update: Update = gr.update(value=html, visible=bool(html))
-    return update

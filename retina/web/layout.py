@@ -35,7 +35,7 @@ class Desk:
     notice: gr.HTML
     button: gr.Button
     answer: Sequence[Any]
-    running: Sequence[Any]
+    running: list[Any]
     single: bool = False
 
     @property
@@ -247,7 +247,7 @@ def _triage_tab(
     _drop_if_stale(
         handlers, running, [grade.upload, grade.answer[0], model], grade.answer, grade.viewer
     )
-    cast(list[Any], grade.running).append(running)
+    grade.running.append(running)
 
 
 def _when_chosen(

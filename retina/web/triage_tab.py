@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import io
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import gradio as gr
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 from retina.atomic import replacing
@@ -21,6 +19,7 @@ from retina.inference.grader import Grader
 from retina.inference.sight import Sight
 from retina.inference.triage import SUFFIXES, Source, read_source, triage, uploaded
 from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
+from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
 from retina.scale import GRADES, RESEARCH_ONLY
 from retina.web import text, triage_text
@@ -31,7 +30,9 @@ from retina.web.handlers import (
     Update,
     in_one_sentence,
     in_one_sentence_each,
+    shown_html,
 )
+from retina.web.viewer import picture_address
 
 KEPT_SECONDS = 3600
 """How long a visitor's worklist is remembered."""
@@ -40,26 +41,16 @@ _THUMBNAIL_SIDE = 128
 _NAME_LENGTH = 60  # characters, so that no file system refuses the name
 _EVERY_SECONDS = 0.4  # between two looks at the progress
 
-_TEMPLATE: Any = (
-    Environment(
-        loader=PackageLoader("retina.web"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-    )
-    .get_template(
-        "triage.html",
-        globals={
-            "text": triage_text,
-            "share": text.share,
-            "grades": GRADES,
-            "urgencies": URGENCIES,
-            "research_only": RESEARCH_ONLY,
-            "ink": text_on,
-        },
-    )
-    .module
-)
+_TEMPLATE: Any = html_template(
+    "retina.web",
+    "triage.html",
+    text=triage_text,
+    share=text.share,
+    grades=GRADES,
+    urgencies=URGENCIES,
+    research_only=RESEARCH_ONLY,
+    ink=text_on,
+).module
 
 
 @dataclass
@@ -84,10 +75,7 @@ class Day:
         """Keep a small picture of the retina."""
         small = sight.photograph.image.crop(sight.retina.box)
         small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
-        buffer = io.BytesIO()
-        small.save(buffer, format="jpeg", quality=75)
-        picture = base64.b64encode(buffer.getvalue()).decode("ascii")
-        self.thumbnails[source] = f"data:image/jpeg;base64,{picture}"
+        self.thumbnails[source] = picture_address(small, "jpeg", quality=75)
 
 
 @dataclass(frozen=True)
@@ -224,7 +212,7 @@ def run(
         raise ImageError(triage_text.NONE_IN_ZIP.format(endings=", ".join(SUFFIXES)))
     began = told = time.monotonic()
     stoppable = gr.update(visible=True, interactive=True)
-    yield [day, _progress(day, 0), _hidden(), gr.update(interactive=False), stoppable]
+    yield [day, _progress(day, 0), shown_html(""), gr.update(interactive=False), stoppable]
     try:
         for row in triage(day.grader, day.sources, day.see):
             handlers.listed(row, request)
@@ -251,8 +239,13 @@ def stop(day: Day | None) -> Update:
 
 def finished(day: Day) -> list[Any]:
     """The worklist of what is done, whether that is all or was stopped."""
-    shown = gr.update(value=worklist(day), visible=True)
-    return [day, _hidden(), shown, gr.update(interactive=True), gr.update(visible=False)]
+    return [
+        day,
+        shown_html(""),
+        shown_html(worklist(day)),
+        gr.update(interactive=True),
+        gr.update(visible=False),
+    ]
 
 
 def photograph_of(day: Day | None, number: int, cache: Path) -> Path:
@@ -286,10 +279,4 @@ element.addEventListener("click", (event) => {
 def _progress(day: Day, seconds: float) -> Update:
     done, count = len(day.rows), len(day.sources)
     sentence = triage_text.progress(day.rows, count, seconds)
-    update: Update = gr.update(value=str(_TEMPLATE.progress(done, count, sentence)), visible=True)
-    return update
-
-
-def _hidden() -> Update:
-    update: Update = gr.update(value="", visible=False)
-    return update
+    return shown_html(str(_TEMPLATE.progress(done, count, sentence)))

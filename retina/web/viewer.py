@@ -75,7 +75,7 @@ def view_of(path: str) -> View:
     quality = Sight(photograph).quality
     view = photograph.image.copy()
     view.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.LANCZOS)
-    return View(photograph.name, _address(view, "jpeg", quality=88), *view.size, quality)
+    return View(photograph.name, picture_address(view, "jpeg", quality=88), *view.size, quality)
 
 
 def heat_of(
@@ -98,8 +98,8 @@ def heat_of(
     left, top, right, bottom = sight.box(settings)
     return Heat(
         method,
-        _address(heat_layer(heatmap, scale, (_LAYER_SIDE, _LAYER_SIDE)), "png"),
-        _address(sight.square(settings), "png"),
+        picture_address(heat_layer(heatmap, scale, (_LAYER_SIDE, _LAYER_SIDE)), "png"),
+        picture_address(sight.square(settings), "png"),
         100 * left / width,
         100 * top / height,
         100 * (right - left) / width,
@@ -116,7 +116,8 @@ def colour_bar() -> str:
     return f"linear-gradient(to right, {stops})"
 
 
-def _address(picture: Image.Image, kind: str, **options: int) -> str:
+def picture_address(picture: Image.Image, kind: str, **options: int) -> str:
+    """A ``data:`` address of a picture, saved by Pillow as ``kind`` with ``options``."""
     buffer = io.BytesIO()
     picture.save(buffer, format=kind, **options)
     return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from retina.assessment import Assessment, ImageFacts, Quality
 from retina.inference.audit import AuditLog
 from retina.inference.verdicts import read_log
 from retina.web import filing_text
+from tests.assessments import assessment
 from tests.web.conftest import PHOTOGRAPH, open_page, served, upload
 
 LEFT, RIGHT = "7_left.png", "7_right.png"
@@ -41,24 +41,6 @@ def judge(page: Page, choice: str, note: str = "") -> None:
     page.get_by_label(filing_text.NOTE).fill(note)
     page.locator("#verdict-record").click()
     expect(page.locator("#verdict-told")).to_contain_text(choice)
-
-
-def assessment(grade: int | None) -> Assessment:
-    return Assessment(
-        model="resnet18-scratch",
-        model_sha256="a" * 64,
-        grade=grade,
-        label=None,
-        probabilities=None,
-        confidence=None,
-        referable=None,
-        referable_probability=None,
-        sight_threatening_probability=None,
-        quality=Quality("good", 1.0),
-        image=ImageFacts("eye.jpg", "b" * 64, 640, 480),
-        warnings=(),
-        seconds=0.1,
-    )
 
 
 @pytest.mark.parametrize(
