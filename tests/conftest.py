@@ -1,10 +1,26 @@
 """What holds for every test: nothing of the user's is touched, nothing calls home."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
 
 # Read when the libraries are imported, which happens while the tests are collected.
 os.environ["MPLBACKEND"] = "Agg"
@@ -41,3 +57,22 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> P
     save_small(folder / "small", data=source)
     split_data(folder / "small", drawn_data)
     return folder
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Chromium, one for all tests: Playwright starts but once in a process."""
+    from playwright.sync_api import Error as PlaywrightError
+    from playwright.sync_api import sync_playwright
+
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
+        except PlaywrightError as error:
+            pytest.fail(
+                "there is no Chromium for the browser tests: run `python -m playwright install "
+                f"chromium`, or install your system's chromium or google-chrome. {error}"
+            )
+        yield browser
+        browser.close()

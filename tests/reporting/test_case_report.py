@@ -1,6 +1,5 @@
 import io
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta, timezone
@@ -10,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser
 from pypdf import PdfReader
 
 from retina.datasets.synthetic import draw_fundus
@@ -193,21 +192,16 @@ def test_it_is_written_under_the_stem(tmp_path: Path) -> None:
     assert (tmp_path / "new" / "eye.html").read_text(encoding="utf-8") == made.to_html()
 
 
-def test_the_html_prints_on_one_page() -> None:
-    found = next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        page = browser.new_page()
-        for kind in KINDS:
-            made = report(kind, name=LONGEST)
-            page.set_content(made.to_html())
-            (printed,) = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
-            size = (printed.mediabox.width, printed.mediabox.height)
-            assert size == pytest.approx(A4, abs=1)
-            assert "Signature" in printed.extract_text()
-        browser.close()
+def test_the_html_prints_on_one_page(browser: Browser) -> None:
+    page = browser.new_page()
+    for kind in KINDS:
+        made = report(kind, name=LONGEST)
+        page.set_content(made.to_html())
+        (printed,) = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
+        size = (printed.mediabox.width, printed.mediabox.height)
+        assert size == pytest.approx(A4, abs=1)
+        assert "Signature" in printed.extract_text()
+    page.close()
 
 
 def test_the_pictures_are_those_given() -> None:
@@ -220,3 +214,11 @@ def test_the_pictures_are_those_given() -> None:
 def test_a_name_is_printed_as_it_was_typed() -> None:
     (page,) = PdfReader(io.BytesIO(report(name="Bed {nb} <script>").to_pdf())).pages
     assert "Bed {nb} <script>" in page.extract_text()
+
+
+@pytest.mark.parametrize("form", ["pdf", "html"])
+def test_it_tells_which_weights_judged_which_photograph(form: str) -> None:
+    made = report()
+    told = read(made.to_pdf()) if form == "pdf" else made.to_html()
+    for identity in ("resnet18-scratch", "a" * 64, "b" * 64):
+        assert identity in told

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,8 +15,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, expect, sync_playwright
-from playwright.sync_api import Error as PlaywrightError
+from playwright.sync_api import Browser, Page, expect
 
 from retina.images.prepare import Preprocessing
 from retina.models.architectures import build
@@ -38,17 +36,6 @@ WIDE_LIGHT, PHONE_DARK = (1440, 900, "light"), (390, 844, "dark")
 WIDE_DARK, PHONE_LIGHT = (1440, 900, "dark"), (390, 844, "light")
 
 STARTED_FROM = StartedFrom("file", "weights of a test", "0" * 64)
-
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 
 
 def make_checkpoint(folder: Path, seed: int, config: CheckpointConfig) -> None:
@@ -134,21 +121,6 @@ def guarded(checkpoints: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
     flags += ["--checkpoints", str(checkpoints), "--max-file-size", "1"]
     with served(*flags, **others) as address:
         yield Guarded(address, user, folder / "log")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    with sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=found, args=list(FLAGS))
-        except PlaywrightError as error:
-            pytest.fail(
-                "there is no Chromium for the browser tests: run `python -m playwright install "
-                f"chromium`, or install your system's chromium or google-chrome. {error}"
-            )
-        yield browser
-        browser.close()
 
 
 @contextmanager
