@@ -4,7 +4,11 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
-REST = 0.05  # seconds in which the threads of the side before, which wait busily, go to sleep
+import torch
+from torch import Tensor, nn
+
+REST = 0.05
+"""Seconds before each turn; the threads of the side before may still be waiting busily."""
 
 
 def medians(sides: Mapping[str, Callable[[], object]], turns: int) -> dict[str, float]:
@@ -25,3 +29,10 @@ def print_table(title: str, seconds: Mapping[str, float], base: str) -> None:
     print(title)
     for name, each in seconds.items():
         print(f"  {name:<34}{each * 1e3:>10.1f} ms{each / seconds[base]:>8.2f}")
+
+
+def bare_forward(model: nn.Module, photograph: Tensor) -> Tensor:
+    """The logits and nothing else: the side that others are compared with."""
+    with torch.inference_mode():
+        logits: Tensor = model(photograph)
+    return logits

@@ -15,7 +15,7 @@ import onnxruntime
 import torch
 from torch.fx.experimental.optimization import fuse
 
-from benchmarks._turns import medians, print_table
+from benchmarks._turns import bare_forward, medians, print_table
 from retina.explain.cam import forward_with_cam
 from retina.images.prepare import Preprocessing
 from retina.models.architectures import build
@@ -62,16 +62,11 @@ def _compare(name: str, size: int, folder: Path, options: argparse.Namespace) ->
     folded = fuse(model).to(memory_format=torch.channels_last)
     engines_only = list(sides)
     sides["retina, with heatmap"] = partial(forward_with_cam, model, photograph)
-    sides["bare forward pass"] = partial(_bare, model, photograph)
-    sides["bare forward pass, folded"] = partial(_bare, folded, photograph)
+    sides["bare forward pass"] = partial(bare_forward, model, photograph)
+    sides["bare forward pass, folded"] = partial(bare_forward, folded, photograph)
     seconds = medians(sides, options.turns)
     fastest = min(engines_only, key=seconds.__getitem__)
     print_table(f"{name}, {size} px, {options.threads} threads", seconds, fastest)
-
-
-def _bare(model: torch.nn.Module, photograph: torch.Tensor) -> object:
-    with torch.inference_mode():
-        return model(photograph)
 
 
 def _onnx_runtime(file: Path, threads: int) -> Callable[..., object]:

@@ -13,7 +13,7 @@ import torch
 from pytorch_grad_cam import GradCAM
 from torch import Tensor, nn
 
-from benchmarks._turns import medians, print_table
+from benchmarks._turns import bare_forward, medians, print_table
 from retina.explain.cam import forward_with_cam
 from retina.models.architectures import build
 
@@ -29,19 +29,13 @@ def main(arguments: Sequence[str]) -> int:
             model = build(name).eval().to(memory_format=torch.channels_last)
             photograph = torch.randn(1, 3, size, size).to(memory_format=torch.channels_last)
             sides = {
-                "bare forward pass": partial(_bare, model, photograph),
+                "bare forward pass": partial(bare_forward, model, photograph),
                 "retina, with heatmap": partial(forward_with_cam, model, photograph),
                 "grad-cam library": _library(copy.deepcopy(model), photograph),
             }
             seconds = medians(sides, options.turns)
             print_table(f"{name}, {size} px", seconds, "bare forward pass")
     return 0
-
-
-def _bare(model: nn.Module, photograph: Tensor) -> Tensor:
-    with torch.inference_mode():
-        logits: Tensor = model(photograph)
-    return logits
 
 
 def _library(model: nn.Module, photograph: Tensor) -> Callable[[], object]:
