@@ -1,4 +1,4 @@
-# make demo, make test, make lint: each prepares what it needs, once.
+# make demo, make test, make test-long, make lint: each prepares what it needs, once.
 #   PYTHON=python3.13   another interpreter to build the environment with
 #   VENV=folder         another place for it
 PYTHON ?= python3
@@ -9,12 +9,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
 
-.PHONY: help demo test lint bench screenshots browser clean
+.PHONY: help demo test test-long lint bench screenshots browser clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo   open the demo; prints its address"
-	@echo "make test   run all tests"
+	@echo "make test   run all tests but the long ones"
+	@echo "make test-long  run the long ones, and print the figures of docs/reliability.md"
 	@echo "make lint   check style and types"
 	@echo "make bench  measure the speed, against what else could be used"
 	@echo "make screenshots   take the pictures of the page that the README shows"
@@ -25,6 +26,9 @@ demo: $(READY)
 
 test: $(READY_DEV) browser
 	$(BIN)/python -m pytest
+
+test-long: $(READY_DEV)
+	$(BIN)/python -m pytest -m long
 
 lint: $(READY_DEV)
 	$(BIN)/ruff check .
