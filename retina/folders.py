@@ -1,8 +1,17 @@
-"""Where this user's files lie."""
+"""Where files lie: this user's, and this program's own."""
 
 import os
 import sys
 from pathlib import Path
+
+CLONE = Path(__file__).resolve().parents[1]
+"""Where the package lies: a clone of the repository, or what a wheel was installed into."""
+
+_IN_A_CLONE = (CLONE / "train.py").is_file()
+TRAIN = "python train.py" if _IN_A_CLONE else "retina train"
+"""How one trains here, for sentences that say so."""
+DEMO = "python app.py" if _IN_A_CLONE else "retina demo"
+"""How one opens the page here."""
 
 
 def user_cache_folder() -> Path:

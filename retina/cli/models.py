@@ -20,6 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the models, without loading any; one that cannot be used never hides the rest."""
+    from retina.folders import TRAIN
     from retina.models.config import (
         checkpoints_folder,
         describe_checkpoints,
@@ -37,7 +38,11 @@ def run(options: argparse.Namespace) -> int:
         return status
     if not descriptions and not broken:
         folder = checkpoints_folder(options.checkpoints)
-        print(f"no model in {folder}: train one with `python train.py`", file=sys.stderr)
+        print(
+            f"no model in {folder}: train one with `{TRAIN}`, or name the folder that holds them "
+            "with --checkpoints",
+            file=sys.stderr,
+        )
     for each in descriptions:
         metrics = each["metrics"] or {}
         kappa = metrics.get("quadratic_weighted_kappa")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
 
 from retina.errors import CheckpointError, InputError
+from retina.folders import CLONE, TRAIN
 from retina.images.prepare import Preprocessing
 from retina.scale import LABELS
 from retina.version import __version__
@@ -223,14 +224,15 @@ def checkpoints_folder(folder: str | os.PathLike[str] | None = None) -> Path:
     """Where checkpoints lie.
 
     The folder that is given, else the environment variable ``RETINA_CHECKPOINTS``, else
-    ``checkpoints`` in the current folder, else the one beside the package in a checkout.
+    ``checkpoints`` in the current folder or, where that has none, in the clone of the repository
+    that this package lies in.
     """
     if folder is not None:
         return Path(folder)
     if named := os.environ.get("RETINA_CHECKPOINTS"):
         return Path(named)
-    here = Path("checkpoints")
-    return here if here.is_dir() else Path(__file__).resolve().parents[2] / "checkpoints"
+    here, shipped = Path("checkpoints"), CLONE / "checkpoints"
+    return shipped if shipped.is_dir() and not here.is_dir() else here
 
 
 def list_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[str]:
@@ -256,8 +258,8 @@ def find_checkpoint(
         return folder / name
     if not names:
         raise CheckpointError(
-            f"there is no checkpoint in {folder}: train one with `python train.py`, or name the "
-            "folder that holds them with --checkpoints"
+            f"there is no checkpoint in {folder}: train one with `{TRAIN}`, or name the folder "
+            "that holds them with --checkpoints or the environment variable RETINA_CHECKPOINTS"
         )
     raise CheckpointError(f"there is no model called {name!r}: choose one of {', '.join(names)}")
 

@@ -5,6 +5,7 @@ from threading import Lock
 from typing import Any
 
 from retina.errors import CheckpointError
+from retina.folders import TRAIN
 from retina.inference.grader import Grader
 from retina.models.config import (
     CheckpointConfig,
@@ -36,7 +37,7 @@ class Graders:
             CheckpointError: There is none of that name in the folder, or it cannot be used.
         """
         if not self.names:
-            raise CheckpointError("there is no model yet: train one with `python train.py`")
+            raise CheckpointError(f"there is no model yet: train one with `{TRAIN}`")
         if name not in self.names:
             known = ", ".join(self.names)
             raise CheckpointError(f"there is no model called {name!r}: choose one of {known}")

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from retina.assessment import Assessment
+from retina.folders import DEMO, TRAIN
 from retina.reporting.assessment_text import *  # noqa: F403  the page says it all as well
 from retina.scale import GRADES, REFERABLE_FROM
 
@@ -55,8 +56,8 @@ NO_MODEL = (
     "Train one, then start the page anew."
 )
 TRAIN_COMMANDS = (
-    "python train.py --data synthetic --model resnet18 --scratch --image-size 128 --lr 0.02",
-    "python app.py --checkpoints runs/DATE",
+    f"{TRAIN} --data synthetic --model resnet18 --scratch --image-size 128 --lr 0.02",
+    f"{DEMO} --checkpoints runs/DATE",
 )
 MATRIX_TITLE = "{name}: {count} test photographs"
 
