@@ -32,6 +32,7 @@ from retina.training.interrupt import ignore_interrupt, stop_on_interrupt
 from retina.training.precision import choose_precision
 from retina.training.state import read_state, write_state
 from retina.training.unlabelled import Pictures, prepare
+from retina.training.upload import upload
 
 MEASURED_BATCHES = 8
 WARM_UP = 0.1
@@ -167,7 +168,6 @@ class Distiller:
         return errors.detach().cpu()
 
     def _shown(self, pictures: Tensor) -> Tensor:
-        pictures = pictures.to(self.device, non_blocking=True, memory_format=torch.channels_last)
         side = self.settings.side(self.passed)
         if side == pictures.shape[-1]:
             return pictures
@@ -183,7 +183,7 @@ class Distiller:
     def _one_pass(self, bar: "tqdm[Any]", interrupted: Callable[[], bool]) -> None:
         self.batches.epoch, self.batches.first_batch = self.passed, self.batch
         saved = time.monotonic()
-        for pictures, _ in self.loader:
+        for pictures, _ in upload(self.loader, self.device):
             errors = self.step(pictures)
             if not errors.isfinite().all():
                 raise SettingsError(

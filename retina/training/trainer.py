@@ -35,6 +35,7 @@ from retina.training.precision import choose_precision
 from retina.training.recipes import MOMENTUM, recipe_of
 from retina.training.state import Outcome, Progress, read_state, write_state
 from retina.training.teacher import Teacher
+from retina.training.upload import upload
 from retina.training.watching import EventLog
 
 SECONDS_BETWEEN_SAVES = 120.0
@@ -138,14 +139,12 @@ class Trainer:
         """One step of the optimizer.
 
         Args:
-            pictures: (n, 3, H, W) float32, this process's share of the batch.
-            grades: (n,).
+            pictures: (n, 3, H, W) float32 on the device, channels-last: this process's share.
+            grades: (n,), on the device.
 
         Returns:
             The mean loss, and how many of the answers were right, both on the device.
         """
-        pictures = pictures.to(self.device, non_blocking=True, memory_format=torch.channels_last)
-        grades = grades.to(self.device, non_blocking=True)
         answers = None
         if self.teacher is not None:
             with self.precision.autocast():
@@ -177,7 +176,7 @@ class Trainer:
             mininterval=0.5,
             disable=not distributed.is_writer(),
         ) as bar:
-            for pictures, grades in self.loader:
+            for pictures, grades in upload(self.loader, self.device):
                 progress.waiting += time.monotonic() - mark
                 step = progress.epoch * len(batches) + progress.batch
                 lr = self.settings.lr * self.recipe.lr_factor(step, steps)

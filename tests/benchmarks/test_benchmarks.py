@@ -8,6 +8,10 @@ SMALL = {
     "grade": ("--models resnet18 --sizes 64 --turns 1", ["bare forward", "grad-cam library"]),
     "engine": ("--models resnet18 --sizes 64 --turns 1", ["ONNX Runtime", "folded"]),
     "photograph": ("--model resnet18 --image-size 64 --turns 1", ["usual / retina", "decode"]),
+    "gpu": (
+        "--model resnet18 --image-size 32 --batch-size 4 --steps 2 --turns 1 --device cpu",
+        ["real / batch on the device", "waiting for data"],
+    ),
     "prepare": ("--pictures 2 --width 300 --image-size 64 --turns 1", ["from the cache"]),
 }
 
