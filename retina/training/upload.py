@@ -22,7 +22,7 @@ def upload(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
         for batch in batches:
             yield _copied(batch, device)
         return
-    copying = torch.cuda.Stream(device)
+    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     held: Batch | None = None
     for batch in batches:
         with torch.cuda.stream(copying):
