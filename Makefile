@@ -18,7 +18,7 @@ help:
 	@echo "make test-long  run the long ones, and print the figures of docs/reliability.md"
 	@echo "make lint   check style and types"
 	@echo "make bench  measure the speed, against what else could be used"
-	@echo "make screenshots   take the pictures of the page that the README shows"
+	@echo "make screenshots   take the pictures of the page for README and docs"
 	@echo "make clean  remove the environment and the caches of the tools"
 
 demo: $(READY)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retina.models.config import list_checkpoints
+from retina.reporting.cells import Cell
 from retina.reporting.lab import LAB_ACCURACY, LAB_BASELINE
 from retina.reporting.model_table import Column, model_table
 from retina.reporting.shown_models import ShownModel, shown_models
@@ -16,8 +17,6 @@ README = ROOT / "README.md"
 BEGIN, END = "<!-- table: python -m scripts.table -->\n", "<!-- end of the table -->\n"
 
 WANTED = (
-    ("Started from", "start"),
-    ("Model", "accuracy"),
     ("Quadratic weighted kappa", "kappa"),
     ("Balanced accuracy", "balanced accuracy"),
     ("Expected calibration error", "calibration error"),
@@ -33,21 +32,23 @@ def main() -> None:
 
 
 def table(checkpoints: Path) -> str:
-    """The table in Markdown: a row a checkpoint, intervals in brackets, the lab's accuracy last."""
+    """The table in Markdown: a row a checkpoint, with intervals in brackets."""
     models = shown_models([checkpoints / name for name in list_checkpoints(checkpoints)])
-    columns = chosen(model_table(models))
-    heads = ["checkpoint", *(head for head, _ in columns), "the lab’s accuracy"]
+    columns = model_table(models)
+    accuracy, start = find(columns, "Model"), find(columns, "Started from")
+    others = chosen(columns)
+    heads = ["checkpoint", "accuracy", "the lab’s accuracy", *(head for head, _ in others), "start"]
     rows = [heads, ["---"] * len(heads)]
     for number, model in enumerate(models):
-        cells = [column.cells[number] for _, column in columns]
-        told = [each.text + (f" ({each.bounds})" if each.bounds else "") for each in cells]
-        rows.append([f"`{model.name}`", *told, lab(model)])
+        figures = [told(column.cells[number]) for _, column in others]
+        ends = told(accuracy.cells[number]), told(start.cells[number])
+        rows.append([f"`{model.name}`", ends[0], lab(model), *figures, ends[1]])
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
 def chosen(columns: Sequence[Column]) -> list[tuple[str, Column]]:
-    """The columns that a README has room for, each with its head."""
+    """The figures beside accuracy that a README has room for, each with its head."""
     own = [(head, find(columns, name)) for name, head in WANTED]
     elsewhere = [
         (f"{column.group.removeprefix('On ').split(',')[0]}: {column.name}", column)
@@ -55,6 +56,11 @@ def chosen(columns: Sequence[Column]) -> list[tuple[str, Column]]:
         if column.group.startswith("On eyepacs")
     ]
     return own + elsewhere
+
+
+def told(cell: Cell) -> str:
+    """A cell's text, with its interval where it has one."""
+    return cell.text + (f" ({cell.bounds})" if cell.bounds else "")
 
 
 def find(columns: Sequence[Column], name: str) -> Column:
