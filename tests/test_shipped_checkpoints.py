@@ -3,13 +3,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import torchvision
-from safetensors.torch import load_file
 from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix, roc_auc_score
 
 from retina.datasets.splits import read_split
 from retina.models.checkpoint import load_checkpoint
-from retina.models.config import PREDICTIONS_FILE, SPLIT_FILE, WEIGHTS_FILE, list_checkpoints
+from retina.models.config import PREDICTIONS_FILE, SPLIT_FILE, list_checkpoints
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 NAMES = list_checkpoints(CHECKPOINTS)
@@ -50,9 +48,3 @@ def test_the_shipped_answers_give_the_shipped_figures(name: str) -> None:
     shipped = [metrics["accuracy"], metrics["quadratic_weighted_kappa"]]
     shipped.append(metrics["referable"]["auroc"])
     np.testing.assert_allclose(found, [figure["value"] for figure in shipped])
-
-
-@pytest.mark.parametrize("name", [name for name in NAMES if name.startswith("resnet")])
-def test_torchvision_takes_the_weights(name: str) -> None:
-    model = torchvision.models.get_model(name.split("-")[0], num_classes=5)
-    model.load_state_dict(load_file(CHECKPOINTS / name / WEIGHTS_FILE), strict=True)
