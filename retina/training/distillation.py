@@ -105,8 +105,9 @@ class Distiller:
         )
         torch.manual_seed(settings.seed)
         layout = {"device": device, "memory_format": torch.channels_last}
-        self.teacher = Teacher(teacher, preprocessing).to(**layout)  # type: ignore[call-overload]
-        imitation = Imitation(build(settings.architecture), self.teacher)
+        imitated = Teacher(teacher, preprocessing)
+        imitation = Imitation(build(settings.architecture), imitated)
+        self.teacher = imitated.to(**layout)  # type: ignore[call-overload]
         self.imitation = imitation.to(**layout)  # type: ignore[call-overload]
         learned = [p for name, p in imitation.named_parameters() if not name.endswith(HEAD)]
         self.optimizer = torch.optim.AdamW(learned, lr=settings.lr)
