@@ -1,11 +1,11 @@
 import numpy as np
 import numpy.typing as npt
 import pytest
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import Image, ImageDraw
 
 from retina.images.field_of_view import (
     FieldOfView,
-    _median_of_5x5,
+    _longest_runs,
     crop_to_retina,
     find_retina,
 )
@@ -145,9 +145,11 @@ def test_half_and_double_size_have_the_same_box(
             assert np.abs(share(find_retina(double), double) - here).max() <= tolerance
 
 
-@pytest.mark.parametrize("levels", [2, 9, 256])
-@pytest.mark.parametrize("shape", [(1, 5), (7, 3), (16, 16), (171, 256)])
-def test_the_median_is_that_of_pillow(shape: tuple[int, int], levels: int) -> None:
-    values = np.random.default_rng(levels).integers(0, levels, shape, dtype=np.uint8)
-    expected = Image.fromarray(values).filter(ImageFilter.MedianFilter(5))
-    assert np.array_equal(_median_of_5x5(values), np.asarray(expected))
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 9), (9, 1), (30, 40)])
+def test_the_longest_run_is_that_of_a_search(shape: tuple[int, int], share: float) -> None:
+    lit = np.random.default_rng(0).random(shape) < share
+    for rows in (lit, lit.T):
+        text = ["".join("#" if pixel else " " for pixel in row) for row in rows]
+        expected = [max(map(len, row.split(" "))) for row in text]
+        assert _longest_runs(rows).tolist() == expected
