@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from retina.cli.exits import DONE
@@ -26,25 +27,29 @@ def run(options: argparse.Namespace) -> int:
     from retina.errors import SettingsError
     from retina.inference.grader import Grader
     from retina.inference.journal import journal_of, read_journal, writing_journal
-    from retina.inference.triage import photographs_in, triage
+    from retina.inference.sources import photographs_in
+    from retina.inference.triage import triage
     from retina.inference.worklist import in_order, to_csv, urgencies
 
     output: Path = options.output
     if output.exists():
         raise SettingsError(f"--output {output} exists already: name another, or move it away")
     grader = Grader.load(options.model, options.checkpoints)
-    sources = photographs_in(options.place)
+    found = photographs_in(options.place)
+    if found.left_out:
+        print(found.left_out, file=sys.stderr)
+    sources = found.sources
     journal = journal_of(output)
-    done = {
-        (row["image"], stamp): row
-        for stamp, row in read_journal(journal)
-        if row["model_sha256"] == grader.sha256
-    }
-    rows = [done[key] for each in sources if (key := (each.name, each.stamp)) in done]
-    waiting = [each for each in sources if (each.name, each.stamp) not in done]
-    if rows:
-        print(f"{len(rows)} of {len(sources)} were graded before", file=sys.stderr)
-    with writing_journal(journal) as add:
+    with closing(found), writing_journal(journal) as add:
+        done = {
+            (row["image"], stamp): row
+            for stamp, row in read_journal(journal)
+            if row["model_sha256"] == grader.sha256
+        }
+        rows = [done[key] for each in sources if (key := (each.name, each.stamp)) in done]
+        waiting = [each for each in sources if (each.name, each.stamp) not in done]
+        if rows:
+            print(f"{len(rows)} of {len(sources)} were graded before", file=sys.stderr)
         bar = tqdm(total=len(sources), initial=len(rows), desc=grader.name, unit="photograph")
         for source, row in zip(waiting, triage(grader, waiting), strict=True):
             add(source, row)

@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Look, grade and write until interrupted; a later run goes on where this one ended."""
     from retina.errors import SettingsError
     from retina.inference.grader import Grader
+    from retina.inference.sources import in_folder
     from retina.inference.watch import watch
     from retina.inference.worklist import urgencies
 
@@ -34,6 +35,8 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(f"{options.place} is no folder: name the one that the camera fills")
     grader = Grader.load(options.model, options.checkpoints)
     print(f"watching {options.place} with {grader.name}; Ctrl-C ends it", file=sys.stderr)
+    if left_out := in_folder(options.place).left_out:
+        print(left_out, file=sys.stderr)
     there = True
     for added in watch(grader, options.place, options.output):
         if there and added is None:

@@ -20,14 +20,12 @@ from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import normalise, prepare
+from retina.inference.close_call import close_call
 from retina.inference.sight import Prepared, Sight
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 FloatMap = npt.NDArray[np.float32]
-
-CLOSE_CALL = 0.10
-"""Two grades whose probabilities lie closer than this are said to be almost equally likely."""
 
 POOR_RECALL = 0.5
 """Who recognises fewer of a grade's test photographs than this share is said to be poor at it."""
@@ -259,11 +257,10 @@ def _warnings(
     warnings = []
     if quality.verdict == "reject":
         warnings.append("The quality gate rejected this photograph; it was graded all the same.")
-    first, second = sorted(range(len(answer)), key=lambda grade: -answer[grade])[:2]
-    if answer[first] - answer[second] < CLOSE_CALL:
-        warnings.append(f"{LABELS[first]} and {LABELS[second]} are almost equally likely.")
+    if sentence := close_call(answer):
+        warnings.append(sentence)
     if metrics is not None:
-        warnings += _poorly_recognised(first, metrics["confusion_matrix"])
+        warnings += _poorly_recognised(answer.index(max(answer)), metrics["confusion_matrix"])
     return tuple(warnings)
 
 

@@ -1,13 +1,21 @@
 """What was graded, a line a photograph as it is done, so that a kill costs no more than a batch."""
 
 import json
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from retina.inference.triage import Source
+from retina.errors import SettingsError
+from retina.inference.sources import Source
 from retina.inference.worklist import COLUMNS, Row
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 
 def journal_of(worklist: Path) -> Path:
@@ -30,9 +38,19 @@ def read_journal(journal: Path) -> list[tuple[str, Row]]:
 
 @contextmanager
 def writing_journal(journal: Path) -> Iterator[Callable[[Source, Row], None]]:
-    """Open a journal to add to, and give what adds a photograph and its row."""
+    """Hold a journal alone, to read and to add to; gives what adds a photograph and its row.
+
+    Raises:
+        SettingsError: Another process holds it.
+        OSError: It cannot be written.
+    """
     journal.parent.mkdir(parents=True, exist_ok=True)
     with journal.open("a+b") as file:
+        if not _locked(file):
+            raise SettingsError(
+                f"another triage or watch is writing the worklist of {journal.name}: name another "
+                "--output, or end that one"
+            )
 
         def add(source: Source, row: Row) -> None:
             line = json.dumps({"stamp": source.stamp, "row": row}, allow_nan=False)
@@ -44,6 +62,22 @@ def writing_journal(journal: Path) -> Iterator[Callable[[Source, Row], None]]:
             if file.read() != b"\n":
                 file.write(b"\n")  # after the line that a kill cut off
         yield add
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Lock a file, unless another process did; the system unlocks it however this one ends."""
+    try:
+        if sys.platform == "win32":
+            file.seek(1 << 40)  # a byte that is never written: locked ones cannot be read
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if isinstance(error, BlockingIOError | PermissionError):
+            return False
+        raise
+    file.seek(0, os.SEEK_END)
+    return True
 
 
 def _record(line: str) -> dict[str, Any] | None:

@@ -7,7 +7,8 @@ from retina.atomic import remove_unfinished, write_text
 from retina.errors import SettingsError
 from retina.inference.grader import Grader
 from retina.inference.journal import journal_of, read_journal, writing_journal
-from retina.inference.triage import BATCH, in_folder, triage
+from retina.inference.sources import in_folder
+from retina.inference.triage import BATCH, triage
 from retina.inference.worklist import Row, in_order, to_csv
 
 
@@ -30,27 +31,28 @@ def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | 
         found, as while a network is down.
 
     Raises:
-        SettingsError: ``worklist`` is there already, and no watch or another model's wrote it.
+        SettingsError: ``worklist`` is there already, and no watch or another model's wrote it; or
+            another watch or triage is writing it.
         OSError: The journal or the worklist cannot be written.
     """
     journal = journal_of(worklist)
     if worklist.exists() and not journal.exists():
         raise SettingsError(f"{worklist} exists already, and no watch wrote it: name another")
-    records = read_journal(journal)
-    if any(row["model_sha256"] != grader.sha256 for _, row in records):
-        raise SettingsError(f"{worklist} is another model's worklist: name another")
-    graded = {row["image"]: stamp for stamp, row in records}
-    rows = {row["image"]: row for _, row in records}
-
-    def write() -> None:
-        write_text(worklist, to_csv(in_order(rows.values())))
-
     with writing_journal(journal) as add:
+        records = read_journal(journal)
+        if any(row["model_sha256"] != grader.sha256 for _, row in records):
+            raise SettingsError(f"{worklist} is another model's worklist: name another")
+        graded = {row["image"]: stamp for stamp, row in records}
+        rows = {row["image"]: row for _, row in records}
+
+        def write() -> None:
+            write_text(worklist, to_csv(in_order(rows.values())))
+
         remove_unfinished(worklist.parent, worklist.name)
         write()
         before: dict[str, str] = {}
         while True:
-            found = sorted(in_folder(folder), key=lambda source: source.name)
+            found = in_folder(folder).sources
             ready = [
                 source
                 for source in found

@@ -6,6 +6,7 @@ from typing import Any
 
 from retina.assessment import Assessment
 from retina.datasets.catalog import patient_and_eye
+from retina.inference.close_call import CLOSE, close_call
 from retina.inference.spreadsheet import csv_text
 from retina.scale import NUM_GRADES, SIGHT_THREATENING_FROM
 
@@ -28,9 +29,6 @@ COLUMNS = (
     *("width", "height", "seconds"),
 )
 
-CLOSE = 0.10
-"""How near to the referral threshold, or two grades to each other, an answer is unsure."""
-
 
 def urgency(assessment: Assessment, threshold: float) -> str:
     """How soon a photograph is to be looked at.
@@ -52,9 +50,8 @@ def urgency(assessment: Assessment, threshold: float) -> str:
         return SIGHT_THREATENING
     if assessment.referable:
         return REFERABLE
-    first, second = sorted(assessment.probabilities, reverse=True)[:2]
     near = threshold - (assessment.referable_probability or 0.0) < CLOSE
-    return UNSURE if near or first - second < CLOSE else REST
+    return UNSURE if near or close_call(assessment.probabilities) else REST
 
 
 def graded_row(name: str, assessment: Assessment, threshold: float) -> Row:

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from retina.web.api_text import ENDPOINTS, EXAMPLE_FILE, GIVES, TAKES
-from retina.web.handlers import MODEL_QUEUE, TRIAGE_QUEUE, Handlers
+from retina.web.handlers import MODEL_QUEUE, Handlers
 
 
 class Page(gr.Blocks):
@@ -73,7 +73,6 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
             gr.JSON(label="worklist"),
             api_name="triage",
             api_description=ENDPOINTS["triage"],
-            concurrency_id=TRIAGE_QUEUE,
         )
         gr.Button().click(
             handlers.api_models,

@@ -4,7 +4,7 @@ import hashlib
 import html
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
@@ -20,7 +20,8 @@ from retina.images.decode import ImageError, read_photograph
 from retina.inference.audit import AuditLog
 from retina.inference.grader import Grader
 from retina.inference.sight import Sight
-from retina.inference.triage import triage, uploaded
+from retina.inference.sources import named
+from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order
 from retina.reporting.assessment_text import told_elsewhere
 from retina.reporting.case_report import CaseReport
@@ -28,6 +29,7 @@ from retina.web import markup, text
 from retina.web.graders import Graders
 from retina.web.markup import Result, Unread
 from retina.web.pictures import matrix_picture
+from retina.web.turns import Turns
 from retina.web.viewer import heat_of, view_of
 
 P = ParamSpec("P")
@@ -37,8 +39,8 @@ Update = dict[str, Any]
 MODEL_QUEUE = "model"
 """All events that run a model share it, so that one runs at a time."""
 
-TRIAGE_QUEUE = "triage"
-"""What runs a model for minutes, so that single photographs need not wait for it."""
+LOOK_SECONDS = 0.4
+"""Between two looks at how far a triage is, or at one's place in the line."""
 
 
 def in_one_sentence(handler: Callable[P, R]) -> Callable[P, R]:
@@ -91,10 +93,12 @@ class Handlers:
 
     Attributes:
         audit: Gets every assessment that is given away; None where none is kept.
+        turns: The line in which triages wait, so that single photographs need not wait for them.
     """
 
     def __init__(self, graders: Graders, audit: AuditLog | None = None) -> None:
         self.audit = audit
+        self.turns = Turns()
         self._graders = graders
         self._matrix = cache(lambda name: matrix_picture(graders.get(name)))
         self._elsewhere = cache(lambda name: told_elsewhere(graders.get(name).checkpoint.folder))
@@ -125,8 +129,13 @@ class Handlers:
         """``/triage``: the worklist."""
         if not images:
             raise ImageError(text.NO_PHOTOGRAPH)
-        sources = uploaded([Path(image) for image in images])
-        rows = in_order(triage(self._graders.get(model), sources))
+        with (
+            closing(named(Path(image) for image in images)) as found,
+            self.turns.turn() as before,
+        ):
+            while before():
+                time.sleep(LOOK_SECONDS)
+            rows = in_order(triage(self._graders.get(model), found.sources))
         for row in rows:
             self.listed(row, request)
         return rows

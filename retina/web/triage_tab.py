@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -17,7 +19,8 @@ from retina.errors import InputError
 from retina.images.decode import ImageError
 from retina.inference.grader import Grader
 from retina.inference.sight import Sight
-from retina.inference.triage import SUFFIXES, Source, read_source, triage, uploaded
+from retina.inference.sources import SUFFIXES, Found, Source, read_source, uploaded
+from retina.inference.triage import triage
 from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
 from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
@@ -25,13 +28,14 @@ from retina.scale import GRADES, RESEARCH_ONLY
 from retina.web import text, triage_text
 from retina.web.graders import Graders
 from retina.web.handlers import (
-    TRIAGE_QUEUE,
+    LOOK_SECONDS,
     Handlers,
     Update,
     in_one_sentence,
     in_one_sentence_each,
     shown_html,
 )
+from retina.web.uploads import Upload, uploads
 from retina.web.viewer import picture_address
 
 KEPT_SECONDS = 3600
@@ -39,7 +43,7 @@ KEPT_SECONDS = 3600
 
 _THUMBNAIL_SIDE = 128
 _NAME_LENGTH = 60  # characters, so that no file system refuses the name
-_EVERY_SECONDS = 0.4  # between two looks at the progress
+_UNUSUAL = re.compile(r"[^\w .,()+-]")
 
 _TEMPLATE: Any = html_template(
     "retina.web",
@@ -59,23 +63,30 @@ class Day:
 
     Attributes:
         grader: The model.
-        sources: The photographs.
-        rows: Of those that are graded, in the order of ``sources``.
+        found: The photographs, and what was left out.
+        rows: Of those that are graded, in the order of ``found.sources``.
         thumbnails: ``data:`` addresses, of those that could be read.
         stopped: Whether no more are to be graded.
+        ended: Whether no more will be.
     """
 
     grader: Grader
-    sources: Sequence[Source]
+    found: Found
     rows: list[Row] = field(default_factory=list)
     thumbnails: dict[Source, str] = field(default_factory=dict)
     stopped: bool = False
+    ended: bool = False
 
     def see(self, source: Source, sight: Sight) -> None:
         """Keep a small picture of the retina."""
         small = sight.photograph.image.crop(sight.retina.box)
         small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
         self.thumbnails[source] = picture_address(small, "jpeg", quality=75)
+
+    def close(self) -> None:
+        """Grade no more, and let go of the archives."""
+        self.ended = True
+        self.found.close()
 
 
 @dataclass(frozen=True)
@@ -94,15 +105,16 @@ def worklist(day: Day) -> str:
     entries: list[Entry] = []
     for row in in_order(day.rows):
         number = numbers[id(row)]
-        thumbnail = day.thumbnails.get(day.sources[number])
+        thumbnail = day.thumbnails.get(day.found.sources[number])
         same = bool(entries) and entries[-1].row["patient"] == row["patient"]
         entries.append(Entry(row, number, thumbnail, same))
     rows = [entry.row for entry in entries]
     grader = day.grader
-    summary = triage_text.summary(rows, len(day.sources), grader.name, grader.sha256)
+    summary = triage_text.summary(rows, len(day.found.sources), grader.name, grader.sha256)
+    remarks = triage_text.remarks(rows, day.found)
     csv = base64.b64encode(to_csv(rows).encode()).decode("ascii")
     counts = Counter(row["urgency"] for row in rows)
-    return str(_TEMPLATE.worklist(entries, summary, counts, csv))
+    return str(_TEMPLATE.worklist(entries, summary, remarks, counts, csv))
 
 
 def add_triage_tab(
@@ -125,12 +137,8 @@ def add_triage_tab(
     with gr.Tab(triage_text.TAB, id="triage"):
         with gr.Row(equal_height=False):
             with gr.Column(scale=6, min_width=320):
-                upload = gr.File(
-                    label=triage_text.UPLOAD,
-                    file_count="multiple",
-                    height=180,
-                    elem_id="triage-upload",
-                )
+                upload = uploads(label=triage_text.UPLOAD, height=180, elem_id="triage-upload")
+                gr.HTML(str(_TEMPLATE.folder(SUFFIXES)))
             with gr.Column(scale=6, min_width=320):
                 model = gr.Dropdown(
                     list(graders.names),
@@ -148,29 +156,28 @@ def add_triage_tab(
         shown = gr.HTML("", visible=False, js_on_load=_OPENS, elem_id="worklist")
         state = gr.State(None, time_to_live=KEPT_SECONDS)
     outputs = [state, progress, shown, button, cancel]
-    for event in (upload.upload, upload.delete, upload.clear):
-        event(
-            lambda chosen: gr.update(interactive=bool(chosen)),
-            upload,
-            button,
-            show_progress="hidden",
-            show_progress_on=button,
-            api_visibility="private",
-        )
 
-    def graded(images: list[str] | None, name: str, request: gr.Request) -> Iterator[list[Any]]:
-        yield from run(handlers, graders, images, name, request)
+    def graded(files: list[Upload] | None, name: str, request: gr.Request) -> Iterator[list[Any]]:
+        yield from run(handlers, graders, files, name, request)
 
-    button.click(
+    running = button.click(
         graded,
         [upload, model],
         outputs,
         show_progress="hidden",
         show_progress_on=button,
-        concurrency_id=TRIAGE_QUEUE,
-        concurrency_limit=1,
+        concurrency_limit=None,
         api_visibility="private",
     )
+    for event in (upload.upload, upload.delete, upload.clear, running.then):
+        event(
+            offered,
+            [upload, state],
+            button,
+            show_progress="hidden",
+            show_progress_on=button,
+            api_visibility="private",
+        )
     cancel.click(
         stop,
         state,
@@ -200,33 +207,43 @@ def add_triage_tab(
 def run(
     handlers: Handlers,
     graders: Graders,
-    images: Sequence[str] | None,
+    files: Sequence[Upload] | None,
     model: str,
     request: gr.Request,
 ) -> Iterator[list[Any]]:
     """``Grade all`` was clicked: how far it is, again and again, then the worklist."""
-    if not images:
+    if not files:
         raise ImageError(triage_text.NO_PHOTOGRAPHS)
-    day = Day(graders.get(model), uploaded([Path(image) for image in images]))
-    if not day.sources:
-        raise ImageError(triage_text.NONE_IN_ZIP.format(endings=", ".join(SUFFIXES)))
-    began = told = time.monotonic()
-    stoppable = gr.update(visible=True, interactive=True)
-    yield [day, _progress(day, 0), shown_html(""), gr.update(interactive=False), stoppable]
-    try:
-        for row in triage(day.grader, day.sources, day.see):
-            handlers.listed(row, request)
-            day.rows.append(row)
-            if day.stopped:
-                break
-            now = time.monotonic()
-            if now - told > _EVERY_SECONDS:
-                told = now
-                yield [gr.skip(), _progress(day, now - began), gr.skip(), gr.skip(), gr.skip()]
-    except InputError:
-        yield finished(day)
-        raise
+    day = Day(graders.get(model), uploaded(files))
+    if not day.found.sources:
+        raise ImageError(triage_text.none_found(SUFFIXES, day.found.left_out))
+    with closing(day), handlers.turns.turn() as before:
+        stoppable = gr.update(visible=True, interactive=True)
+        yield [day, _progress(day, 0), shown_html(""), gr.update(interactive=False), stoppable]
+        while not day.stopped and (others := before()):
+            yield _only(shown_html(str(_TEMPLATE.waiting(triage_text.waiting(others)))))
+            time.sleep(LOOK_SECONDS)
+        began = told = time.monotonic()
+        try:
+            for row in () if day.stopped else triage(day.grader, day.found.sources, day.see):
+                handlers.listed(row, request)
+                day.rows.append(row)
+                if day.stopped:
+                    break
+                now = time.monotonic()
+                if now - told > LOOK_SECONDS:
+                    told = now
+                    yield _only(_progress(day, now - began))
+        except InputError:
+            yield finished(day)
+            raise
     yield finished(day)
+
+
+def offered(files: Sequence[Upload] | None, day: Day | None) -> Update:
+    """Photographs were chosen or taken away, or a run ended: whether there is one to begin."""
+    update: Update = gr.update(interactive=bool(files) and (day is None or day.ended))
+    return update
 
 
 def stop(day: Day | None) -> Update:
@@ -243,7 +260,7 @@ def finished(day: Day) -> list[Any]:
         day,
         shown_html(""),
         shown_html(worklist(day)),
-        gr.update(interactive=True),
+        gr.skip(),
         gr.update(visible=False),
     ]
 
@@ -254,14 +271,16 @@ def photograph_of(day: Day | None, number: int, cache: Path) -> Path:
     Raises:
         ImageError: It has been deleted since.
     """
-    if day is None or not 0 <= number < len(day.sources):
+    if day is None or not 0 <= number < len(day.found.sources):
         raise ImageError(triage_text.GONE)
-    source = day.sources[number]
+    source = day.found.sources[number]
     try:
-        data = read_source(source)
+        with closing(day.found):
+            data = read_source(source)
     except ImageError:
         raise ImageError(triage_text.GONE) from None
-    path = cache / hashlib.sha256(data).hexdigest() / Path(source.name).name[-_NAME_LENGTH:]
+    name = _UNUSUAL.sub("_", Path(source.name).name[-_NAME_LENGTH:])
+    path = cache / hashlib.sha256(data).hexdigest() / name
     if not path.exists():
         with replacing(path) as temporary:
             temporary.write_bytes(data)
@@ -276,7 +295,11 @@ element.addEventListener("click", (event) => {
 """
 
 
+def _only(progress: Update) -> list[Any]:
+    return [gr.skip(), progress, gr.skip(), gr.skip(), gr.skip()]
+
+
 def _progress(day: Day, seconds: float) -> Update:
-    done, count = len(day.rows), len(day.sources)
+    done, count = len(day.rows), len(day.found.sources)
     sentence = triage_text.progress(day.rows, count, seconds)
     return shown_html(str(_TEMPLATE.progress(done, count, sentence)))

@@ -3,8 +3,9 @@
 from collections import Counter
 from collections.abc import Sequence
 
+from retina.inference.close_call import close_call
+from retina.inference.sources import Found
 from retina.inference.worklist import (
-    CLOSE,
     REFERABLE,
     REST,
     SIGHT_THREATENING,
@@ -13,14 +14,19 @@ from retina.inference.worklist import (
     URGENCIES,
     Row,
 )
-from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
+from retina.scale import NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 TAB = "Triage"
-UPLOAD = "Many photographs, or a ZIP of them"
+UPLOAD = "Many photographs, a folder, or a ZIP of them"
 BUTTON = "Grade all"
 BUTTON_CANCEL = "Stop"
 NO_PHOTOGRAPHS = "There are no photographs yet: choose some, or a ZIP of them."
-NONE_IN_ZIP = "The ZIP holds no photograph: nothing in it ends in {endings}."
+FOLDER = "Choose a folder"
+LOOSE = (
+    "Photographs that were chosen one by one do not tell in which folder they lie, so eyes were "
+    "paired by name alone. Where two folders share names, choose the folder that holds both, or a "
+    "ZIP of it."
+)
 
 NAMES = {
     SIGHT_THREATENING: "Sight-threatening",
@@ -68,13 +74,30 @@ def filter_name(urgency: str, count: int) -> str:
     return f"{NAMES[urgency]} {count:,}"
 
 
+def none_found(endings: Sequence[str], left_out: str) -> str:
+    """There is nothing to grade."""
+    return f"There is no photograph among them: nothing ends in {', '.join(endings)}. {left_out}"
+
+
+def waiting(others: int) -> str:
+    """How many triages are before one's own."""
+    if others == 1:
+        return "Another triage is running; yours starts after it."
+    return f"{others:,} triages are before yours; it starts after them."
+
+
+def remarks(rows: Sequence[Row], found: Found) -> str:
+    """What was left out, and what could not be known."""
+    patients = [row["patient"] for row in rows]
+    paired = found.loose and len(set(patients)) < len(patients)
+    return f"{found.left_out} {LOOSE * paired}".strip()
+
+
 def notes(row: Row) -> str:
     """What is particular to this photograph; what holds for the model stands on the Grade tab."""
     if row["error"] or row["grade"] is None:
         return str(row["error"] or row["reasons"])
-    first, second = sorted(range(NUM_GRADES), key=lambda grade: -row[f"p{grade}"])[:2]
-    close = row[f"p{first}"] - row[f"p{second}"] < CLOSE
-    sentence = f"{LABELS[first]} and {LABELS[second]} are almost equally likely." if close else ""
+    sentence = close_call([row[f"p{grade}"] for grade in range(NUM_GRADES)])
     return f"{row['reasons']} {sentence}".strip()
 
 

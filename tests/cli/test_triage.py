@@ -7,6 +7,7 @@ from retina.cli import main
 from retina.datasets.synthetic import draw_fundus
 from retina.inference import triage as module
 from retina.inference.grader import Grader
+from retina.inference.sources import Source
 from retina.inference.worklist import COLUMNS, URGENCIES
 
 
@@ -56,7 +57,7 @@ def test_after_a_kill_it_goes_on_where_it_was(
     prepared: list[str] = []
     patience = [15]
 
-    def counted(grader: Grader, source: module.Source, seen: None) -> object:
+    def counted(grader: Grader, source: Source, seen: None) -> object:
         if len(prepared) == patience[0]:
             raise KeyboardInterrupt
         prepared.append(source.name)

@@ -40,7 +40,7 @@ def until(condition: Callable[[], bool], running: subprocess.Popen[str]) -> None
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGINT for one process")
 def test_it_grades_each_once_through_a_kill_and_an_interrupt(
-    checkpoints: Path, tmp_path: Path
+    checkpoints: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     camera, worklist, errors = (tmp_path / name for name in ("camera", "w.csv", "errors"))
     camera.mkdir()
@@ -55,6 +55,10 @@ def test_it_grades_each_once_through_a_kill_and_an_interrupt(
     running = start(camera, checkpoints, worklist, errors)
     try:
         until(lambda: len(read(worklist)) == 21, running)
+        flags = ["--output", str(worklist), "--model", "small", "--checkpoints", str(checkpoints)]
+        second = retina(capsys, "watch", str(camera), *flags)
+        assert second.status == 2
+        assert "another triage or watch is writing" in second.errors[-1]
     finally:
         running.send_signal(signal.SIGINT)
         out, _ = running.communicate()

@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import pytest
+
+from retina.errors import SettingsError
 from retina.inference.journal import journal_of, read_journal, writing_journal
-from retina.inference.triage import Source
+from retina.inference.sources import Source
 from retina.inference.worklist import Row, failed_row
 
 
@@ -38,6 +41,17 @@ def test_a_line_that_a_kill_cut_off_spoils_no_other(tmp_path: Path) -> None:
     write(journal, "a.png", "b.png")
     journal.write_bytes(journal.read_bytes()[:-20])
     assert images(journal) == ["a.png"]
+    write(journal, "c.png")
+    assert images(journal) == ["a.png", "c.png"]
+
+
+def test_two_cannot_write_one_journal(tmp_path: Path) -> None:
+    journal = tmp_path / ".worklist.csv.unfinished"
+    with writing_journal(journal) as add:
+        add(source("a.png"), row("a.png"))
+        with pytest.raises(SettingsError, match="another triage or watch"):
+            write(journal, "b.png")
+        assert images(journal) == ["a.png"], "it can be read meanwhile"
     write(journal, "c.png")
     assert images(journal) == ["a.png", "c.png"]
 

@@ -7,7 +7,8 @@ import pytest
 
 from retina import Grader
 from retina.datasets.synthetic import draw_fundus
-from retina.inference.triage import TriageError, photographs_in, triage, uploaded
+from retina.inference.sources import photographs_in
+from retina.inference.triage import triage
 from retina.inference.worklist import graded_row, to_csv
 from tests.images.dicom_files import PRIVATE, dicom
 
@@ -35,7 +36,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_photograph_is_graded_as_by_itself_and_bad_ones_stop_nothing(
     grader: Grader, day: Path
 ) -> None:
-    sources = photographs_in(day)
+    sources = photographs_in(day).sources
     assert [source.name for source in sources] == sorted(
         path.relative_to(day).as_posix()
         for path in day.rglob("*")
@@ -67,8 +68,8 @@ def test_an_archive_is_its_folder_and_its_paths_are_only_names(
             packed.write(path, path.relative_to(day))
         packed.write(day / "0_left.png", "../../etc/0_left.png")
     outside = tmp_path.parent / "etc"
-    rows = {row["image"]: row for row in triage(grader, photographs_in(archive))}
-    for row in triage(grader, photographs_in(day)):
+    rows = {row["image"]: row for row in triage(grader, photographs_in(archive).sources)}
+    for row in triage(grader, photographs_in(day).sources):
         assert rows[row["image"]]["image_sha256"] == row["image_sha256"]
         assert rows[row["image"]]["grade"] == row["grade"]
     assert rows["../../etc/0_left.png"]["grade"] == rows["0_left.png"]["grade"]
@@ -87,23 +88,15 @@ def test_an_archive_that_lies_or_is_locked_costs_a_row_only(
         start = packed.getinfo("a.png").header_offset + 200
     content[start : start + 50] = bytes(50)
     archive.write_bytes(content)
-    broken, whole = triage(grader, photographs_in(archive))
+    broken, whole = triage(grader, photographs_in(archive).sources)
     assert broken["error"]
     assert broken["urgency"] == "ungradable"
     assert whole["grade"] is not None
 
 
-def test_uploads_may_be_archives(day: Path, tmp_path: Path) -> None:
-    archive = tmp_path / "day.zip"
-    with zipfile.ZipFile(archive, "w") as packed:
-        packed.write(day / "0_left.png", "inside.png")
-    sources = uploaded([archive, day / "2_left.png", day / "notes.jpg"])
-    assert [source.name for source in sources] == ["inside.png", "2_left.png", "notes.jpg"]
-
-
 def test_who_stops_taking_rows_stops_the_work(grader: Grader, day: Path) -> None:
     opened: list[str] = []
-    sources = photographs_in(day)
+    sources = photographs_in(day).sources
 
     def counted() -> Iterator[object]:
         for source in sources * 20:
@@ -117,7 +110,7 @@ def test_who_stops_taking_rows_stops_the_work(grader: Grader, day: Path) -> None
 
 
 def test_memory_does_not_grow_with_the_number(grader: Grader, day: Path) -> None:
-    sources = [source for source in photographs_in(day) if source.name.endswith("left.png")]
+    sources = [source for source in photographs_in(day).sources if source.name.endswith("left.png")]
 
     def peak(times: int) -> int:
         tracemalloc.start()
@@ -131,13 +124,6 @@ def test_memory_does_not_grow_with_the_number(grader: Grader, day: Path) -> None
     assert peak(10) < 1.5 * peak(3)
 
 
-def test_what_cannot_be_triaged_is_named(tmp_path: Path) -> None:
-    with pytest.raises(TriageError, match="neither a folder nor a ZIP"):
-        photographs_in(tmp_path / "missing")
-    with pytest.raises(TriageError, match=r"holds no file that ends in \.jpg"):
-        photographs_in(tmp_path)
-
-
 def test_dicom_is_graded_as_its_pixels_and_its_eyes_are_paired(
     grader: Grader, tmp_path: Path
 ) -> None:
@@ -148,7 +134,7 @@ def test_dicom_is_graded_as_its_pixels_and_its_eyes_are_paired(
     eyes[0].save(tmp_path / "same.png")
     (tmp_path / "notes").write_text("no photograph")
     (tmp_path / "DICOMDIR").write_bytes(dicom(eyes[0]))
-    rows = {row["image"]: row for row in triage(grader, photographs_in(tmp_path))}
+    rows = {row["image"]: row for row in triage(grader, photographs_in(tmp_path).sources)}
     assert set(rows) == {"IM01", "1.2.840.5", "other.dcm", "same.png"}
     right, left = rows["IM01"], rows["1.2.840.5"]
     assert (right["eye"], left["eye"]) == ("right", "left")
@@ -172,16 +158,9 @@ def test_a_damaged_photograph_in_an_archive_stops_no_other(
     for place in range(offset + 200, offset + 4000, 7):
         data[place] ^= 0x5A
     (tmp_path / "day.zip").write_bytes(data)
-    rows = {row["image"]: row for row in triage(grader, photographs_in(tmp_path / "day.zip"))}
+    rows = {
+        row["image"]: row for row in triage(grader, photographs_in(tmp_path / "day.zip").sources)
+    }
     assert set(rows) == {"a.png", "b.png"}
     assert "a.png cannot be read" in rows["a.png"]["error"]
     assert rows["b.png"]["error"] is None
-
-
-def test_an_archive_whose_list_is_damaged_is_a_sentence(day: Path, tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "day.zip", "w") as archive:
-        archive.write(day / "0_left.png", "a.png")
-    data = (tmp_path / "day.zip").read_bytes().replace(b"PK\x01\x02", b"PK\x09\x09")
-    (tmp_path / "day.zip").write_bytes(data)
-    with pytest.raises(TriageError, match="damaged ZIP"):
-        photographs_in(tmp_path / "day.zip")

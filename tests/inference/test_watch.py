@@ -10,7 +10,8 @@ from retina.datasets.synthetic import draw_fundus
 from retina.errors import SettingsError
 from retina.inference import watch as module
 from retina.inference.journal import journal_of
-from retina.inference.triage import Source, triage
+from retina.inference.sources import Source
+from retina.inference.triage import triage
 from retina.inference.watch import watch
 from retina.inference.worklist import URGENCIES, Row
 

@@ -1,0 +1,246 @@
+"""What a folder, a ZIP archive or an upload holds that may be a photograph, and what was left out.
+
+What files are called decides, so that tables and notes beside them are not taken for broken
+photographs; DICOM is also known by how it begins, since many devices give it no ending. Hidden
+files and folders are left out. The same rules hold for a folder, for it as a ZIP and as an upload.
+"""
+
+import os
+import zipfile
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO
+
+from retina.images.decode import ImageError
+from retina.images.dicom import SIGNATURE as DICOM
+from retina.inference.archive import UNREADABLE, Archive, TriageError
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")
+
+_MACOS_EXTRAS = "__MACOSX"
+_PREAMBLE = 132
+_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """A photograph that waits.
+
+    Attributes:
+        name: Its path in the folder or archive, with ``/``; only ever shown, never opened.
+        stamp: Changes when its content does, as far as can be told without reading it.
+        open: Gives its bytes.
+    """
+
+    name: str
+    stamp: str
+    open: Callable[[], BinaryIO]
+
+
+@dataclass
+class Found:
+    """What was found; names are paths with ``/``.
+
+    Attributes:
+        sources: What may be photographs.
+        others: Names of what is none.
+        hidden: Names of what may be photographs, but is hidden.
+        closed: Folders that may not be searched.
+        loose: Whether some were uploaded without the folder that they lie in.
+        archives: Those that photographs are read from.
+    """
+
+    sources: list[Source] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    hidden: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    loose: bool = False
+    archives: list[Archive] = field(default_factory=list)
+
+    @property
+    def left_out(self) -> str:
+        """What was left out and why, in sentences; empty where nothing was."""
+        said = []
+        if self.others:
+            more = len(self.others) - _NAMED
+            names = ", ".join(sorted(self.others)[:_NAMED])
+            said.append(f"Left out as no photographs: {names}{f' and {more} more' * (more > 0)}.")
+        if self.hidden:
+            places = sorted({_hidden_part(name) for name in self.hidden})
+            said.append(f"Left out as hidden: {len(self.hidden)} in {', '.join(places[:_NAMED])}.")
+        if self.closed:
+            said.append(f"Not searched, for want of permission: {', '.join(sorted(self.closed))}.")
+        return " ".join(said)
+
+    def close(self) -> None:
+        """Let go of archives; a photograph that is read afterwards opens its archive again."""
+        for archive in self.archives:
+            archive.close()
+
+    def _see(self, name: str, begin: Callable[[], bytes], source: Callable[[], Source]) -> None:
+        """Put a file where it belongs."""
+        if _hidden_part(name):
+            if name.lower().endswith(SUFFIXES):
+                self.hidden.append(name)
+        elif _may_be_photograph(name, begin):
+            self.sources.append(source())
+        else:
+            self.others.append(name)
+
+    def _see_file(self, name: str, path: Path) -> None:
+        self._see(name, lambda: _beginning(path.open("rb")), lambda: _file(name, path))
+
+    def _see_archive(self, path: Path, stem: str, folder: str = "") -> None:
+        """See what is in an archive, under ``folder``.
+
+        A folder that is called as the archive is, and holds all of it, stands for the archive: so
+        are folders packed from a desktop.
+        """
+        archive = Archive(path)
+        self.archives.append(archive)
+        members = archive.members()
+        top = f"{stem}/"
+        packed = all(name.startswith((top, f"{_MACOS_EXTRAS}/")) for name in members)
+        for name, member in members.items():
+            shown = folder + (name.removeprefix(top) if packed else name)
+            self._see(
+                shown,
+                lambda member=member: _beginning(archive.open(member)),  # type: ignore[misc]
+                lambda shown=shown, member=member: Source(  # type: ignore[misc]
+                    shown, f"{member.file_size}-{member.CRC}", lambda: archive.open(member)
+                ),
+            )
+        archive.close()
+
+
+def photographs_in(place: Path) -> Found:
+    """All files of a folder and those in it, or of a ZIP archive, that may be photographs.
+
+    Paths in an archive are names and nothing more.
+
+    Returns:
+        With ``sources`` by name.
+
+    Raises:
+        TriageError: There is no such folder or archive, or no such file in it.
+    """
+    if place.is_dir():
+        found = in_folder(place)
+    elif zipfile.is_zipfile(place):
+        found = Found()
+        found._see_archive(place, place.stem)
+    else:
+        raise TriageError(f"{place} is neither a folder nor a ZIP archive: name one of photographs")
+    if not found.sources:
+        raise TriageError(
+            f"{place} holds no file that ends in {', '.join(SUFFIXES)}. {found.left_out}".strip()
+        )
+    return _by_name(found)
+
+
+def in_folder(folder: Path) -> Found:
+    """What may be photographs in a folder and those in it; none where it is not there."""
+    found = Found()
+
+    def refused(error: OSError) -> None:
+        if isinstance(error, PermissionError):
+            found.closed.append(os.path.relpath(error.filename, folder))
+
+    for place, _, names in os.walk(folder, onerror=refused):
+        for path in (Path(place, name) for name in names):
+            with suppress(FileNotFoundError):  # taken away while we look
+                try:
+                    if path.is_file():
+                        found._see_file(path.relative_to(folder).as_posix(), path)
+                except PermissionError as error:  # its names may be listed, and that is all
+                    refused(PermissionError(error.errno, error.strerror, place))
+                    break
+    return _by_name(found)
+
+
+def uploaded(files: Iterable[tuple[str, Path]]) -> Found:
+    """What may be photographs among uploads, by the names that the browser gave, with folders.
+
+    An archive stands for what is in it. One folder is as if it had been given to
+    ``photographs_in``; of several, and of several archives, names begin with theirs.
+    """
+    files = list(files)
+    tops = {name.partition("/")[0] if "/" in name else "" for name, _ in files}
+    top = f"{tops.pop()}/" if len(tops) == 1 else "/"
+    archives = [name for name, path in files if _is_archive(name, path)]
+    found = Found(loose=any("/" not in name and name not in archives for name, _ in files))
+    for name, path in files:
+        if name in archives:
+            stem = Path(name).stem
+            found._see_archive(path, stem, f"{stem}/" if len(archives) > 1 else "")
+        else:
+            found._see_file(name.removeprefix(top), path)
+    return _by_name(found)
+
+
+def named(paths: Iterable[Path]) -> Found:
+    """Files that were named one by one, whatever they are called, and what is in archives."""
+    found = Found(loose=True)
+    for path in paths:
+        if _is_archive(path.name, path):
+            found._see_archive(path, path.stem)
+        else:
+            found.sources.append(_file(path.name, path))
+    return _by_name(found)
+
+
+def read_source(source: Source) -> bytes:
+    """The bytes of a photograph that waits.
+
+    Raises:
+        ImageError: They cannot be read: gone, or the archive is damaged, encrypted or packed in a
+            way that is not known here.
+    """
+    try:
+        with source.open() as file:
+            return file.read()
+    except UNREADABLE as error:
+        raise ImageError(f"{source.name} cannot be read: {error}") from error
+
+
+def _by_name(found: Found) -> Found:
+    found.sources.sort(key=lambda source: source.name)
+    return found
+
+
+def _hidden_part(name: str) -> str:
+    """The hidden folder, or file, that a path leads through; empty where it is not hidden."""
+    hidden = (
+        part
+        for part in name.split("/")
+        if part == _MACOS_EXTRAS or (part.startswith(".") and part not in (".", ".."))
+    )
+    return next(hidden, "")
+
+
+def _may_be_photograph(name: str, begin: Callable[[], bytes]) -> bool:
+    path = PurePosixPath(name)
+    ending = path.suffix.lower()
+    if ending in SUFFIXES:
+        return True
+    if path.name == "DICOMDIR" or (ending and not ending[1:].isdigit()):
+        return False
+    with suppress(ImageError, *UNREADABLE):
+        return DICOM.match(begin()) is not None
+    return False
+
+
+def _beginning(file: BinaryIO) -> bytes:
+    with file:
+        return file.read(_PREAMBLE)
+
+
+def _file(name: str, path: Path) -> Source:
+    status = path.stat()
+    return Source(name, f"{status.st_size}-{status.st_mtime_ns}", lambda: path.open("rb"))
+
+
+def _is_archive(name: str, path: Path) -> bool:
+    return name.lower().endswith(".zip") and "/" not in name and zipfile.is_zipfile(path)

@@ -1,0 +1,21 @@
+"""Who runs a model for minutes, one after the other, in the order of coming."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Turns:
+    """A line to wait in, of which everyone can see the place."""
+
+    def __init__(self) -> None:
+        self._line: list[object] = []
+
+    @contextmanager
+    def turn(self) -> Iterator[Callable[[], int]]:
+        """Stand in line; gives what tells how many are before, 0 as long as it is one's turn."""
+        place = object()
+        self._line.append(place)
+        try:
+            yield lambda: self._line.index(place)
+        finally:
+            self._line.remove(place)
