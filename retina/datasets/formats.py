@@ -6,10 +6,17 @@ import pandas as pd
 
 from retina.datasets.catalog import COLUMNS, Catalog, patient_and_eye
 from retina.datasets.folder import DataFolder, scan
-from retina.datasets.labels import NO_GRADE, UNGRADABLE
+from retina.datasets.labels import (
+    KAGGLE_TERMS,
+    NO_GRADE,
+    OWNERS_TERMS,
+    TABLE_FORMATS,
+    UNGRADABLE,
+)
 from retina.datasets.layouts import (
     AMBIGUOUS,
     CONTRADICTED,
+    LAB_LISTS,
     NO_NAME,
     NO_PICTURE,
     Layout,
@@ -17,13 +24,21 @@ from retina.datasets.layouts import (
 )
 from retina.errors import DataError
 
+_TABLES = [
+    ",".join(
+        names[0]
+        for names in (each.image_columns, each.grade_columns, each.gradable_columns)
+        if names
+    )
+    + f" ({each.name})"
+    for each in TABLE_FORMATS
+]
 LOOKED_FOR = (
-    "a CSV file with the columns image,level (EyePACS) or id_code,diagnosis (APTOS, DDR) or "
-    "Image name,Retinopathy grade (IDRiD) or image_id,adjudicated_dr_grade,adjudicated_gradable "
-    "(Messidor-2), or image_id with grade, label, level or diagnosis; DDR's train.txt, valid.txt "
-    "and test.txt; the lab's train_img.csv, train_label.csv, test_img.csv and test_label.csv; "
-    "and folders named 0 to 4 or by the labels"
+    f"a CSV file with the columns {' or '.join(_TABLES)}; DDR's train.txt, valid.txt and test.txt; "
+    "the lab's train_img.csv, train_label.csv, test_img.csv and test_label.csv; and folders named "
+    "0 to 4 or by the labels"
 )
+_TERMS = {each.name: each.terms for each in TABLE_FORMATS} | {LAB_LISTS: KAGGLE_TERMS}
 
 
 def read_folder(folder: str | os.PathLike[str]) -> Catalog:
@@ -54,6 +69,11 @@ def read_folder(folder: str | os.PathLike[str]) -> Catalog:
         raise DataError(f"No labels were recognised in {folder}; looked for {LOOKED_FOR}.")
     _refuse_disputes(layout.rows)
     return catalog_of(found, layout)
+
+
+def terms_of(catalog: Catalog) -> str:
+    """Under which terms the photographs of a data folder may be used, in words."""
+    return _TERMS.get(catalog.format, OWNERS_TERMS)
 
 
 def catalog_of(found: DataFolder, layout: Layout) -> Catalog:

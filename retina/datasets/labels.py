@@ -11,6 +11,9 @@ import pandas as pd
 from retina.errors import DataError
 from retina.scale import GRADES, NUM_GRADES
 
+KAGGLE_TERMS = "Kaggle competition rules: research, the photographs not for redistribution"
+OWNERS_TERMS = "as the owner of the data folder sets them"
+
 
 @dataclass(frozen=True)
 class TableFormat:
@@ -24,6 +27,7 @@ class TableFormat:
             could not grade the picture.
         stem: Where given, the file has to be called so, apart from capitals and signs.
         ungradable: Where given, this in place of a grade means the same.
+        terms: Under which the photographs may be used, in words.
     """
 
     name: str
@@ -32,6 +36,7 @@ class TableFormat:
     gradable_columns: tuple[str, ...] = ()
     stem: str = ""
     ungradable: str | None = None
+    terms: str = OWNERS_TERMS
 
 
 # The first that fits is taken, so that those which ask for more come first.
@@ -43,9 +48,14 @@ TABLE_FORMATS: tuple[TableFormat, ...] = (
         gradable_columns=("adjudicated_gradable",),
     ),
     TableFormat("DDR", ("id_code",), ("diagnosis",), stem="DR_grading", ungradable="5"),
-    TableFormat("EyePACS", ("image",), ("level",)),
-    TableFormat("APTOS", ("id_code",), ("diagnosis",)),
-    TableFormat("IDRiD", ("image name",), ("retinopathy grade",)),
+    TableFormat("EyePACS", ("image",), ("level",), terms=KAGGLE_TERMS),
+    TableFormat("APTOS", ("id_code",), ("diagnosis",), terms=KAGGLE_TERMS),
+    TableFormat(
+        "IDRiD",
+        ("image name",),
+        ("retinopathy grade",),
+        terms="CC BY 4.0, Porwal et al., Data 2018, 3(3), 25",
+    ),
     TableFormat(
         "plain CSV",
         ("image_id", "image", "filename"),

@@ -14,7 +14,9 @@ from retina.errors import SettingsError
 from retina.explain.cam import PooledClassifier
 
 GRAD_CAM = "Grad-CAM"
-LIBRARY_METHODS = ("Grad-CAM++", "LayerCAM", "Eigen-CAM")
+# The method's class in the library.
+_LIBRARY = {"Grad-CAM++": "GradCAMPlusPlus", "LayerCAM": "LayerCAM", "Eigen-CAM": "EigenCAM"}
+LIBRARY_METHODS = tuple(_LIBRARY)
 METHODS = (GRAD_CAM, *LIBRARY_METHODS)
 
 
@@ -59,12 +61,12 @@ def relative_heatmap(
     """
     if method not in LIBRARY_METHODS:
         raise SettingsError(f"there is no method {method!r}: choose one of {', '.join(METHODS)}")
-    from pytorch_grad_cam import EigenCAM, GradCAMPlusPlus, LayerCAM
+    import pytorch_grad_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-    kinds = dict(zip(LIBRARY_METHODS, (GradCAMPlusPlus, LayerCAM, EigenCAM), strict=True))
+    kind = getattr(pytorch_grad_cam, _LIBRARY[method])
     apart = _FeaturesApart(model).eval()
-    with kinds[method](model=apart, target_layers=[apart.last]) as explain:
+    with kind(model=apart, target_layers=[apart.last]) as explain:
         # A network that is only used has no gradients of its own: they start at the photograph.
         photograph = x.clone().requires_grad_(True)
         maps = explain(input_tensor=photograph, targets=[ClassifierOutputTarget(grade)])

@@ -9,7 +9,7 @@ import contextlib
 import http.client
 import importlib.util
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -104,6 +104,11 @@ def start_from(model: nn.Module, weights: InitialWeights) -> None:
 
 def _from_torchvision(architectures: Sequence[str]) -> dict[str, InitialWeights]:
     folder = Path(torch.hub.get_dir()) / "checkpoints"
+    for name in architectures:
+        if "IMAGENET1K_V1" not in _published(name):
+            raise WeightsError(
+                f"there are no ImageNet weights for {name}; name a file with --pretrained FILE"
+            )
     urls = {name: _published(name)["IMAGENET1K_V1"].url for name in architectures}
     absent = [url for url in urls.values() if not (folder / _file_name(url)).exists()]
     try:
@@ -186,7 +191,7 @@ def _initial(file: WeightsFile) -> InitialWeights:
     else:
         published = {
             f"torchvision {weights}": _hash_prefix(_file_name(weights.url))
-            for weights in _published(file.architecture)
+            for weights in _published(file.architecture).values()
         }
     for source, prefix in published.items():
         if file.sha256.startswith(prefix):
@@ -195,10 +200,12 @@ def _initial(file: WeightsFile) -> InitialWeights:
     return InitialWeights("file", source, file.sha256, file.state)
 
 
-def _published(architecture: str) -> type[WeightsEnum]:
-    """All weights that torchvision publishes for a network."""
-    published: type[WeightsEnum] = torchvision.models.get_model_weights(architecture)
-    return published
+def _published(architecture: str) -> Mapping[str, WeightsEnum]:
+    """All weights that torchvision publishes for a network, which may be none, by their names."""
+    if architecture not in torchvision.models.list_models():
+        return {}
+    published = torchvision.models.get_model_weights(architecture)
+    return dict(published.__members__)
 
 
 def _file_name(url: str) -> str:

@@ -10,6 +10,7 @@ from retina import distributed
 from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
 from retina.datasets.dataset import Augmentation, RetinopathyDataset, channel_statistics
+from retina.datasets.formats import terms_of
 from retina.datasets.leakage import (
     IdenticalReport,
     drop_identical,
@@ -23,14 +24,7 @@ from retina.images.prepare import Preprocessing
 from retina.models.config import DataSource
 from retina.scale import NUM_GRADES
 
-KAGGLE_TERMS = "Kaggle competition rules: research, the photographs not for redistribution"
-TERMS = {
-    "APTOS": KAGGLE_TERMS,
-    "EyePACS": KAGGLE_TERMS,
-    "lab lists": KAGGLE_TERMS,
-    "IDRiD": "CC BY 4.0, Porwal et al., Data 2018, 3(3), 25",
-    SYNTHETIC: "drawn by this package; no terms",
-}
+DRAWN_TERMS = "drawn by this package; no terms"
 
 
 @dataclass(frozen=True)
@@ -130,7 +124,7 @@ def read_parts(data: str, seed: int) -> Parts:
         name=catalog.name,
         rows=len(table),
         fingerprint=catalog.fingerprint,
-        terms=TERMS.get(catalog.format, "as the owner of the data folder sets them"),
+        terms=DRAWN_TERMS if catalog.format == SYNTHETIC else terms_of(catalog),
         shared_patients=familiar_test_share(table, table["part"]),
     )
     return Parts(

@@ -169,7 +169,7 @@ def test_a_folder_without_labels_says_what_was_looked_for(tmp_path: Path) -> Non
     for sought in (
         "image,level",
         "id_code,diagnosis",
-        "Image name",
+        "image name",
         "_gradable",
         "valid.txt",
         LAB_FILES[0],

@@ -7,7 +7,9 @@ import pytest
 from retina.datasets.synthetic import write_synthetic
 from retina.training.parts import Parts, read_parts
 from retina.training.run import train_run
-from tests.training.runs import CPU, PICTURES, settings
+from retina.training.state import Outcome
+from retina.training.trainer import Trainer
+from tests.training.runs import CPU, PICTURES, settings, tiny_trainer
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +32,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "resnet18-scratch"
     train_run(settings(), parts, None, folder, CPU)
     return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Outcome]:
+    """A trainer that nothing disturbed, and what it came to; to be read only."""
+    trainer = tiny_trainer(parts, tmp_path_factory.mktemp("runs") / "undisturbed")
+    return trainer, trainer.fit()

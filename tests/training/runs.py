@@ -13,6 +13,9 @@ from retina.training.trainer import Trainer
 CPU = torch.device("cpu")
 PICTURES = 60
 IMAGE_SIZE = 32
+EPOCHS = 2
+STEPS = 5  # of an epoch
+TIMES = ["seconds", "waiting_seconds"]
 
 
 def settings(**changes: Any) -> RunSettings:
@@ -20,7 +23,7 @@ def settings(**changes: Any) -> RunSettings:
     values: dict[str, Any] = {
         "architecture": "resnet18",
         "start": "scratch",
-        "epochs": 2,
+        "epochs": EPOCHS,
         "batch_size": 8,
         "lr": 0.01,
         "image_size": IMAGE_SIZE,
@@ -54,3 +57,8 @@ def tiny_trainer(parts: Parts, folder: Path, workers: int = 0, **changes: Any) -
     validation = parts.dataset("validation", preprocessing)
     folder.mkdir(exist_ok=True)
     return Trainer(run, Tiny(), training, validation, folder, CPU, workers)
+
+
+def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
+    """Whether two networks have the same weights, to the bit."""
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
