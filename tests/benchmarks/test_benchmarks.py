@@ -1,17 +1,17 @@
 """Each benchmark runs, on a setting too small to measure anything, and prints its rows."""
 
 import importlib
+from pathlib import Path
 
 import pytest
+
+from benchmarks import gpu
+from retina.datasets.synthetic import write_synthetic
 
 SMALL = {
     "grade": ("--models resnet18 --sizes 64 --turns 1", ["bare forward", "grad-cam library"]),
     "engine": ("--models resnet18 --sizes 64 --turns 1", ["ONNX Runtime", "folded"]),
     "photograph": ("--model resnet18 --image-size 64 --turns 1", ["usual / retina", "decode"]),
-    "gpu": (
-        "--model resnet18 --image-size 32 --batch-size 4 --steps 2 --turns 1 --device cpu",
-        ["real / batch on the device", "waiting for data"],
-    ),
     "prepare": ("--pictures 2 --width 300 --image-size 64 --turns 1", ["from the cache"]),
 }
 
@@ -23,3 +23,16 @@ def test_a_benchmark_prints_its_table(name: str, capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out
     for row in rows:
         assert row in printed
+
+
+def test_training_on_real_photographs_is_set_beside_steps_without_any(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_synthetic(tmp_path / "drawn", 20, size=64)
+    sizes = "--model resnet18 --image-size 32 --batch-size 4 --steps 2 --turns 1 --device cpu"
+
+    assert gpu.main([*sizes.split(), "--data", str(tmp_path / "drawn")]) == 0
+
+    printed = capsys.readouterr().out
+    assert "real / batch on the device" in printed
+    assert "waiting for data" in printed
