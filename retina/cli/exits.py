@@ -4,17 +4,22 @@ import argparse
 import errno
 import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
 from retina.errors import InputError
+from retina.interrupt import stop_on_sigterm
 
 DONE = 0
 MACHINE = 1
 USER = 2
-INTERRUPTED = 130
+INTERRUPTED = 128
+"""To which the number of the signal is added: 130 for Ctrl-C, 143 for SIGTERM."""
+
+TOO_LITTLE_MEMORY = "the memory does not suffice: end other programs, or take smaller batches"
 
 _USERS_PATH = (
     errno.ENOENT,
@@ -43,10 +48,12 @@ def say(message: str) -> None:
 def exit_status(command: Callable[[], int]) -> int:
     """Run a command and turn what goes wrong into its exit status.
 
-    0 done; 1 the machine's fault (disk, memory); 2 the user's input; 130 Ctrl-C. Any other
-    exception is a fault of this program and is left to surface.
+    0 done; 1 the machine's fault (disk, memory); 2 the user's input; 130 Ctrl-C; 143 SIGTERM, which
+    ends a command in the same good order. Any other exception is a fault of this program and is
+    left to surface.
     """
-    status = _guarded(command)
+    with stop_on_sigterm():
+        status = _guarded(command)
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -65,9 +72,9 @@ def _guarded(command: Callable[[], int]) -> int:
     except InputError as error:
         say(str(error))
         return USER
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("stopped", file=sys.stderr)
-        return INTERRUPTED
+        return INTERRUPTED + (stop.args[0] if stop.args else signal.SIGINT)
     except BrokenPipeError:
         return DONE
     except OSError as error:
@@ -77,7 +84,12 @@ def _guarded(command: Callable[[], int]) -> int:
         say(f"the machine refused: {error}")
         return MACHINE
     except MemoryError as error:
-        say(str(error) or "the memory does not suffice")
+        say(str(error) or TOO_LITTLE_MEMORY)
+        return MACHINE
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("out of memory", "allocate memory")):
+            raise
+        say(TOO_LITTLE_MEMORY)  # PyTorch's words are a page of figures
         return MACHINE
 
 

@@ -8,6 +8,7 @@ from joblib import Parallel, cpu_count, delayed  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from retina.errors import InputError
+from retina.interrupt import ignored
 
 Result = TypeVar("Result")
 
@@ -38,9 +39,10 @@ def map_pictures(
         doing: What the progress bar says; it appears on stderr once a second has passed.
     """
     processes = cpu_count() if len(paths) >= WORTH_PROCESSES else 1
-    results = Parallel(n_jobs=processes, return_as="generator")(
-        delayed(_guarded)(work, path) for path in paths
-    )
+    with ignored():  # A terminal sends Ctrl-C to the processes too; this one will end them.
+        results = Parallel(n_jobs=processes, return_as="generator")(
+            delayed(_guarded)(work, path) for path in paths
+        )
     yield from tqdm(
         results,
         desc=doing,

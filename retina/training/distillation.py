@@ -23,12 +23,13 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.sampling import EpochBatches
 from retina.datasets.transforms import StrongAugmentation
 from retina.errors import SettingsError
+from retina.interrupt import leave_to_parent, stop_between_steps
 from retina.models.architectures import build
 from retina.models.pretrained import InitialWeights
 from retina.models.weight_files import DESCRIPTION, HEAD
 from retina.training.config import DistillationSettings
 from retina.training.imitation import STRIDES, Imitation, Teacher
-from retina.training.interrupt import ignore_interrupt, stop_on_interrupt
+from retina.training.loading import in_own_words
 from retina.training.precision import choose_precision
 from retina.training.state import read_state, write_state
 from retina.training.unlabelled import Pictures, prepare
@@ -101,7 +102,7 @@ class Distiller:
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),
-            worker_init_fn=ignore_interrupt,
+            worker_init_fn=leave_to_parent,
         )
         torch.manual_seed(settings.seed)
         layout = {"device": device, "memory_format": torch.channels_last}
@@ -132,7 +133,8 @@ class Distiller:
             CheckpointError: the state cannot be read, or belongs to other settings or pictures.
             SettingsError: the error is no longer a number.
             MemoryError: a step does not fit into the device's memory.
-            KeyboardInterrupt: Ctrl-C; the step was finished and the state written first.
+            ChildProcessError: a worker has died.
+            KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and the state written first.
         """
         remove_unfinished(self.output.parent, state_name(self.output))
         if not (resume and self._restore()):
@@ -141,7 +143,8 @@ class Distiller:
         total = self.settings.passes * len(self.batches) * self.batches.batch_size
         done = self.passed * len(self.batches) + self.batch
         with (
-            stop_on_interrupt() as interrupted,
+            stop_between_steps() as interrupted,
+            in_own_words(),
             tqdm(
                 total=total,
                 initial=done * self.batches.batch_size,
@@ -181,7 +184,7 @@ class Distiller:
                 return
             yield pictures.to(self.device, memory_format=torch.channels_last)
 
-    def _one_pass(self, bar: "tqdm[Any]", interrupted: Callable[[], bool]) -> None:
+    def _one_pass(self, bar: "tqdm[Any]", interrupted: Callable[[], int]) -> None:
         self.batches.epoch, self.batches.first_batch = self.passed, self.batch
         saved = time.monotonic()
         for pictures, _ in upload(self.loader, self.device):
@@ -208,8 +211,8 @@ class Distiller:
             if ended or interrupted() or time.monotonic() - saved > SECONDS_BETWEEN_SAVES:
                 self._save()
                 saved = time.monotonic()
-            if interrupted():
-                raise KeyboardInterrupt
+            if stopped := interrupted():
+                raise KeyboardInterrupt(stopped)
             if ended:
                 return
 

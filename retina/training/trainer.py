@@ -26,10 +26,11 @@ from retina.datasets.sampling import EpochBatches
 from retina.errors import SettingsError
 from retina.evaluation.metrics import quadratic_weighted_kappa
 from retina.evaluation.predict import predict_logits
+from retina.interrupt import leave_to_parent, stop_between_steps
 from retina.models.config import HISTORY_FILE
 from retina.scale import NUM_GRADES
 from retina.training.config import RunSettings
-from retina.training.interrupt import ignore_interrupt, stop_on_interrupt
+from retina.training.loading import in_own_words
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.recipes import MOMENTUM, recipe_of
@@ -104,7 +105,7 @@ class Trainer:
             persistent_workers=workers > 0,
             pin_memory=device.type == "cuda",
             generator=torch.Generator(),
-            worker_init_fn=ignore_interrupt,
+            worker_init_fn=leave_to_parent,
         )
 
     def fit(self, resume: bool = False) -> Outcome:
@@ -117,19 +118,20 @@ class Trainer:
             CheckpointError: ``state.pt`` cannot be read, or belongs to other settings.
             SettingsError: the loss is no longer a number.
             MemoryError: a step does not fit into the device's memory.
-            KeyboardInterrupt: Ctrl-C; the step was finished and the state written first.
+            ChildProcessError: a worker has died.
+            KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and the state written first.
         """
         if resume:
             self._restore()
         log = EventLog(self.folder)
-        with stop_on_interrupt() as interrupted, self.precision.quick_kernels():
+        with stop_between_steps() as interrupted, self.precision.quick_kernels(), in_own_words():
             while self.progress.epoch < self.settings.epochs:
                 self._train_epoch(interrupted)
                 row = self._close_epoch()
                 log.write(row)
                 self._save()
-                if interrupted():
-                    raise KeyboardInterrupt
+                if stopped := interrupted():
+                    raise KeyboardInterrupt(stopped)
         log.close()
         return Outcome(
             self.best_weights, self.progress.best_epoch, pd.DataFrame(self.progress.history)
@@ -162,7 +164,7 @@ class Trainer:
         self.precision.step(loss, self.optimizer)
         return loss.detach(), (logits.detach().argmax(dim=1) == grades).sum()
 
-    def _train_epoch(self, interrupted: Callable[[], bool]) -> None:
+    def _train_epoch(self, interrupted: Callable[[], int]) -> None:
         progress, batches = self.progress, self.batches
         batches.epoch, batches.first_batch = progress.epoch, progress.batch
         steps = self.settings.epochs * len(batches)
@@ -205,7 +207,7 @@ class Trainer:
                     self._save()
                     saved = mark = time.monotonic()
                 if stopped:
-                    raise KeyboardInterrupt
+                    raise KeyboardInterrupt(stopped)
 
     def _is_sound(self) -> bool:
         return all(bool(value.isfinite().all()) for value in self.model.state_dict().values())

@@ -2,7 +2,6 @@
 
 import ipaddress
 import os
-import signal
 import socket
 import sys
 import tempfile
@@ -81,7 +80,7 @@ def launch(
 
     Raises:
         InputError: A setting cannot be used; the message says how to mend it.
-        KeyboardInterrupt: Ctrl-C, or a request to end.
+        KeyboardInterrupt: Ctrl-C, or what the caller makes of SIGTERM.
     """
     people = None if auth_file is None else read_auth_file(auth_file)
     if max_file_size < 1:
@@ -93,7 +92,6 @@ def launch(
     audit = None if audit_log is None else AuditLog(audit_log)
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and nobody else's.
     with _private_cache() as workspace:
         page = build_demo(workspace, checkpoints, examples, audit)

@@ -1,0 +1,156 @@
+"""A command that is stopped at random moments and started again until it is done.
+
+``python -m tests.reliability.lives NAME STOPS SEED FOLDER`` stops one of ``WORKS`` so many times,
+by SIGKILL, SIGTERM or SIGINT, at seeded moments spread over all that it does, and compares what it
+leaves with what it leaves undisturbed. It prints how often each signal struck.
+
+Each life is forked from here, where the libraries are loaded already, and leads a group of its
+own. SIGKILL strikes the process alone, as the kernel's does; the others strike the whole group, as
+a terminal's and a service's do.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import time
+import traceback
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+
+import torch
+
+from retina.cli import COMMANDS, main
+from retina.datasets.synthetic import write_synthetic
+from retina.interrupt import SIGNALS
+from retina.training import experiment, trainer
+from tests.checkpoints import save_small
+from tests.reliability.works import WORKS, Work
+
+STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
+PATIENCE = 300.0
+
+
+class Life:
+    """A process that runs a command in a folder; what it says is added to ``told`` there."""
+
+    def __init__(self, work: Work, folder: Path, photographs: Path) -> None:
+        self.work, self.folder = work, folder
+        folder.mkdir(exist_ok=True)
+        self.began = time.monotonic()
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # until the command runs
+        self.pid = os.fork()
+        if self.pid == 0:
+            os._exit(self._live(photographs))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+    def _live(self, photographs: Path) -> int:
+        os.setsid()
+        os.environ["RETINA_CACHE"] = str(self.folder / "cache")
+        with (self.folder / "told").open("a") as told:
+            os.dup2(told.fileno(), 1)
+            os.dup2(told.fileno(), 2)
+        name, *flags = self.work.arguments(self.folder, photographs)
+        run = COMMANDS[name].run
+
+        def running(options: argparse.Namespace) -> int:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            return run(options)
+
+        COMMANDS[name].run = running
+        try:
+            return main([name, *flags])
+        except BaseException:
+            traceback.print_exc()
+            return 70
+        finally:
+            sys.stderr.flush()
+
+    def ended(self, within: float) -> int | None:
+        """The exit status, or minus the signal it died of; None if it lives on."""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.002)
+        return None
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send a signal; the exit status that follows."""
+        if number == signal.SIGKILL:
+            os.kill(self.pid, number)
+        else:
+            os.killpg(self.pid, number)
+        status = self.ended(PATIENCE)
+        assert status is not None, f"{number.name} did not end it"
+        return status
+
+    def finish(self) -> None:
+        """Let it come to its end."""
+        while not self.work.is_done(self.folder) or not self.work.endless:
+            status = self.ended(0.05)
+            if status is not None:
+                assert status == 0, (status, (self.folder / "told").read_text())
+                return
+            assert time.monotonic() - self.began < PATIENCE
+        status = self.stop(signal.SIGTERM)
+        assert status == 143, (status, (self.folder / "told").read_text())
+
+
+def draw(folder: Path, count: int) -> None:
+    """Draw in a process of its own: what draws starts processes, which no fork may inherit."""
+    pid = os.fork()
+    if pid == 0:
+        write_synthetic(folder, count=count, size=96)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def disturbed(name: str, stops: int, seed: int, place: Path) -> Counter[str]:
+    """Stop a command so many times; how often by which signal."""
+    work, photographs, chance = WORKS[name], place / "photographs", random.Random(seed)
+    draw(photographs, work.photographs)
+    save_small(place / "models" / "small")
+    undisturbed = Life(work, place / "undisturbed", photographs)
+    undisturbed.finish()
+    span = time.monotonic() - undisturbed.began
+    expected = work.result(place / "undisturbed")
+    moments = [span * (number + chance.random()) / stops for number in range(stops)]
+    chance.shuffle(moments)
+    struck: Counter[str] = Counter()
+    groups = []
+    folder, runs = place / "run-0", 0
+    while moments:
+        life, number = Life(work, folder, photographs), chance.choice(list(STATUS))
+        groups.append(life.pid)
+        status = life.ended(moments[-1])
+        if status is None:
+            status = life.stop(number)
+            moments.pop()
+            struck[number.name] += 1
+            assert status in (0, STATUS[number]), (status, (folder / "told").read_text())
+        work.check(folder)
+        if status == 0 and not work.endless:
+            work.compare(work.result(folder), expected)
+            runs += 1
+            folder = place / f"run-{runs}"
+            assert runs < 10 * stops
+    Life(work, folder, photographs).finish()
+    work.compare(work.result(folder), expected)
+    for group in groups:  # Processes that a killed one had started wait for five minutes.
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    for told in place.glob("*/told"):
+        assert "Traceback" not in told.read_text(), told.read_text()
+    return struck
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    trainer.SECONDS_BETWEEN_SAVES = 0.05
+    assert experiment  # loaded here, and not again in every life
+    print(json.dumps(disturbed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))))
