@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -21,6 +22,7 @@ from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from retina.cli import COMMANDS, main
@@ -101,19 +103,24 @@ class Life:
         assert status == 143, (status, (self.folder / "told").read_text())
 
 
-def draw(folder: Path, count: int) -> None:
-    """Draw in a process of its own: what draws starts processes, which no fork may inherit."""
-    pid = os.fork()
-    if pid == 0:
-        write_synthetic(folder, count=count, size=96)
-        os._exit(0)
-    assert os.waitpid(pid, 0)[1] == 0
+def draw(folder: Path, work: Work) -> None:
+    """Draw few enough that no processes are started, which a fork would inherit; then copy."""
+    count = min(work.photographs, work.drawn)
+    write_synthetic(folder, count=count, size=96)
+    table = pd.read_csv(folder / "train.csv")
+    tables = [table]
+    for copy in range(1, work.photographs // count):
+        renamed = table.assign(id_code=table["id_code"] + f"c{copy}")
+        for old, new in zip(table["id_code"], renamed["id_code"], strict=True):
+            shutil.copy(folder / "images" / f"{old}.jpg", folder / "images" / f"{new}.jpg")
+        tables.append(renamed)
+    pd.concat(tables).to_csv(folder / "train.csv", index=False)
 
 
 def disturbed(name: str, stops: int, seed: int, place: Path) -> Counter[str]:
     """Stop a command so many times; how often by which signal."""
     work, photographs, chance = WORKS[name], place / "photographs", random.Random(seed)
-    draw(photographs, work.photographs)
+    draw(photographs, work)
     save_small(place / "models" / "small")
     undisturbed = Life(work, place / "undisturbed", photographs)
     undisturbed.finish()

@@ -30,6 +30,7 @@ class Work:
         check: Fails where something half-written could be taken for whole, or was lost.
         result: What it leaves in the end.
         compare: Fails where two results differ.
+        drawn: How many of the photographs are drawn; the others are copies of them.
         endless: Whether it ends by a signal only.
     """
 
@@ -38,6 +39,7 @@ class Work:
     check: Callable[[Path], object]
     result: Callable[[Path], Any]
     compare: Callable[[Any, Any], None]
+    drawn: int = 10
     endless: bool = False
 
     def is_done(self, folder: Path) -> bool:
@@ -64,7 +66,9 @@ def check_run(folder: Path) -> None:
     if (run / "config.json").exists() and (run / "model.safetensors").exists():
         load_checkpoint(run)
     if read_metrics(run) is not None:
-        assert {"predictions.csv", "split.csv", "README.md"} <= {each.name for each in run.iterdir()}
+        assert {"predictions.csv", "split.csv", "README.md"} <= {
+            each.name for each in run.iterdir()
+        }
 
 
 def trained(folder: Path) -> dict[str, Any]:
@@ -132,7 +136,7 @@ def same_rows(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 
 WORKS = {
-    "train": Work(60, train, check_run, trained, same),
+    "train": Work(60, train, check_run, trained, same, drawn=60),
     "prepare": Work(80, prepare, squares, squares, same),
     "triage": Work(40, triage, check_rows, worklist, same_rows),
     "watch": Work(40, watch, check_rows, worklist, same_rows, endless=True),
