@@ -50,6 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--figures", type=Path, metavar="DIR", help="write confusion matrix, reliability and ROC")
     add("--json", action="store_true", help="JSON instead of a table")
     add("--device", default="auto", help="auto, cpu, cuda ... (auto)")
+    add("--engine", choices=("torch", "onnxruntime"), default="torch", help="what computes (torch)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -109,6 +110,7 @@ def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str 
         prevalence=options.prevalence,
         tta=options.tta,
         by_patient=options.by_patient,
+        engine=options.engine,
     )
     for picture in evaluation.unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)

@@ -18,6 +18,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("images", nargs="+", metavar="IMAGE", help="photographs of the back of the eye")
     add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add("--engine", choices=("torch", "onnxruntime"), default="torch", help="what computes (torch)")
     add("--json", action="store_true", help="a JSON list, in the order given")
     add("--heatmaps", type=Path, metavar="DIR", help="write where the model looked, as PNG")
     add("--report", type=Path, metavar="DIR", help="write a case report each, as PDF and HTML")
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
     from retina.errors import InputError
     from retina.inference.grader import Grader
 
-    grader = Grader.load(options.model, options.checkpoints)
+    grader = Grader.load(options.model, options.checkpoints, engine=options.engine)
     for folder in filter(None, (options.heatmaps, options.report)):
         folder.mkdir(parents=True, exist_ok=True)
     answers: list[dict[str, Any]] = []

@@ -17,6 +17,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--model", required=True, metavar="NAME", help="a checkpoint's name, or its folder")
     add("--output", required=True, type=Path, metavar="FILE", help="the worklist, as CSV")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add("--engine", choices=("torch", "onnxruntime"), default="torch", help="what computes (torch)")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -34,7 +35,7 @@ def run(options: argparse.Namespace) -> int:
     output: Path = options.output
     if output.exists():
         raise SettingsError(f"--output {output} exists already: name another, or move it away")
-    grader = Grader.load(options.model, options.checkpoints)
+    grader = Grader.load(options.model, options.checkpoints, engine=options.engine)
     found = photographs_in(options.place)
     if found.left_out:
         print(found.left_out, file=sys.stderr)

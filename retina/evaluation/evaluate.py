@@ -21,6 +21,7 @@ from retina.evaluation.predict import predict_logits
 from retina.evaluation.predictions import predictions_table
 from retina.evaluation.rows import overlap
 from retina.models.checkpoint import Checkpoint
+from retina.models.engines import Engine, network_for_grading
 
 HEADLINE = ("n", "accuracy", "balanced_accuracy", "quadratic_weighted_kappa")
 REFERABLE_HEADLINE = ("sensitivity", "specificity", "auroc")
@@ -53,6 +54,7 @@ def evaluate(
     prevalence: float | None = None,
     tta: bool = False,
     by_patient: bool = False,
+    engine: Engine = "torch",
 ) -> Evaluation:
     """Grade every row whose photograph can be read, and compare with its true grade.
 
@@ -65,6 +67,7 @@ def evaluate(
         prevalence: Of referable disease, for the predictive values; the set's own by default.
         tta: Average the logits over flips and quarter turns.
         by_patient: Combine the pictures of a patient, as ``Answers.by_patient`` says.
+        engine: What computes; see ``network_for_grading``.
 
     Returns:
         Beside the fields of ``compute_metrics``, with intervals, its ``metrics`` say how they came
@@ -74,10 +77,10 @@ def evaluate(
 
     Raises:
         DataError: no photograph can be read.
-        SettingsError: the prevalence cannot be.
+        SettingsError: the prevalence cannot be, or the engine is not installed.
     """
     rows, unreadable = readable_rows(checkpoint, rows, cache)
-    answers = grade_rows(checkpoint, rows, cache, device, batch_size, tta=tta)
+    answers = grade_rows(checkpoint, rows, cache, device, batch_size, tta=tta, engine=engine)
     rejected = refused(rows["path"].tolist(), checkpoint.config.preprocessing.at_least)
     unit = answers.by_patient() if by_patient else answers
     threshold = checkpoint.config.referable.threshold
@@ -129,13 +132,17 @@ def grade_rows(
     batch_size: int = 32,
     *,
     tta: bool = False,
+    engine: Engine = "torch",
 ) -> Answers:
-    """What a checkpoint answers to photographs that can be read, in their order."""
+    """What a checkpoint answers to photographs that can be read, in their order.
+
+    It is asked through ``network_for_grading``, as a ``Grader`` asks it.
+    """
     config = checkpoint.config
     pictures = RetinopathyDataset(
         rows["path"].tolist(), rows["grade"].tolist(), config.preprocessing, cache=cache
     )
-    model = checkpoint.model.to(device)
+    model = network_for_grading(checkpoint, engine).to(device)
     logits = predict_logits(
         EightViews(model) if tta else model,
         pictures,

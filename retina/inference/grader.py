@@ -23,6 +23,7 @@ from retina.images.prepare import normalise, prepare
 from retina.inference.close_call import close_call
 from retina.inference.sight import Prepared, Sight
 from retina.models.checkpoint import Checkpoint, load_checkpoint
+from retina.models.engines import Engine, network_for_grading
 from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 FloatMap = npt.NDArray[np.float32]
@@ -42,10 +43,14 @@ class Grader:
     Args:
         checkpoint: Network and all that it needs.
         device: Where to compute.
+        engine: What computes; see ``network_for_grading``.
 
     Attributes:
         checkpoint: As given.
         device: As given.
+
+    Raises:
+        SettingsError: There is no such engine, or it is not installed.
 
     Example:
         >>> grader = Grader.load("resnet18-scratch")        # doctest: +SKIP
@@ -53,10 +58,17 @@ class Grader:
         'Moderate'
     """
 
-    def __init__(self, checkpoint: Checkpoint, device: str | torch.device = "cpu") -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str | torch.device = "cpu",
+        engine: Engine = "torch",
+    ) -> None:
         self.checkpoint = checkpoint
         self.device = torch.device(device)
-        checkpoint.model.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = network_for_grading(checkpoint, engine)
+        for network in (checkpoint.model, self._network):
+            network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
     def load(
@@ -64,13 +76,15 @@ class Grader:
         name: str | os.PathLike[str],
         checkpoints: str | os.PathLike[str] | None = None,
         device: str | torch.device = "cpu",
+        engine: Engine = "torch",
     ) -> "Grader":
         """Load a checkpoint by its name in ``checkpoints``, or, given a ``Path``, that folder.
 
         Raises:
             CheckpointError: it is missing, or not what it says it is.
+            SettingsError: There is no such engine, or it is not installed.
         """
-        return cls(load_checkpoint(name, checkpoints), device)
+        return cls(load_checkpoint(name, checkpoints), device, engine)
 
     @property
     def name(self) -> str:
@@ -84,7 +98,10 @@ class Grader:
 
     @property
     def model(self) -> nn.Module:
-        """The network, in evaluation mode."""
+        """The network as it was trained, in evaluation mode.
+
+        What answers is the same up to rounding, and quicker: see ``network_for_grading``.
+        """
         return self.checkpoint.model
 
     def prepare(self, source: str | os.PathLike[str] | BinaryIO) -> Tensor:
@@ -150,7 +167,7 @@ class Grader:
         if squares:
             pictures = torch.from_numpy(np.stack(squares))
             logits, heatmaps = forward_with_cam(
-                self.model, pictures.to(self.device, memory_format=torch.channels_last)
+                self._network, pictures.to(self.device, memory_format=torch.channels_last)
             )
             temperature = self.checkpoint.config.temperature
             calibrated = probabilities(logits.float().cpu().numpy(), temperature)

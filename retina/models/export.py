@@ -43,10 +43,6 @@ class _WithFeatures(nn.Module):
 def export_onnx(checkpoint: Checkpoint, file: Path) -> None:
     """Write a checkpoint's network as ONNX; the file appears whole or not at all.
 
-    Its input ``photographs`` is (N, 3, size, size) float32, normalised as the metadata says, for
-    any N. Its outputs are ``logits`` (N, 5), not yet divided by the temperature, and ``features``
-    (N, C, h, w).
-
     Args:
         checkpoint: To be written; its network is left as it is.
         file: Ends in ``.onnx``, in a folder that is there, and is not there itself.
@@ -55,6 +51,21 @@ def export_onnx(checkpoint: Checkpoint, file: Path) -> None:
         SettingsError: The file cannot be written there, or a library for it is missing.
     """
     _check_place(file)
+    content = as_onnx(checkpoint)
+    with replacing(file) as temporary:
+        temporary.write_bytes(content)
+
+
+def as_onnx(checkpoint: Checkpoint) -> bytes:
+    """A checkpoint's network as the content of an ONNX file.
+
+    Its input ``photographs`` is (N, 3, size, size) float32, normalised as the metadata says, for
+    any N. Its outputs are ``logits`` (N, 5), not yet divided by the temperature, and ``features``
+    (N, C, h, w).
+
+    Raises:
+        SettingsError: A library for it is missing.
+    """
     try:
         import onnx
         import onnxscript  # noqa: F401  (torch.onnx fails late, and at length, without it)
@@ -81,8 +92,7 @@ def export_onnx(checkpoint: Checkpoint, file: Path) -> None:
     model = program.model_proto
     onnx.helper.set_model_props(model, metadata(checkpoint))
     onnx.checker.check_model(model)
-    with replacing(file) as temporary:
-        onnx.save_model(model, temporary)
+    return bytes(model.SerializeToString())
 
 
 def metadata(checkpoint: Checkpoint) -> dict[str, str]:

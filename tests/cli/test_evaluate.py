@@ -194,3 +194,18 @@ def test_an_unknown_device_is_one_line(capsys: Shell, checkpoints: Path, drawn_d
     answer = evaluate(capsys, checkpoints, drawn_data, "--device", "abacus")
     assert (answer.status, answer.out) == (2, "")
     assert "--device abacus" in answer.errors[0]
+
+
+def test_onnx_runtime_gives_the_same_answers(
+    capsys: Shell, checkpoints: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    rows = []
+    for engine in ("torch", "onnxruntime"):
+        file = tmp_path / f"{engine}.csv"
+        evaluate(capsys, checkpoints, drawn_data, "--engine", engine, "--predictions", file)
+        with file.open() as lines:
+            rows.append(list(csv.DictReader(lines)))
+    for one, other in zip(*rows, strict=True):
+        assert one["predicted"] == other["predicted"]
+        for grade in range(5):
+            assert float(one[f"p{grade}"]) == pytest.approx(float(other[f"p{grade}"]), abs=1e-4)

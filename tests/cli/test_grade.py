@@ -1,6 +1,7 @@
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,39 @@ def test_reports_are_written_without_the_photographs_name(
     }
     for file in folder.glob("*.html"):
         assert file.stem.rpartition("-")[0] not in file.read_text(encoding="utf-8")
+
+
+def test_onnx_runtime_computes_the_same(
+    capsys: Shell, checkpoints: Path, photographs: list[Path]
+) -> None:
+    answers = []
+    for engine in ("torch", "onnxruntime"):
+        answer = grade(capsys, checkpoints, *photographs, "--json", "--engine", engine)
+        assert answer.status == 0
+        answers.append(strict_json(answer.out))
+    for one, other in zip(*answers, strict=True):
+        assert one["grade"] == other["grade"]
+        assert one["probabilities"] == pytest.approx(other["probabilities"], abs=1e-4)
+
+
+@pytest.mark.parametrize("command", ["grade", "triage", "evaluate"])
+def test_an_engine_that_is_not_installed_is_one_sentence(
+    capsys: Shell,
+    checkpoints: Path,
+    drawn_data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    where: dict[str, tuple[str | Path, ...]] = {
+        "grade": (drawn_data / "nothing.jpg",),
+        "triage": (drawn_data, "--output", tmp_path / "worklist.csv"),
+        "evaluate": ("--data", drawn_data),
+    }
+    flags = ("--model", "small", "--checkpoints", checkpoints, "--engine", "onnxruntime")
+    answer = retina(capsys, command, *where[command], *flags)
+    assert (answer.status, answer.out) == (2, "")
+    (error,) = answer.errors
+    assert "extra `onnx`" in error
+    assert not list(tmp_path.iterdir())

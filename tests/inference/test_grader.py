@@ -70,6 +70,19 @@ def test_the_answer_is_the_softmax_of_the_model_on_what_it_prepares(
         np.testing.assert_allclose(answer.heatmap, heatmap[0], rtol=1e-4, atol=1e-4)
 
 
+def test_onnx_runtime_gives_the_same_grades_and_heatmaps(
+    grader: Grader, checkpoints: Path, photographs: list[Path]
+) -> None:
+    other = Grader.load("small", checkpoints=checkpoints, engine="onnxruntime")
+    for photograph in photographs:
+        answer, expected = other.grade(photograph), grader.grade(photograph)
+        assert answer.grade == expected.grade
+        assert answer.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+        assert answer.heatmap is not None
+        assert expected.heatmap is not None
+        np.testing.assert_allclose(answer.heatmap, expected.heatmap, rtol=0, atol=1e-4)
+
+
 def test_what_it_says_agrees_with_itself(grader: Grader, photographs: list[Path]) -> None:
     answers = [grader.grade(photograph) for photograph in photographs]
     for answer in answers:

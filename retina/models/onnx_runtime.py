@@ -1,0 +1,74 @@
+"""A network whose features ONNX Runtime computes, from what ``retina export`` writes."""
+
+import hashlib
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from retina.atomic import replacing
+from retina.errors import SettingsError
+from retina.folders import user_cache_folder
+from retina.models.checkpoint import Checkpoint
+from retina.models.export import INPUT, as_onnx
+from retina.version import __version__
+
+_DIGEST_BYTES = hashlib.sha256().digest_size
+
+
+class OnnxRuntimeNetwork(nn.Module):
+    """A checkpoint's network on the CPU, with as many threads as PyTorch has.
+
+    Exporting takes seconds, so what comes of it is kept, in ``onnx`` in the user's cache folder,
+    which may be deleted at any time. Several threads may share a network.
+
+    Args:
+        checkpoint: Its ``model`` gives the last layer.
+
+    Attributes:
+        fc: The linear layer behind global average pooling.
+
+    Raises:
+        SettingsError: A library is missing.
+        OSError: The cache folder cannot be written to.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        try:
+            import onnxruntime
+        except ImportError:
+            raise SettingsError(
+                "the engine onnxruntime is not installed: "
+                "pip install onnxruntime onnx onnxscript, or this package with its extra `onnx`"
+            ) from None
+        super().__init__()
+        self.fc = cast(nn.Linear, checkpoint.model.fc)
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads = torch.get_num_threads()
+        self._session = onnxruntime.InferenceSession(
+            _kept(checkpoint), settings, providers=["CPUExecutionProvider"]
+        )
+
+    def features(self, x: Tensor) -> Tensor:
+        """The last block's output, (N, C, h, w), of (N, 3, size, size) normalised photographs."""
+        (features,) = self._session.run(["features"], {INPUT: x.cpu().contiguous().numpy()})
+        return torch.from_numpy(features).to(x.device)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """From (N, 3, size, size) normalised photographs to (N, 5) logits."""
+        logits: Tensor = self.fc(self.features(x).mean(dim=(2, 3)))
+        return logits
+
+
+def _kept(checkpoint: Checkpoint) -> bytes:
+    """``as_onnx`` of a checkpoint, from the cache if it is there and undamaged."""
+    config = checkpoint.config
+    name = f"v{__version__}-{config.architecture}-{config.preprocessing.size}"
+    file = user_cache_folder() / "onnx" / name / config.weights_sha256
+    data = file.read_bytes() if file.exists() else b""
+    digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
+    if digest != hashlib.sha256(content).digest():
+        content = as_onnx(checkpoint)
+        with replacing(file) as temporary:
+            temporary.write_bytes(hashlib.sha256(content).digest() + content)
+    return content
