@@ -6,6 +6,7 @@ from torch import nn
 
 from retina.errors import SettingsError
 from retina.models.checkpoint import Checkpoint
+from retina.models.folding import folded
 from retina.models.onnx_runtime import OnnxRuntimeNetwork
 
 Engine = Literal["torch", "onnxruntime"]
@@ -16,7 +17,7 @@ def network_for_grading(checkpoint: Checkpoint, engine: Engine = "torch") -> nn.
 
     Args:
         checkpoint: Its ``model`` is left as it is.
-        engine: ``torch`` is PyTorch. ``onnxruntime`` lets ONNX
+        engine: ``torch`` folds batch normalisation into the convolutions. ``onnxruntime`` lets ONNX
             Runtime compute the features, on the CPU wherever the photographs are; it needs the
             extra ``onnx``.
 
@@ -34,4 +35,4 @@ def network_for_grading(checkpoint: Checkpoint, engine: Engine = "torch") -> nn.
         )
     if engine == "onnxruntime":
         return OnnxRuntimeNetwork(checkpoint).eval()
-    return checkpoint.model
+    return folded(checkpoint.model)

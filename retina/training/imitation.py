@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from retina.images.prepare import Preprocessing
-from retina.models.efficientnet import efficientnet_lite0, folded
+from retina.models.efficientnet import efficientnet_lite0
+from retina.models.folding import folded
 from retina.models.pretrained import InitialWeights, start_from
 
 STRIDES = (8, 16, 32)
