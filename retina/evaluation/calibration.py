@@ -5,7 +5,6 @@ Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICM
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 
 from retina.errors import CheckpointError
@@ -48,6 +47,8 @@ def fit_temperature(logits: npt.ArrayLike, grades: npt.ArrayLike) -> float:
     truth = np.asarray(grades, dtype=np.int64)
     if truth.size == 0:
         return 1.0
+
+    from scipy.optimize import minimize_scalar  # slow to import, and grading does without
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(values / np.exp(log_temperature), axis=1)

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest
 
 from retina.evaluation.weighted import WeightedFigures
 from retina.scale import REFERABLE_FROM
@@ -140,6 +139,8 @@ def _widened_at_the_ends(
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
     """Wilson's 95 % interval of a share, ``hits`` of ``count``; ``count`` is at least 1."""
+    from scipy.stats import binomtest  # slow to import, and no page needs it to open
+
     bounds = binomtest(hits, count).proportion_ci(LEVEL, method="wilson")
     return float(bounds.low), float(bounds.high)
 

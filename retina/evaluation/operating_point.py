@@ -2,7 +2,6 @@
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import roc_curve
 
 from retina.errors import SettingsError
 from retina.scale import REFERABLE_FROM
@@ -50,6 +49,8 @@ def choose_threshold(
     referable = np.asarray(grades) >= REFERABLE_FROM
     if referable.all() or not referable.any():
         return 0.5
+    from sklearn.metrics import roc_curve  # slow to import, and grading does without
+
     false_positive, sensitivity, thresholds = roc_curve(
         referable, referable_probability(probability), drop_intermediate=False
     )

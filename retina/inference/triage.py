@@ -14,7 +14,8 @@ from retina.inference.sight import Prepared, Sight
 from retina.inference.sources import Source, read_source
 from retina.inference.worklist import Row, failed_row, graded_row
 
-BATCH = 8
+MOST_AT_ONCE, PIXELS_AT_ONCE = 16, 8 * 224 * 224
+"""Of the squares in one forward pass: beyond this a CPU takes longer for each, not less long."""
 
 
 def triage(
@@ -35,18 +36,19 @@ def triage(
     Yields:
         A row for each, in the order of ``sources``.
     """
-    threshold = grader.checkpoint.config.referable.threshold
+    config = grader.checkpoint.config
+    at_once = min(MOST_AT_ONCE, max(1, PIXELS_AT_ONCE // config.preprocessing.size**2))
     waiting: deque[tuple[Source, Future[Prepared | str]]] = deque()
     sources = iter(sources)
     workers = os.cpu_count() or 1
     with ThreadPoolExecutor(workers) as pool:
         try:
             while True:
-                for source in islice(sources, BATCH + 2 * workers - len(waiting)):
+                for source in islice(sources, at_once + 2 * workers - len(waiting)):
                     waiting.append((source, pool.submit(_prepare, grader, source, seen)))
                 if not waiting:
                     return
-                batch = [waiting.popleft() for _ in range(min(BATCH, len(waiting)))]
+                batch = [waiting.popleft() for _ in range(min(at_once, len(waiting)))]
                 ready = [(source.name, future.result()) for source, future in batch]
                 answers = iter(
                     grader.answer([each for _, each in ready if isinstance(each, Prepared)])
@@ -55,7 +57,7 @@ def triage(
                     if isinstance(each, str):
                         yield failed_row(name, each, grader.name, grader.sha256)
                     else:
-                        yield graded_row(name, next(answers), threshold)
+                        yield graded_row(name, next(answers), config.referable.threshold)
         finally:
             for _, future in waiting:
                 future.cancel()

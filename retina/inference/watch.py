@@ -8,8 +8,11 @@ from retina.errors import SettingsError
 from retina.inference.grader import Grader
 from retina.inference.journal import journal_of, read_journal, writing_journal
 from retina.inference.sources import in_folder
-from retina.inference.triage import BATCH, triage
+from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order, to_csv
+
+BATCH = 8
+"""Photographs, after which the worklist is rewritten."""
 
 
 def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | None]:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.ops import stochastic_depth
 
 from retina.scale import NUM_GRADES
 
@@ -114,7 +113,11 @@ class InvertedBottleneck(nn.Module):
         y = F.relu6(self._bn1(self._depthwise_conv(y)), inplace=True)
         y = self._bn2(self._project_conv(y))
         if self.has_shortcut:
-            y = x + stochastic_depth(y, self.skipped, "row", self.training)
+            if self.training:
+                from torchvision.ops import stochastic_depth  # slow to import: only for training
+
+                y = stochastic_depth(y, self.skipped, "row")
+            y = x + y
         return y
 
 

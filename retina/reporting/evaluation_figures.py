@@ -8,11 +8,10 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
-from scipy.stats import binomtest
-from sklearn.metrics import roc_curve
 
 from retina.evaluation.answers import Answers
 from retina.evaluation.calibration import confidence_bins
+from retina.evaluation.intervals import wilson
 from retina.evaluation.operating_point import referable_probability
 from retina.reporting.figures import confusion_matrix_figure, head, ink
 from retina.reporting.finished_runs import interval, number
@@ -116,6 +115,8 @@ def roc_figure(
         title: Above it.
         note: A second line below the title.
     """
+    from sklearn.metrics import roc_curve  # slow to import, and the page opens without
+
     referable = metrics["referable"]
     alarms, found, _ = roc_curve(
         answers.grades >= REFERABLE_FROM, referable_probability(answers.probability)
@@ -181,11 +182,8 @@ class _Bins:
 
     def bounds(self) -> npt.NDArray[np.float64]:
         """(2, bins): where the true share of right answers may lie."""
-        pairs = [
-            binomtest(int(hits), int(count)).proportion_ci(method="wilson")
-            for hits, count in zip(self.hits, self.count, strict=True)
-        ]
-        return np.array([[pair.low, pair.high] for pair in pairs]).T
+        pairs = zip(self.hits.tolist(), self.count.tolist(), strict=True)
+        return np.array([wilson(hits, count) for hits, count in pairs]).T
 
 
 def _plain(axes: Axes) -> None:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers
@@ -127,6 +126,8 @@ def _answers(folder: Path, temperature: float, metrics: dict[str, Any]) -> Answe
     Raises:
         CheckpointError: they are not, or cannot be read.
     """
+    from sklearn.metrics import confusion_matrix  # slow to import, and the page opens without
+
     answers = read_predictions(folder / PREDICTIONS_FILE, temperature)
     counts = confusion_matrix(answers.grades, answers.predicted, labels=range(NUM_GRADES))
     if counts.tolist() != metrics["confusion_matrix"]:

@@ -1,6 +1,7 @@
 """The examples of the page: drawn ones, or photographs of one's own."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,12 +37,15 @@ class Example:
 
 def drawn_examples(folder: Path) -> list[Example]:
     """Draw one fundus photograph of each grade into ``folder``."""
-    examples = []
-    for grade in GRADES:
-        path = folder / f"drawn-grade-{grade.number}.png"
-        draw_fundus(grade.number, _DRAWN_SEEDS[grade.number], _DRAWN_SIZE).save(path)
-        examples.append(Example(path, text.drawn_example(grade.number), _thumbnail(path)))
-    return examples
+
+    def drawn(grade: int) -> Example:
+        path = folder / f"drawn-grade-{grade}.png"
+        picture = draw_fundus(grade, _DRAWN_SEEDS[grade], _DRAWN_SIZE)
+        picture.save(path, compress_level=1)  # The page waits; 6 would take as long as drawing.
+        return Example(path, text.drawn_example(grade), _thumbnail(path))
+
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(drawn, (grade.number for grade in GRADES)))
 
 
 def own_examples(source: Path, folder: Path) -> list[Example]:
