@@ -26,7 +26,6 @@ from retina.training.experiment import default_workers
 from retina.training.parts import read_parts
 from retina.training.recipes import LAB
 from retina.training.trainer import Trainer
-from retina.training.upload import upload
 
 GIGA_OPERATIONS = {"resnet18": 1.814, "resnet50": 4.089}
 """Multiplications with their addition that a forward pass takes at 224 pixels, as torchvision's
@@ -58,7 +57,7 @@ def main(arguments: Sequence[str]) -> int:
     workers = default_workers(device) if options.workers is None else options.workers
     with tempfile.TemporaryDirectory() as folder:
         trainer = _trainer(settings, options.data, options.steps, Path(folder), device, workers)
-        batch = next(iter(upload([next(iter(trainer.loader))], device)))
+        batch = next(trainer.uploaded())
         waiting: list[float] = []
 
         def real() -> None:
@@ -75,7 +74,7 @@ def main(arguments: Sequence[str]) -> int:
             for _ in range(options.steps):
                 with trainer.precision.autocast():
                     loss = F.cross_entropy(trainer.network(batch[0]).float(), batch[1])
-                trainer.precision.scaler.scale(loss).backward()
+                trainer.precision.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
                 trainer.model.zero_grad(set_to_none=True)
 
         with trainer.precision.quick_kernels():

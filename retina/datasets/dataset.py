@@ -16,7 +16,7 @@ from retina.errors import DataError
 from retina.images.prepare import Preprocessing, normalise
 from retina.scale import NUM_GRADES
 
-__all__ = ["Augmentation", "RetinopathyDataset", "channel_statistics"]
+__all__ = ["Augmentation", "RetinopathyDataset", "Squares", "channel_statistics"]
 
 Augmentation = Callable[[Tensor], Tensor]
 
@@ -91,12 +91,36 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
             ImageError: The file cannot be used as a photograph.
             IndexError: There is no such picture.
         """
+        square, grade = self.square(key)
+        return torch.from_numpy(normalise(square, self.preprocessing)), grade
+
+    def square(self, key: int | tuple[int, int]) -> tuple[npt.NDArray[np.uint8], int]:
+        """The square before it is normalised, (H, W, 3) uint8, and the grade."""
         index, epoch = key if isinstance(key, tuple) else (key, 0)
         index = range(len(self))[operator.index(index)]
         square = prepared_square(self.paths[index], self.preprocessing, self.cache)
         if self.augment is not None:
             square = _augmented(square, self.augment, (self.seed, epoch, index))
-        return torch.from_numpy(normalise(square, self.preprocessing)), self.grades[index]
+        return square, self.grades[index]
+
+
+class Squares(Dataset[tuple[Tensor, int]]):
+    """The same pictures before they are normalised: a quarter of the bytes to hand over.
+
+    Args:
+        pictures: Of which ``square`` is asked.
+    """
+
+    def __init__(self, pictures: RetinopathyDataset) -> None:
+        self.pictures = pictures
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, key: int | tuple[int, int]) -> tuple[Tensor, int]:
+        """The square, (H, W, 3) uint8, and the grade."""
+        square, grade = self.pictures.square(key)
+        return torch.from_numpy(np.ascontiguousarray(square)), grade
 
 
 def _augmented(

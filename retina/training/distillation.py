@@ -7,6 +7,7 @@ weights as one that was not.
 import sys
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tqdm import tqdm
 
 from retina.atomic import remove_unfinished, replacing
 from retina.datasets.cache import PreparedCache
-from retina.datasets.dataset import RetinopathyDataset
+from retina.datasets.dataset import RetinopathyDataset, Squares
 from retina.datasets.sampling import EpochBatches
 from retina.datasets.transforms import StrongAugmentation
 from retina.errors import SettingsError
@@ -33,7 +34,7 @@ from retina.training.loading import in_own_words
 from retina.training.precision import choose_precision
 from retina.training.state import read_state, write_state
 from retina.training.unlabelled import Pictures, prepare
-from retina.training.upload import upload
+from retina.training.upload import Batch, upload
 
 MEASURED_BATCHES = 8
 WARM_UP = 0.1
@@ -95,8 +96,9 @@ class Distiller:
             pictures.paths, grades, preprocessing, StrongAugmentation(), settings.seed, cache
         )
         self.batches = EpochBatches(grades, settings.batch_size, settings.seed)
+        self.preprocessing = preprocessing
         self.loader = DataLoader(
-            dataset,
+            Squares(dataset),
             batch_sampler=self.batches,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -179,15 +181,17 @@ class Distiller:
         return smaller.contiguous(memory_format=torch.channels_last)
 
     def _first_batches(self) -> Iterator[Tensor]:
-        for number, (pictures, _) in enumerate(self.loader):
-            if number == MEASURED_BATCHES:
-                return
-            yield pictures.to(self.device, memory_format=torch.channels_last)
+        for pictures, _ in islice(self.uploaded(), MEASURED_BATCHES):
+            yield pictures
+
+    def uploaded(self) -> Iterator[Batch]:
+        """The batches of a pass, as ``step`` takes them."""
+        return upload(self.loader, self.preprocessing, self.device)
 
     def _one_pass(self, bar: "tqdm[Any]", interrupted: Callable[[], int]) -> None:
         self.batches.epoch, self.batches.first_batch = self.passed, self.batch
         saved = time.monotonic()
-        for pictures, _ in upload(self.loader, self.device):
+        for pictures, _ in self.uploaded():
             errors = self.step(pictures)
             if not errors.isfinite().all():
                 raise SettingsError(

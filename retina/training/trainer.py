@@ -7,7 +7,7 @@ the CPU, with the very same weights as one that was not.
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from retina import distributed
 from retina.atomic import write_text
-from retina.datasets.dataset import RetinopathyDataset
+from retina.datasets.dataset import RetinopathyDataset, Squares
 from retina.datasets.sampling import EpochBatches
 from retina.errors import SettingsError
 from retina.evaluation.metrics import quadratic_weighted_kappa
@@ -36,7 +36,7 @@ from retina.training.precision import choose_precision
 from retina.training.recipes import MOMENTUM, recipe_of
 from retina.training.state import Outcome, Progress, read_state, write_state
 from retina.training.teacher import Teacher
-from retina.training.upload import upload
+from retina.training.upload import Batch, upload
 from retina.training.watching import EventLog
 
 SECONDS_BETWEEN_SAVES = 120.0
@@ -98,8 +98,9 @@ class Trainer:
             distributed.rank(),
             distributed.processes(),
         )
+        self.preprocessing = training.preprocessing
         self.loader = DataLoader(
-            training,
+            Squares(training),
             batch_sampler=self.batches,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -136,6 +137,10 @@ class Trainer:
         return Outcome(
             self.best_weights, self.progress.best_epoch, pd.DataFrame(self.progress.history)
         )
+
+    def uploaded(self) -> Iterator[Batch]:
+        """The batches of an epoch, as ``step`` takes them."""
+        return upload(self.loader, self.preprocessing, self.device)
 
     def step(self, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
         """One step of the optimizer.
@@ -178,7 +183,7 @@ class Trainer:
             mininterval=0.5,
             disable=not distributed.is_writer(),
         ) as bar:
-            for pictures, grades in upload(self.loader, self.device):
+            for pictures, grades in self.uploaded():
                 progress.waiting += time.monotonic() - mark
                 step = progress.epoch * len(batches) + progress.batch
                 lr = self.settings.lr * self.recipe.lr_factor(step, steps)

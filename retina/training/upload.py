@@ -1,32 +1,39 @@
-"""Batches on their way to the device."""
+"""Batches on their way to the device, where they are normalised."""
 
 from collections.abc import Iterable, Iterator
 
 import torch
 from torch import Tensor
 
+from retina.images.prepare import Preprocessing
+
 Batch = tuple[Tensor, Tensor]
 
 
-def upload(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
+def upload(
+    batches: Iterable[Batch], preprocessing: Preprocessing, device: torch.device
+) -> Iterator[Batch]:
     """Each batch on the device; on CUDA it is copied while the one before it is computed with.
 
     Args:
-        batches: (n, 3, H, W) pictures and (n,) grades, in pinned memory where ``device`` is CUDA.
+        batches: (n, H, W, 3) uint8 squares and (n,) grades, in pinned memory where ``device`` is
+            CUDA.
+        preprocessing: Its mean and deviation count.
         device: Where they are wanted.
 
     Yields:
-        The same batches, the pictures channels-last.
+        (n, 3, H, W) float32, normalised, channels-last; and the grades.
     """
     if device.type != "cuda":
-        for batch in batches:
-            yield _copied(batch, device)
+        for squares, grades in batches:
+            yield normalised(squares.to(device), preprocessing), grades.to(device)
         return
     copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
     held: Batch | None = None
-    for batch in batches:
+    for squares, grades in batches:
         with torch.cuda.stream(copying):
-            coming = _copied(batch, device)
+            pictures = normalised(squares.to(device, non_blocking=True), preprocessing)
+            coming = pictures, grades.to(device, non_blocking=True)
         if held is not None:
             yield held
         computing = torch.cuda.current_stream(device)
@@ -38,9 +45,18 @@ def upload(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
         yield held
 
 
-def _copied(batch: Batch, device: torch.device) -> Batch:
-    pictures, grades = batch
-    return (
-        pictures.to(device, non_blocking=True, memory_format=torch.channels_last),
-        grades.to(device, non_blocking=True),
+def normalised(squares: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """What ``retina.images.prepare.normalise`` makes of each square, to the bit on the CPU.
+
+    Args:
+        squares: (n, H, W, 3) uint8, on any device.
+        preprocessing: Its mean and deviation count.
+
+    Returns:
+        (n, 3, H, W) float32, channels-last, on the same device.
+    """
+    mean, std = (
+        torch.tensor(each, dtype=torch.float32, device=squares.device)
+        for each in (preprocessing.mean, preprocessing.std)
     )
+    return squares.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)

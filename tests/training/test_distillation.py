@@ -57,7 +57,7 @@ def test_two_steps_change_the_student_and_leave_the_teacher(
     tmp_path: Path, pictures: Pictures, teacher: InitialWeights
 ) -> None:
     distiller = Distiller(settings(passes=4), pictures, teacher, tmp_path / "a.safetensors", CPU)
-    batch = next(iter(distiller.loader))[0]
+    batch = next(distiller.uploaded())[0]
     distiller.teacher.measure([batch])
     before = {name: value.clone() for name, value in distiller.imitation.state_dict().items()}
     taught = {name: value.clone() for name, value in distiller.teacher.state_dict().items()}

@@ -59,7 +59,7 @@ def test_the_loop_is_a_plain_one(parts: Parts, tmp_path: Path) -> None:
     model.train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=0.0005)
     losses, right = [], 0
-    for pictures, grades in trainer.loader:
+    for pictures, grades in trainer.uploaded():
         logits = model(pictures)
         loss = F.cross_entropy(logits, grades)
         optimizer.zero_grad()

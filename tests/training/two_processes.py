@@ -24,7 +24,7 @@ def one_step(parts: Parts, folder: Path) -> dict[str, torch.Tensor]:
     """The averaged gradients of one step with batch-norm and dropout in evaluation mode."""
     trainer = tiny_trainer(parts, folder)
     trainer.network.eval()
-    trainer.step(*next(iter(trainer.loader)))
+    trainer.step(*next(trainer.uploaded()))
     return {
         name: value.grad
         for name, value in trainer.model.named_parameters()
