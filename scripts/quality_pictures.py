@@ -18,7 +18,6 @@ from PIL import Image, ImageFilter
 from retina.images.field_of_view import find_retina
 
 Degradation = Callable[[Image.Image, np.random.Generator], Image.Image]
-Pixels = npt.NDArray[np.float64]
 
 
 def blur(share: float) -> Degradation:

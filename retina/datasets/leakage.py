@@ -22,7 +22,6 @@ class IdenticalReport:
         groups: Groups of two or more pictures with the same pixels.
         files: Pictures in those groups.
         conflicting_groups: Groups whose pictures carry different grades; dropped whole.
-        dropped: Pictures dropped from the table, for whatever reason.
         left: Pictures left.
         unreadable: Pictures that could not be decoded, each with its reason; dropped.
     """
@@ -30,7 +29,6 @@ class IdenticalReport:
     groups: int
     files: int
     conflicting_groups: int
-    dropped: int
     left: int
     unreadable: tuple[Unreadable, ...]
 
@@ -66,7 +64,6 @@ def drop_identical(
         groups=int((sizes > 1).sum()),
         files=int(sizes[sizes > 1].sum()),
         conflicting_groups=len(conflicting),
-        dropped=len(table) - len(left),
         left=len(left),
         unreadable=unreadable,
     )

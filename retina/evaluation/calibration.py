@@ -58,23 +58,6 @@ def fit_temperature(logits: npt.ArrayLike, grades: npt.ArrayLike) -> float:
     return float(np.exp(best.x))
 
 
-def expected_calibration_error(
-    grades: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 15
-) -> float:
-    """Mean gap between confidence and accuracy, over equal bins of confidence (Guo et al. 2017).
-
-    Args:
-        grades: (N,).
-        probability: (N, K).
-        bins: How many bins from 0 to 1.
-
-    Returns:
-        0 (calibrated) to 1.
-    """
-    place, gap = confidence_bins(grades, probability, bins)
-    return float(np.abs(np.bincount(place, weights=gap)).sum() / gap.size)
-
-
 def confidence_bins(
     grades: npt.ArrayLike,
     probability: npt.ArrayLike,
@@ -82,6 +65,9 @@ def confidence_bins(
     predicted: npt.ArrayLike | None = None,
 ) -> tuple[npt.NDArray[np.int64], Array]:
     """Each picture's bin of confidence, and whether it was right, less how sure it was.
+
+    The expected calibration error (Guo et al. 2017) is the sum over the bins of the absolute sum of
+    their gaps, divided by N.
 
     Args:
         grades: (N,).

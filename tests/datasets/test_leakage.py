@@ -28,7 +28,7 @@ def test_one_of_identical_pictures_is_kept_and_none_where_grades_conflict() -> N
     assert left["image_id"].tolist() == ["a", "c"]
     assert left.index.tolist() == [11, 12]
     assert (report.groups, report.files, report.conflicting_groups) == (2, 4, 1)
-    assert (report.dropped, report.left, report.unreadable) == (4, 2, (broken,))
+    assert (report.left, report.unreadable) == (2, (broken,))
 
 
 def test_a_digest_is_of_pixels_and_size_and_not_of_the_file(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from retina.errors import WeightsError
-from retina.models.pretrained import RANDOM, resolve_pretrained, start_from
+from retina.models.pretrained import resolve_pretrained, start_from
 from retina.models.resnet import resnet18, resnet34, resnet50
 from tests.models.states import State, sha256, torchvisions
 
@@ -250,14 +250,6 @@ def test_weights_of_another_network_do_not_fill_it(tmp_path: Path, state18: Stat
     weights = resolve_pretrained(["resnet18"], tmp_path)["resnet18"]
     with pytest.raises(WeightsError, match=r"a\.pth do not fit the network: it lacks"):
         start_from(resnet34(), weights)
-
-
-def test_random_weights_leave_the_network_as_it_is() -> None:
-    model = resnet18()
-    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    start_from(model, RANDOM)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
-    assert (RANDOM.kind, RANDOM.sha256) == ("random", None)
 
 
 def test_a_safetensors_file_says_what_it_is(tmp_path: Path, state18: State) -> None:

@@ -18,7 +18,7 @@ from retina.training.plan import plan
 from tests.training.runs import settings
 
 WEIGHTS = {
-    name: InitialWeights("file", f"{name}.pth", digest * 64, None)
+    name: InitialWeights("file", f"{name}.pth", digest * 64, {})
     for name, digest in (("resnet18", "a"), ("resnet50", "b"))
 }
 
