@@ -15,11 +15,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from retina.models.config import (
     CONFIG_FILE,
     HISTORY_FILE,
-    METRICS_FILE,
     PREDICTIONS_FILE,
     SPLIT_FILE,
     WEIGHTS_FILE,
 )
+from retina.models.metrics import METRICS_FILE
 from retina.reporting.model_card import EVALUATIONS, write_model_card
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -16,6 +16,11 @@ from retina.models.checkpoint import save_checkpoint
 from retina.models.config import SPLIT_FILE, CheckpointConfig, DataSource, OperatingPoint
 
 SIZE = 64
+METRICS: dict[str, Any] = {
+    "n": 5,
+    "confusion_matrix": [[int(i == j) for j in range(5)] for i in range(5)],
+}
+"""The least that a ``metrics.json`` holds."""
 PARTS = {"train": 12, "validation": 3, "test": 5}
 
 

@@ -26,8 +26,8 @@ from retina.models.config import (
     CheckpointConfig,
     find_checkpoint,
     read_config,
-    read_metrics,
 )
+from retina.models.metrics import read_metrics
 from retina.scale import NUM_GRADES
 
 

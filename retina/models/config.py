@@ -6,18 +6,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, NoReturn, TypeVar
+from typing import Any, Literal, TypeVar
 
 from retina.errors import CheckpointError, InputError
 from retina.folders import CLONE, TRAIN
 from retina.images.prepare import Preprocessing
+from retina.models.metrics import read_metrics
 from retina.scale import LABELS
 from retina.version import __version__
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
-METRICS_FILE = "metrics.json"
 PREDICTIONS_FILE = "predictions.csv"
 SPLIT_FILE = "split.csv"
 HISTORY_FILE = "history.csv"
@@ -174,10 +174,6 @@ def _read_all(kind: type[Section], value: Mapping[str, Any]) -> Section:
     return kind(**{field.name: value[field.name] for field in fields(kind)})
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 def read_config(folder: Path) -> CheckpointConfig:
     """Read a checkpoint's ``config.json``.
 
@@ -198,26 +194,6 @@ def read_config(folder: Path) -> CheckpointConfig:
         raise CheckpointError(
             f"{CONFIG_FILE} of checkpoint {folder.name} cannot be used: {error}"
         ) from None
-
-
-def read_metrics(folder: Path) -> dict[str, Any] | None:
-    """Read a checkpoint's ``metrics.json``; None where it has not been evaluated.
-
-    Raises:
-        CheckpointError: it is not JSON.
-    """
-    try:
-        text = (folder / METRICS_FILE).read_text(encoding="utf-8")
-        value = json.loads(text, parse_constant=_refuse_constant)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{METRICS_FILE} of checkpoint {folder.name} cannot be read: {error}"
-        ) from None
-    if not isinstance(value, dict):
-        raise CheckpointError(f"{METRICS_FILE} of checkpoint {folder.name} is not a JSON object")
-    return value
 
 
 def checkpoints_folder(folder: str | os.PathLike[str] | None = None) -> Path:

@@ -16,11 +16,10 @@ from retina.errors import CheckpointError
 from retina.models.config import (
     CONFIG_FILE,
     HISTORY_FILE,
-    METRICS_FILE,
     CheckpointConfig,
     read_config,
-    read_metrics,
 )
+from retina.models.metrics import METRICS_FILE, read_metrics
 from retina.scale import NUM_GRADES
 
 ACCURACY_COLUMNS = ["epoch", "train_accuracy", "validation_accuracy"]
@@ -155,35 +154,13 @@ def read_finished_run(folder: Path) -> FinishedRun:
         CheckpointError: a file is missing or cannot be used; the message names it.
     """
     config = read_config(folder)
-    metrics = read_test_metrics(folder)
+    metrics = read_metrics(folder)
     if metrics is None:
         raise CheckpointError(
             f"{folder} has no {METRICS_FILE}: the run is not finished, go on with --resume, or "
             "leave it out"
         )
     return FinishedRun(folder, config, metrics, read_history(folder / HISTORY_FILE))
-
-
-def read_test_metrics(folder: Path) -> dict[str, Any] | None:
-    """Read a run's ``metrics.json``; None where the test part has not been opened.
-
-    Raises:
-        CheckpointError: it cannot be read, or holds no confusion matrix.
-    """
-    metrics = read_metrics(folder)
-    if metrics is None:
-        return None
-    try:
-        matrix = np.asarray(metrics["confusion_matrix"], dtype=np.int64)
-        usable = matrix.shape == (NUM_GRADES, NUM_GRADES) and bool((matrix >= 0).all())
-    except (KeyError, TypeError, ValueError, OverflowError):
-        usable = False
-    if not usable:
-        raise CheckpointError(
-            f"{METRICS_FILE} of {folder} holds no confusion_matrix of {NUM_GRADES} x {NUM_GRADES} "
-            "counts: write it anew with `retina evaluate --json`"
-        )
-    return metrics
 
 
 def read_history(file: Path) -> pd.DataFrame:

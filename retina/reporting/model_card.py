@@ -1,6 +1,5 @@
 """A checkpoint's ``README.md``: a model card in Hugging Face's form, from what the folder holds."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,13 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from retina.atomic import write_text
 from retina.datasets.splits import PARTS, read_split
 from retina.errors import CheckpointError
-from retina.models.config import (
-    METRICS_FILE,
-    SPLIT_FILE,
-    CheckpointConfig,
-    read_config,
-    read_metrics,
-)
+from retina.models.config import SPLIT_FILE, CheckpointConfig, read_config
+from retina.models.metrics import METRICS_FILE, read_figures, read_metrics
 from retina.reporting.finished_runs import number
 from retina.reporting.shortcomings import elsewhere, shortcomings
 from retina.scale import LABELS, NOT_ASSESSED, RESEARCH_ONLY
@@ -63,20 +57,10 @@ def read_evaluations(folder: Path) -> dict[str, dict[str, Any]]:
     """The figures on other sets, by the names of their files in ``evaluations``, sorted.
 
     Raises:
-        CheckpointError: a file is not a JSON object.
+        CheckpointError: a file cannot be read, or is of another form.
     """
-    evaluations = {}
-    for file in sorted((folder / EVALUATIONS).glob("*.json")):
-        try:
-            metrics = json.loads(file.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            metrics = None
-        if not isinstance(metrics, dict):
-            raise CheckpointError(
-                f"{file} cannot be read: write it anew with `retina evaluate --json`"
-            )
-        evaluations[file.stem] = metrics
-    return evaluations
+    files = sorted((folder / EVALUATIONS).glob("*.json"))
+    return {file.stem: read_figures(file, str(file)) for file in files}
 
 
 def model_card(

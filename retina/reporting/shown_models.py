@@ -13,17 +13,16 @@ from retina.evaluation.answers import Answers
 from retina.evaluation.predictions import read_predictions
 from retina.models.config import (
     HISTORY_FILE,
-    METRICS_FILE,
     PREDICTIONS_FILE,
     WEIGHTS_FILE,
     read_config,
 )
+from retina.models.metrics import METRICS_FILE, read_metrics
 from retina.reporting.finished_runs import (
     ACCURACY_COLUMNS,
     FinishedRun,
     order,
     read_history,
-    read_test_metrics,
 )
 from retina.reporting.model_card import read_evaluations
 from retina.scale import NUM_GRADES
@@ -112,7 +111,7 @@ def read_shown_model(folder: Path) -> ShownModel:
 
 
 def _metrics(folder: Path) -> dict[str, Any]:
-    metrics = read_test_metrics(folder)
+    metrics = read_metrics(folder)
     if metrics is None:
         raise CheckpointError(
             f"It has not been evaluated: write {METRICS_FILE} with `retina evaluate --json`"

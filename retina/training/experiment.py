@@ -14,7 +14,7 @@ from retina.atomic import remove_unfinished, write_json
 from retina.devices import choose_device, keep_freed_memory
 from retina.errors import SettingsError, WeightsError
 from retina.models.checkpoint import Checkpoint
-from retina.models.config import read_metrics
+from retina.models.metrics import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import read_finished_run, write_experiment_report
 from retina.reporting.findings import Study

@@ -17,13 +17,13 @@ from retina.evaluation.predictions import write_predictions
 from retina.models.architectures import build
 from retina.models.checkpoint import Checkpoint, as_stored, load_checkpoint, save_checkpoint
 from retina.models.config import (
-    METRICS_FILE,
     PREDICTIONS_FILE,
     SPLIT_FILE,
     CheckpointConfig,
     OperatingPoint,
     StartedFrom,
 )
+from retina.models.metrics import METRICS_FILE
 from retina.models.pretrained import InitialWeights, start_from
 from retina.reporting.model_card import write_model_card
 from retina.training.config import RunSettings

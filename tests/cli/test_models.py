@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from retina.models.config import METRICS_FILE, describe_checkpoints
+from retina.models.config import describe_checkpoints
+from retina.models.metrics import METRICS_FILE
+from tests.checkpoints import METRICS
 from tests.cli.shell import retina
 
 Shell = pytest.CaptureFixture[str]
@@ -16,7 +18,7 @@ def models(checkpoints: Path, tmp_path: Path) -> Path:
     for name in ("small", "evaluated"):
         (tmp_path / name).mkdir()
         shutil.copy(checkpoints / "small" / "config.json", tmp_path / name)
-    metrics = {"quadratic_weighted_kappa": {"value": 0.8125, "low": 0.7, "high": 0.9}}
+    metrics = METRICS | {"quadratic_weighted_kappa": {"value": 0.8125, "low": 0.7, "high": 0.9}}
     (tmp_path / "evaluated" / METRICS_FILE).write_text(json.dumps(metrics))
     return tmp_path
 
@@ -49,11 +51,12 @@ def test_no_model_is_an_empty_answer(capsys: Shell, tmp_path: Path, flags: list[
     assert flags or "train.py" in answer.err
 
 
+@pytest.mark.parametrize("file", ["config.json", "metrics.json"])
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_a_broken_one_is_named_and_hides_no_other(
-    capsys: Shell, models: Path, flags: list[str]
+    capsys: Shell, models: Path, flags: list[str], file: str
 ) -> None:
-    (models / "small" / "config.json").write_text("{}")
+    (models / "small" / file).write_text("{}")
     answer = retina(capsys, "models", "--checkpoints", models, *flags)
     assert answer.status == 2
     assert answer.err.count("\n") == len(answer.errors) == 1

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from retina.errors import CheckpointError
 from retina.models.checkpoint import as_stored, load_checkpoint, save_checkpoint
-from retina.models.config import CONFIG_FILE, METRICS_FILE, WEIGHTS_FILE, read_config
-from tests.checkpoints import SIZE, small_config, small_network
+from retina.models.config import CONFIG_FILE, WEIGHTS_FILE, read_config
+from retina.models.metrics import METRICS_FILE
+from tests.checkpoints import METRICS, SIZE, small_config, small_network
 
 
 @pytest.fixture
@@ -96,8 +97,8 @@ def test_is_ready_for_use(checkpoints: Path) -> None:
 
 
 def test_metrics_come_along(copy: Path) -> None:
-    (copy / METRICS_FILE).write_text('{"n": 5}')
-    assert load_checkpoint(copy).metrics == {"n": 5}
+    (copy / METRICS_FILE).write_text(json.dumps(METRICS))
+    assert load_checkpoint(copy).metrics == METRICS
 
 
 def test_saving_tells_the_digest_and_leaves_the_network_alone(tmp_path: Path) -> None:

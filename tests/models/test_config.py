@@ -8,16 +8,15 @@ import pytest
 from retina.errors import CheckpointError
 from retina.models.config import (
     CONFIG_FILE,
-    METRICS_FILE,
     CheckpointConfig,
     checkpoints_folder,
     describe_checkpoints,
     find_checkpoint,
     list_checkpoints,
     read_config,
-    read_metrics,
 )
-from tests.checkpoints import small_config
+from retina.models.metrics import METRICS_FILE
+from tests.checkpoints import METRICS, small_config
 
 FIELDS = [
     "format",
@@ -135,19 +134,6 @@ def test_a_folder_without_the_file_is_no_checkpoint(tmp_path: Path) -> None:
         read_config(tmp_path)
 
 
-def test_metrics_are_read_and_may_be_missing(tmp_path: Path) -> None:
-    assert read_metrics(tmp_path) is None
-    (tmp_path / METRICS_FILE).write_text('{"n": 5}')
-    assert read_metrics(tmp_path) == {"n": 5}
-
-
-@pytest.mark.parametrize("content", [b"{", b"[]", b"\xff", b'{"ece": NaN}', b'{"n": -Infinity}'])
-def test_metrics_that_are_none_are_refused(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / METRICS_FILE).write_bytes(content)
-    with pytest.raises(CheckpointError, match=METRICS_FILE):
-        read_metrics(tmp_path)
-
-
 def test_only_folders_with_a_configuration_are_listed(tmp_path: Path) -> None:
     for name in ("b", "a"):
         write(tmp_path / name, {})
@@ -202,7 +188,7 @@ def test_where_checkpoints_are_looked_for(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_description_needs_no_weights(tmp_path: Path) -> None:
     folder = write(tmp_path / "small", small_config(weights_sha256="ab" * 32).to_json())
-    (folder / METRICS_FILE).write_text('{"n": 5}')
+    (folder / METRICS_FILE).write_text(json.dumps(METRICS))
     assert describe_checkpoints(tmp_path) == [
         {
             "name": "small",
@@ -210,6 +196,6 @@ def test_a_description_needs_no_weights(tmp_path: Path) -> None:
             "architecture": "resnet18",
             "initial_weights": {"kind": "random", "source": "He initialisation", "sha256": None},
             "image_size": 64,
-            "metrics": {"n": 5},
+            "metrics": METRICS,
         }
     ]

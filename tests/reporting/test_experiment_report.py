@@ -170,7 +170,7 @@ def test_intervals_get_columns_and_undefined_stays_empty(tmp_path: Path) -> None
     metrics = compute_metrics(GRADES[GRADES != 3], answers(0.5, grades=GRADES[GRADES != 3]), 0.5)
     assert metrics["recall"][3] is None
     metrics["accuracy"] = {"value": 0.7, "low": 0.66, "high": 0.74}
-    metrics["quadratic_weighted_kappa"] = {"value": None, "low": None, "high": None}
+    metrics["quadratic_weighted_kappa"] = None
     metrics["referable"]["auroc"] = None
     write_run(tmp_path, metrics=metrics)
     write_run(tmp_path, "resnet50-scratch", architecture="resnet50")

@@ -79,7 +79,7 @@ def test_a_whole_folder_has_no_gap(whole: Path) -> None:
         ("predictions.csv", "name\n", "predictions.csv of", {"trend", "matrix"}),
         ("metrics.json", None, "It has not been evaluated", {"trend"}),
         ("metrics.json", '{"n": 5}', "holds no confusion_matrix", {"trend"}),
-        ("evaluations/elsewhere.json", "[]", "elsewhere.json cannot be read", "all"),
+        ("evaluations/elsewhere.json", "[]", "elsewhere.json is not a JSON object", "all"),
     ],
 )
 def test_what_is_missing_or_broken_is_said_and_hides_nothing_else(
@@ -188,7 +188,7 @@ def test_the_figures_say_in_words_what_they_show(whole: Path) -> None:
 def test_figures_that_hold_only_counts_give_a_matrix(copied: Path) -> None:
     metrics = json.loads((copied / "metrics.json").read_text())
     kept = {name: metrics[name] for name in ("n", "confusion_matrix")}
-    (copied / "metrics.json").write_text(json.dumps({**kept, "recall": 3, "referable": [1]}))
+    (copied / "metrics.json").write_text(json.dumps({**kept, "recall": 3}))
     model = read_shown_model(copied)
     assert {figure.name for figure in model_figures(model)} == {"trend", "matrix"}
     assert column(model_table([model]), "AUROC", "Referable").cells[0].text == "–"
