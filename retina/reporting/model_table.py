@@ -41,9 +41,10 @@ class Column:
 
 
 def model_table(models: Sequence[ShownModel]) -> list[Column]:
-    """The columns beside the models' names.
+    """The columns beside the models' names: figures first, so that they need no scrolling.
 
-    Other sets follow the test part, in the order of their names, each with kappa and AUROC.
+    Other sets follow the test part, in the order of their names, each with kappa and AUROC; then
+    come the words.
 
     Args:
         models: The rows, in their order.
@@ -63,10 +64,6 @@ def model_table(models: Sequence[ShownModel]) -> list[Column]:
         return Column(name, [metric_cell(run, key, form, shaded=shaded) for run in runs], group)
 
     return [
-        words("Architecture", lambda run: run.config.architecture),
-        words("Started from", origin),
-        words("Image size", lambda run: f"{run.config.preprocessing.size} px"),
-        words("Tested on", tested_on),
         metric("Model", "accuracy", percent, _ACCURACY),
         metric("Majority baseline", "majority_baseline_accuracy", percent, _ACCURACY),
         metric("Quadratic weighted kappa", _KAPPA),
@@ -80,6 +77,10 @@ def model_table(models: Sequence[ShownModel]) -> list[Column]:
         metric("Specificity", "referable_specificity", group=_REFERABLE),
         metric("AUROC", _AUROC, group=_REFERABLE),
         *_elsewhere(models),
+        words("Tested on", tested_on),
+        words("Started from", origin),
+        words("Architecture", lambda run: run.config.architecture),
+        words("Image size", lambda run: f"{run.config.preprocessing.size} px"),
         Column("File size", [Cell(_size(model.megabytes)) for model in models]),
     ]
 

@@ -167,7 +167,7 @@ class Handlers:
         return (
             shown_html(markup.viewers(views)),
             shown_html("".join(notices)),
-            gr.update(interactive=bool(images) and not twice),
+            gr.update(interactive=bool(views) and not twice),
         )
 
     @in_one_sentence
@@ -232,18 +232,22 @@ class Handlers:
         view = view_of(_held(image))
         count = len(self._graders.names)
         results: list[Result] = []
+        left_out: list[str] = []
         yield [
             shown_html(markup.progress(text.progress(0, count))),
             gr.skip(),
             gr.update(visible=True),
         ]
-        for grader, sight in self._each_grader_looks(image):
+        for grader, sight in self._each_grader_looks(image, left_out):
             results.append(self._result(sight, grader))
             done = markup.progress(text.progress(len(results), count))
             yield [shown_html(done), gr.skip(), gr.skip()]
-        self._record([result.assessment for result in results], request)
+        if not results:
+            raise CheckpointError(left_out[0])
+        assessments = [result.assessment for result in results]
+        self._record(assessments, request)
         yield [
-            shown_html(markup.agreement([result.assessment for result in results])),
+            shown_html(markup.agreement(assessments, left_out)),
             shown_html(markup.compared(view, results)),
             gr.update(visible=False),
         ]
@@ -281,11 +285,24 @@ class Handlers:
             for assessment in assessments:
                 self.audit.assessed(assessment, request.username)
 
-    def _each_grader_looks(self, image: str | None) -> Iterator[tuple[Grader, Sight]]:
-        """All models, with the photograph decoded once for each size that is needed."""
+    def _each_grader_looks(
+        self, image: str | None, left_out: list[str] | None = None
+    ) -> Iterator[tuple[Grader, Sight]]:
+        """All models, with the photograph decoded once for each size that is needed.
+
+        Args:
+            image: The photograph.
+            left_out: Gets why models cannot be used; None: the first that cannot is an error.
+        """
         sights: dict[int, Sight] = {}
         for name in self._graders.names:
-            grader = self._graders.get(name)
+            try:
+                grader = self._graders.get(name)
+            except CheckpointError as error:
+                if left_out is None:
+                    raise
+                left_out.append(str(error))
+                continue
             need = grader.checkpoint.config.preprocessing.at_least
             if need not in sights:
                 sights[need] = _look(image, grader)

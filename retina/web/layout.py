@@ -56,12 +56,14 @@ class GradeTab:
     Attributes:
         desk: The desk.
         model: Which model grades.
+        chosen: Its name, by which a change is told from a look at the list.
         facts: What it is.
         graded: The handler of ``Grade``; it takes photographs and model.
     """
 
     desk: Desk
     model: gr.Dropdown
+    chosen: gr.State
     facts: gr.HTML
     graded: Callable[..., list[Any]]
 
@@ -162,7 +164,16 @@ def _grade_tab(
     )
     _drop_if_stale(handlers, explaining, [upload, answer, model], answers, viewer)
     running.append(explaining)
-    model.input(
+    chosen, changes = gr.State(first), gr.State(0)
+    model.input(  # Which comes whenever the list is left, also with the same model as before.
+        lambda name, last, count: [name, count + (name != last)],
+        [model, chosen, changes],
+        [chosen, changes],
+        show_progress="hidden",
+        show_progress_on=facts,
+        api_visibility="private",
+    )
+    changes.change(
         lambda name, images: [
             handlers.model_facts(name),
             handlers.show(images)[0],
@@ -176,7 +187,7 @@ def _grade_tab(
         api_visibility="private",
     )
     desk = Desk(upload, gallery, viewer, notice, button, answers, running)
-    return GradeTab(desk, model, facts, graded)
+    return GradeTab(desk, model, chosen, facts, graded)
 
 
 def _compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> Desk:
@@ -229,12 +240,19 @@ def _triage_tab(
         return [
             gr.update(selected="grade"),
             name,
+            name,
             handlers.model_facts(name),
             *grade.updates(handlers, [path]),
             *(each for other in followers for each in other.updates(handlers, None)),
         ]
 
-    opened = [tabs, model, grade_tab.facts, *(output for each in desks for output in each.outputs)]
+    opened = [
+        tabs,
+        model,
+        grade_tab.chosen,
+        grade_tab.facts,
+        *(output for each in desks for output in each.outputs),
+    ]
     opening = add_triage_tab(handlers, graders, opened, open_photograph)
     running = opening.success(
         grade_tab.graded,
@@ -276,8 +294,7 @@ def _when_chosen(
             handler,
             inputs,
             [output for each in desks for output in each.outputs],
-            show_progress="hidden",
-            show_progress_on=desk.upload,  # Even when hidden, its words stand in the page.
+            show_progress_on=desk.upload,
             cancels=[running for each in desks for running in each.running],
             api_visibility="private",
         )

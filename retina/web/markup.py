@@ -122,9 +122,9 @@ def viewers(views: Sequence[View], results: Sequence[Result] = (), *, heat: bool
     return str(_PAGE.viewers(views, results, heat))
 
 
-def agreement(answers: Sequence[Assessment]) -> str:
-    """Whether the models agree, above their answers."""
-    return str(_PAGE.agreement(answers))
+def agreement(answers: Sequence[Assessment], left_out: Sequence[str] = ()) -> str:
+    """Whether the models agree, above their answers, and why others do not answer."""
+    return str(_PAGE.agreement(answers, left_out))
 
 
 def compared(view: View, results: Sequence[Result]) -> str:

@@ -1,8 +1,7 @@
 """The Models tab: every checkpoint's figures side by side, then one of them closely."""
 
 import base64
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from retina.reporting.shown_models import ShownModel, read_shown_model, shown_mo
 from retina.web import models_text, text
 from retina.web.card import model_card_html
 from retina.web.graders import Graders
-from retina.web.handlers import in_one_sentence
+from retina.web.handlers import in_one_sentence_each
 
 _TEMPLATE: Any = html_template(
     "retina.web", "models.html", text=models_text, no_model=text.NO_MODEL
@@ -29,7 +28,8 @@ _TEMPLATE: Any = html_template(
 def add_models_tab(graders: Graders) -> None:
     """Add the tab to the tabs that are being built.
 
-    The table is read now; a model's figures are drawn when it is first looked at, then kept.
+    The table is read now; a model's figures are drawn when it is first looked at, after its words
+    are shown, then kept.
 
     Args:
         graders: The models; none of their networks is loaded here.
@@ -46,17 +46,24 @@ def add_models_tab(graders: Graders) -> None:
         choice = gr.Radio(names, value=names[0], label=models_text.CLOSELY, elem_id="models-choice")
         shown = gr.Textbox("", visible=False)
         panel = gr.HTML("", elem_id="model-closely")
-    draw = cache(lambda name: closely(graders.folder / name))
+    drawn: dict[str, str] = {}
 
-    @in_one_sentence
-    def show(name: str, last: str) -> tuple[Any, Any]:
-        return (gr.skip(), gr.skip()) if name == last else (draw(name), name)
+    @in_one_sentence_each
+    def show(name: str, last: str) -> Iterator[tuple[Any, Any]]:
+        if name == last:
+            yield gr.skip(), gr.skip()
+            return
+        if name not in drawn:
+            yield closely(graders.folder / name, figures=False), gr.skip()
+            drawn[name] = closely(graders.folder / name)
+        yield drawn[name], name
 
     for event in (tab.select, choice.change):
         event(
             show,
             [choice, shown],
             [panel, shown],
+            show_progress="hidden",
             show_progress_on=panel,
             concurrency_id="figures",
             api_visibility="private",
@@ -89,20 +96,24 @@ def nothing(left_out: Sequence[str]) -> str:
     return str(_TEMPLATE.nothing(left_out))
 
 
-def closely(folder: Path) -> str:
+def closely(folder: Path, *, figures: bool = True) -> str:
     """One model: where it comes from, its figures, its card.
+
+    Args:
+        folder: Its checkpoint.
+        figures: False for the words alone, which are there at once: drawing takes a second.
 
     Raises:
         CheckpointError: it cannot be used any more.
     """
     model = read_shown_model(folder)
-    figures = [
+    drawn = figures and [
         (figure, base64.b64encode(figure.light).decode(), base64.b64encode(figure.dark).decode())
         for figure in model_figures(model)
     ]
     facts = models_text.origin(model.run.config, origin(model.run))
     card = model_card_html(folder)
-    return str(_TEMPLATE.closely(model.name, facts, model.gaps, figures, card))
+    return str(_TEMPLATE.closely(model.name, facts, model.gaps, drawn, card))
 
 
 def _heads(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:

@@ -18,6 +18,7 @@ LAB_STARTS = {"scratch": "from scratch", "pretrained": "from ImageNet"}
 LAB_WHY = "Why these differ from ours."
 CLOSELY = "Show closely"
 GAPS = "Not shown"
+DRAWING = "Drawing its figures …"
 CARD = "Model card"
 NO_CARD = "This checkpoint has no model card."
 CARD_TABLE = "A table of the card, which scrolls sideways"

@@ -20,6 +20,7 @@ BUTTON_ANYWAY = "Grade anyway"
 
 UPLOAD = "One photograph, or one of each eye: JPEG, PNG, TIFF, WebP, BMP or DICOM"
 UPLOAD_ONE = "Photograph of one eye: JPEG, PNG, TIFF, WebP, BMP or DICOM"
+CHOOSE_OTHERS = "Choose other photographs"
 TOO_MANY = "{count} photographs were chosen: choose one, or one of each eye of the same patient."
 SAME_TWICE = "The two photographs are one and the same: choose one of each eye, or only one."
 
@@ -46,6 +47,7 @@ DRAWN_EXAMPLES = "Examples to click, all drawn by a program: none is a patient's
 OWN_EXAMPLES = "Examples to click"
 
 PICK_TWO = "Pick two models for a closer look."
+LEFT_OUT = "Left out: {reason}."
 CLOSER = "Closer look"
 
 NO_PHOTOGRAPH = "There is no photograph yet: choose one, or click an example."

@@ -202,6 +202,8 @@ def test_another_method_says_that_its_scale_is_its_own(page: Page) -> None:
     upload(page, "grade", PHOTOGRAPH)
     grade(page)
     heatmap = page.locator("#grade-photograph img.heat")
+    expect(page.locator("#method")).to_be_hidden()
+    page.get_by_role("button", name=text.HEATMAP).click()
     first = heatmap.get_attribute("src")
     page.get_by_label("Eigen-CAM").check()
     expect(page.get_by_text(text.heatmap_caption("Eigen-CAM"))).to_be_visible()
@@ -272,6 +274,7 @@ def test_a_file_that_is_no_picture_is_refused_in_the_page(page: Page, tmp_path: 
     file.write_text("no picture")
     upload(page, "grade", file)
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg")
+    expect(page.get_by_role("button", name="Grade", exact=True)).to_be_disabled()
     expect(page.locator("#assessment")).to_have_text("")
 
 

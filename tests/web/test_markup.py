@@ -45,7 +45,7 @@ HOSTILE = '<img src="x" onerror="alert(1)">&.jpg'
 def parsed(html: str) -> ElementTree.Element:
     """Markup that must be well-formed, but for the tags that HTML leaves open."""
     closed = re.sub(r"<(img|input)\b([^>]*)>", r"<\1\2/>", html)
-    closed = re.sub(r"\s(data-closer|hidden)(?=[\s/>])", r' \1=""', closed)
+    closed = re.sub(r"\s(data-closer|hidden|disabled)(?=[\s/>])", r' \1=""', closed)
     return ElementTree.fromstring(f"<div>{closed}</div>")
 
 
@@ -165,7 +165,8 @@ def test_warnings_are_shown() -> None:
 def test_the_photograph_is_seen_first_and_the_heatmap_on_demand() -> None:
     bare = markup.viewers([VIEW])
     assert VIEW.source in bare
-    assert text.HEATMAP not in bare
+    switches = [each for each in parsed(bare).iter("button") if each.text == text.HEATMAP]
+    assert [each.get("disabled") for each in switches] == [""]
     graded = markup.viewers([VIEW], answered(assessment(2)))
     (figure,) = parsed(graded).iter("figure")
     assert figure.get("data-heat") == "off"

@@ -5,7 +5,9 @@
   window.retinaListens = true;
 
   const viewerOf = (element) => element.closest(".viewer");
-  const state = new WeakMap();
+  const START = { view: "photograph", zoom: 1, x: 0, y: 0 };
+  const state = new WeakMap(); // what the reader has set at a viewer
+  const placed = (viewer) => state.get(viewer) ?? START;
 
   function place(viewer, { zoom, x, y }) {
     const stage = viewer.querySelector(".stage"), canvas = viewer.querySelector(".canvas");
@@ -14,12 +16,10 @@
     const roomY = Math.max(0, (canvas.offsetHeight * zoom - stage.clientHeight) / 2);
     x = Math.min(roomX, Math.max(-roomX, x));
     y = Math.min(roomY, Math.max(-roomY, y));
-    state.set(viewer, { zoom, x, y });
+    state.set(viewer, { ...placed(viewer), zoom, x, y });
     canvas.style.transform = `translate(${x}px, ${y}px) scale(${zoom})`;
     viewer.classList.toggle("zoomed", zoom > 1);
   }
-
-  const placed = (viewer) => state.get(viewer) ?? { zoom: 1, x: 0, y: 0 };
 
   function zoomBy(viewer, factor) {
     const { zoom, x, y } = placed(viewer);
@@ -35,10 +35,16 @@
 
   function show(viewer, view) {
     viewer.dataset.view = view;
+    state.set(viewer, { ...placed(viewer), view });
     for (const button of viewer.querySelectorAll("button[data-view]"))
       button.setAttribute("aria-pressed", String(button.dataset.view === view));
     zoomBy(viewer, 0);
   }
+
+  // The second click of a double click asks for nothing new.
+  document.addEventListener("click", (event) => {
+    if (event.detail > 1 && event.target.closest?.("button.primary")) event.stopImmediatePropagation();
+  }, true);
 
   document.addEventListener("click", (event) => {
     const button = event.target.closest?.(".viewer button");
@@ -53,9 +59,10 @@
     }
   });
 
+  const set = (range) => viewerOf(range).style.setProperty(range.dataset.sets, range.value);
+
   document.addEventListener("input", (event) => {
-    const range = event.target;
-    if (range.dataset?.sets) viewerOf(range).style.setProperty(range.dataset.sets, range.value);
+    if (event.target.dataset?.sets) set(event.target);
   });
 
   document.addEventListener("change", (event) => {
@@ -106,4 +113,44 @@
   });
   for (const end of ["pointerup", "pointercancel"])
     document.addEventListener(end, () => { dragged = null; });
+
+  // Gradio writes new markup over the old, element by element, which undoes what the reader had set.
+  function settle(viewer) {
+    const source = viewer.querySelector("img.photograph").getAttribute("src");
+    if (state.get(viewer)?.source !== source) state.set(viewer, { ...START, source });
+    const { view, zoom, x, y } = placed(viewer);
+    const offered = viewer.querySelector(`button[data-view="${view}"]:enabled`) ? view : "photograph";
+    if (viewer.dataset.view !== offered) show(viewer, offered);
+    if (viewer.classList.contains("zoomed") !== zoom > 1) place(viewer, { zoom, x, y });
+    for (const range of viewer.querySelectorAll("[data-sets]"))
+      if (viewer.style.getPropertyValue(range.dataset.sets) !== range.value) set(range);
+  }
+
+  // An answer is said, in short, to those who do not see it arrive.
+  const SAID = {
+    "#assessment": ".patient, .assessment:only-child :is(.grade, .referral strong)",
+    "#agreement": ".agreement p:first-child",
+  };
+  const heard = {};
+
+  function say(area, parts) {
+    const words = [...document.querySelectorAll(`${area} :is(${parts})`)].map((each) => each.textContent).join(". ");
+    if (words !== heard[area] && (heard[area] = words)) document.querySelector("#said").textContent = words;
+  }
+
+  // Gradio calls an example "Thumbnail 1 of 5", and a button "common.upload".
+  function name(element, words) {
+    if (element.ariaLabel !== words) element.ariaLabel = element.title = words;
+  }
+
+  new MutationObserver(() => {
+    document.querySelectorAll(".viewer").forEach(settle);
+    for (const [area, parts] of Object.entries(SAID)) say(area, parts);
+    for (const example of document.querySelectorAll(".examples .thumbnail-item"))
+      name(example, example.querySelector("img").alt);
+    for (const button of document.querySelectorAll("[aria-label='common.upload']"))
+      name(button, document.querySelector("#said").dataset.upload);
+  }).observe(document, {
+    childList: true, characterData: true, subtree: true, attributeFilter: ["class", "style", "src", "data-view", "aria-label"],
+  });
 })();
