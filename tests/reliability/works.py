@@ -12,7 +12,7 @@ import torch
 from retina.datasets.cache import PreparedCache, _read
 from retina.inference.journal import journal_of, read_journal
 from retina.models.checkpoint import load_checkpoint
-from retina.models.config import read_metrics
+from retina.models.metrics import read_metrics
 
 SIDE = 64
 TIMES = ["seconds", "waiting_seconds"]
