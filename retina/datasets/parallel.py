@@ -1,4 +1,4 @@
-"""Work on many photographs in several processes, with a progress bar where that takes long."""
+"""Work on many photographs at once, with a progress bar where that takes long."""
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from retina.interrupt import ignored
 
 Result = TypeVar("Result")
 
-# Starting processes takes about as long as this many small photographs.
+# Starting processes takes about as long as this many small photographs; fewer are left to threads.
 WORTH_PROCESSES = 64
 _SECONDS_WITHOUT_BAR = 1.0
 
@@ -29,18 +29,21 @@ def map_pictures(
 ) -> Iterator[Result | Unreadable]:
     """Call ``work`` on every path and yield the results in the order of ``paths``.
 
-    A photograph on which ``work`` raises an ``InputError`` yields ``Unreadable``. joblib's loky
-    starts the processes afresh and does not import the main module in them, so nothing depends on
-    how Python starts processes on this platform or on a guard in the script that runs.
+    A photograph on which ``work`` raises an ``InputError`` yields ``Unreadable``. Few photographs
+    are worked on in threads, which start at once and run side by side while Pillow decodes and
+    resizes; many in processes. joblib's loky starts those afresh and does not import the main
+    module in them, so nothing depends on how Python starts processes on this platform or on a
+    guard in the script that runs.
 
     Args:
-        work: A function of a module, or a ``functools.partial`` of one: it is pickled.
+        work: A function of a module, or a ``functools.partial`` of one: it may be pickled, and may
+            run in several threads at once.
         paths: The photographs.
         doing: What the progress bar says; it appears on stderr once a second has passed.
     """
-    processes = cpu_count() if len(paths) >= WORTH_PROCESSES else 1
+    prefer = "processes" if len(paths) >= WORTH_PROCESSES else "threads"
     with ignored():  # A terminal sends Ctrl-C to the processes too; this one will end them.
-        results = Parallel(n_jobs=processes, return_as="generator")(
+        results = Parallel(n_jobs=cpu_count(), prefer=prefer, return_as="generator")(
             delayed(_guarded)(work, path) for path in paths
         )
     yield from tqdm(

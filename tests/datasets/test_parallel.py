@@ -2,8 +2,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from threading import Barrier
 
 import pytest
+from joblib import cpu_count  # type: ignore[import-untyped]
 
 from retina.datasets.parallel import Unreadable, map_pictures
 from retina.errors import DataError
@@ -60,3 +62,15 @@ def test_a_script_without_a_main_guard_runs_once_where_processes_are_spawned(
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     assert done.stdout.strip() == ",".join(str(number) for number in range(200))
+
+
+@pytest.mark.skipif(cpu_count() < 2, reason="there is one core")
+def test_a_few_pictures_are_worked_on_at_once() -> None:
+    names = [f"{number}" for number in range(4)]
+    meeting = Barrier(2, timeout=20)
+
+    def meet(path: str) -> str:
+        meeting.wait()
+        return path
+
+    assert list(map_pictures(meet, names, "Meeting")) == names
