@@ -1,19 +1,20 @@
 """The grader's forward pass against ONNX Runtime and OpenVINO, in float32 on the same threads.
 
-The engines run what ``retina export`` writes: logits and last feature map. Beside ours stands the
-same network with batch-norm folded into its convolutions. One photograph; in turns; the ratio is to
-the faster engine.
+The engines run what ``retina export`` writes: logits and last feature map. Ours gives the heatmap
+too, with either ``--engine``; below it, the network as it was trained, batch normalisation not
+folded. One photograph; in turns; the ratio is to the faster engine.
 """
 
 import argparse
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import onnxruntime
 import torch
-from torch.fx.experimental.optimization import fuse
 
 from benchmarks._turns import bare_forward, medians, print_table
 from retina.explain.cam import forward_with_cam
@@ -21,6 +22,7 @@ from retina.images.prepare import Preprocessing
 from retina.models.architectures import build
 from retina.models.checkpoint import load_checkpoint, save_checkpoint
 from retina.models.config import CheckpointConfig, DataSource
+from retina.models.engines import network_for_grading
 from retina.models.export import INPUT, export_onnx
 
 
@@ -34,7 +36,10 @@ def main(arguments: Sequence[str]) -> int:
     torch.set_num_threads(options.threads)
     for name in options.models:
         for size in options.sizes:
-            with tempfile.TemporaryDirectory() as folder:
+            with (
+                tempfile.TemporaryDirectory() as folder,
+                patch.dict(os.environ, RETINA_CACHE=folder),  # what is exported here is not kept
+            ):
                 _compare(name, size, Path(folder), options)
     return 0
 
@@ -59,11 +64,12 @@ def _compare(name: str, size: int, folder: Path, options: argparse.Namespace) ->
         sides[engine] = partial(run, photograph.numpy())
     model = checkpoint.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     photograph = photograph.to(memory_format=torch.channels_last)
-    folded = fuse(model).to(memory_format=torch.channels_last)
+    folded = network_for_grading(checkpoint).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    onnx = network_for_grading(checkpoint, "onnxruntime")
     engines_only = list(sides)
-    sides["retina, with heatmap"] = partial(forward_with_cam, model, photograph)
-    sides["bare forward pass"] = partial(bare_forward, model, photograph)
-    sides["bare forward pass, folded"] = partial(bare_forward, folded, photograph)
+    sides["retina, with heatmap"] = partial(forward_with_cam, folded, photograph)
+    sides["--engine onnxruntime, with heatmap"] = partial(forward_with_cam, onnx, photograph)
+    sides["bare forward pass, not folded"] = partial(bare_forward, model, photograph)
     seconds = medians(sides, options.turns)
     fastest = min(engines_only, key=seconds.__getitem__)
     print_table(f"{name}, {size} px, {options.threads} threads", seconds, fastest)

@@ -91,7 +91,7 @@ def _steps(grader: Grader, file: Path) -> dict[str, float]:
     marks.append(time.perf_counter())
     x = torch.from_numpy(normalise(square, settings))[None]
     marks.append(time.perf_counter())
-    forward_with_cam(grader.model, x.to(memory_format=torch.channels_last))
+    forward_with_cam(grader.network, x.to(memory_format=torch.channels_last))
     marks.append(time.perf_counter())
     names = ("read and decode", "find the retina", "quality", "crop and resize", "normalise")
     names = (*names, "forward pass and heatmap")

@@ -48,6 +48,7 @@ class Grader:
     Attributes:
         checkpoint: As given.
         device: As given.
+        network: What answers: ``model`` up to rounding, and quicker; see ``network_for_grading``.
 
     Raises:
         SettingsError: There is no such engine, or it is not installed.
@@ -66,8 +67,8 @@ class Grader:
     ) -> None:
         self.checkpoint = checkpoint
         self.device = torch.device(device)
-        self._network = network_for_grading(checkpoint, engine)
-        for network in (checkpoint.model, self._network):
+        self.network = network_for_grading(checkpoint, engine)
+        for network in (checkpoint.model, self.network):
             network.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @classmethod
@@ -98,10 +99,7 @@ class Grader:
 
     @property
     def model(self) -> nn.Module:
-        """The network as it was trained, in evaluation mode.
-
-        What answers is the same up to rounding, and quicker: see ``network_for_grading``.
-        """
+        """The network as it was trained, in evaluation mode."""
         return self.checkpoint.model
 
     def prepare(self, source: str | os.PathLike[str] | BinaryIO) -> Tensor:
@@ -167,7 +165,7 @@ class Grader:
         if squares:
             pictures = torch.from_numpy(np.stack(squares))
             logits, heatmaps = forward_with_cam(
-                self._network, pictures.to(self.device, memory_format=torch.channels_last)
+                self.network, pictures.to(self.device, memory_format=torch.channels_last)
             )
             temperature = self.checkpoint.config.temperature
             calibrated = probabilities(logits.float().cpu().numpy(), temperature)

@@ -10,9 +10,12 @@ from retina.datasets.synthetic import write_synthetic
 
 SMALL = {
     "grade": ("--models resnet18 --sizes 64 --turns 1", ["bare forward", "grad-cam library"]),
-    "engine": ("--models resnet18 --sizes 64 --turns 1", ["ONNX Runtime", "folded"]),
+    "engine": ("--models resnet18 --sizes 64 --turns 1", ["ONNX Runtime", "--engine onnxruntime"]),
     "photograph": ("--model resnet18 --image-size 64 --turns 1", ["usual / retina", "decode"]),
-    "prepare": ("--pictures 2 --width 300 --image-size 64 --turns 1", ["from the cache"]),
+    "prepare": (
+        "--pictures 2 --width 300 --image-size 64 --turns 1",
+        ["filling the cache", "from the cache / without"],
+    ),
 }
 
 

@@ -26,7 +26,7 @@ def network(checkpoint: Checkpoint) -> OnnxRuntimeNetwork:
 
 
 @pytest.fixture
-def exports(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def exports(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The sizes that were exported meanwhile."""
     sizes: list[int] = []
 
@@ -34,10 +34,14 @@ def exports(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(checkpoint.config.preprocessing.size)
         return kept_before
 
-    (file,) = (user_cache_folder() / "onnx").glob(f"*-{SIZE}/*")
-    kept_before = file.read_bytes()[32:]
+    kept_before = kept(checkpoint).read_bytes()[32:]
     monkeypatch.setattr(onnx_runtime, "as_onnx", counting)
     return sizes
+
+
+def kept(checkpoint: Checkpoint) -> Path:
+    (file,) = (user_cache_folder() / "onnx").glob(f"*-{SIZE}/{checkpoint.config.weights_sha256}")
+    return file
 
 
 def photographs(count: int) -> torch.Tensor:
@@ -74,7 +78,7 @@ def test_what_was_exported_is_kept(checkpoint: Checkpoint, exports: list[int]) -
 
 @pytest.mark.usefixtures("network")
 def test_a_damaged_file_is_written_anew(checkpoint: Checkpoint, exports: list[int]) -> None:
-    (file,) = (user_cache_folder() / "onnx").glob(f"*-{SIZE}/{checkpoint.config.weights_sha256}")
+    file = kept(checkpoint)
     whole = file.read_bytes()
     for damaged in (b"", whole[:-1], whole[:-9] + bytes([whole[-9] ^ 1]) + whole[-8:]):
         file.write_bytes(damaged)
