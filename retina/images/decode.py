@@ -10,25 +10,22 @@ import hashlib
 import io
 import os
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from PIL import ExifTags, Image, ImageCms
-from PIL.BmpImagePlugin import BmpImageFile
 from PIL.ImageFile import ImageFile
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.TiffImagePlugin import TiffImageFile
-from PIL.WebPImagePlugin import WebPImageFile
 
+from retina.images.bands import in_bands
 from retina.images.dicom import SIGNATURE as DICOM
 from retina.images.dicom import read_dicom
+from retina.images.readers import READERS, Unreasonable
 from retina.images.refusals import (
     FORMATS,
     MAX_BYTES,
     MAX_PIXELS,
+    MAX_WEBP_PIXELS,
     ImageError,
     MissingFile,
     NotAPicture,
@@ -58,16 +55,6 @@ __all__ = [
 # before it decodes. Set once, so that threads do not race for it.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
-# Opened by these classes and not by Image.open, which warns of large pictures before their size
-# can be read. No other format is ever tried.
-_READERS: tuple[tuple[re.Pattern[bytes], str, Callable[[BinaryIO], ImageFile]], ...] = (
-    (re.compile(rb"\xff\xd8\xff"), "JPEG", JpegImageFile),
-    (re.compile(rb"\x89PNG\r\n\x1a\n"), "PNG", PngImageFile),
-    (re.compile(rb"II[*+]\0|MM\0[*+]"), "TIFF", TiffImageFile),
-    (re.compile(rb"RIFF....WEBP", re.DOTALL), "WebP", WebPImageFile),
-    (re.compile(rb"BM"), "BMP", BmpImageFile),
-)
-
 _REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"%PDF-"), "is a PDF document"),
     (re.compile(rb"GIF8[79]a"), "is a GIF, a format for animations and drawings"),
@@ -75,7 +62,10 @@ _REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb".{4}ftyp(hei|hev|mif1|msf1)", re.DOTALL), "is a HEIC picture"),
     (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "is a JPEG 2000 picture"),
     (re.compile(rb"PK\x03\x04"), "is a ZIP archive"),
-    (re.compile(rb"\s*(<!--.*?-->\s*)*(<!doctype html|<html)", re.DOTALL | re.I), "is a web page"),
+    (
+        re.compile(rb"\s*(<!--(?:(?!-->).)*-->\s*)*(<!doctype html|<html)", re.DOTALL | re.I),
+        "is a web page",
+    ),
     (re.compile(rb"\s*<.{0,2000}?<svg\b|\s*<svg\b", re.DOTALL | re.I), "is an SVG drawing"),
 )
 
@@ -140,8 +130,10 @@ def read_photograph(
     """
     name = _base_name(_name_of(source) if name is None else name)
     data = _read_bytes(source, name)
+    sha256 = hashlib.sha256(data).hexdigest()
     dicom = read_dicom(data, name) if DICOM.match(data) else None
     image = dicom.image if dicom else _open(data, name)
+    del data  # of a large file, before there are its pixels too
     width, height = image.size
     _refuse_unfit(image, name)
     if at_least is not None:
@@ -151,8 +143,11 @@ def read_photograph(
         # Viewers of DICOM look at no EXIF inside it.
         orientation = 1 if dicom else image.getexif().get(ExifTags.Base.Orientation, 1)
         upright = _to_rgb(image, name)
+        del image
     except (ImageError, MemoryError):
         raise
+    except Unreasonable as error:
+        raise _unreasonable(name) from error
     except Exception as error:
         raise damaged(name) from error
     if orientation in _SIDEWAYS:
@@ -160,7 +155,6 @@ def read_photograph(
     if orientation in _UPRIGHT:
         upright = upright.transpose(_UPRIGHT[orientation])
     upright.info.clear()
-    sha256 = hashlib.sha256(data).hexdigest()
     patient, eye = (dicom.patient, dicom.eye) if dicom else ("", "")
     return Photograph(name, sha256, width, height, upright, patient, eye)
 
@@ -194,7 +188,9 @@ def _read_bytes(source: str | os.PathLike[str] | BinaryIO, name: str) -> bytes:
         if path.exists() and not path.is_file():
             raise Unsupported(f"{name} is not an ordinary file; give a {FORMATS} file.")
         if path.stat().st_size > MAX_BYTES:
-            raise TooLarge(f"{name} is larger than 1 GiB; export the photograph as a JPEG.")
+            raise TooLarge(
+                f"{name} is larger than {MAX_BYTES // 2**20} MiB; export the photograph as a JPEG."
+            )
         return path.read_bytes()
     except ImageError:
         raise
@@ -214,12 +210,14 @@ def _open(data: bytes, name: str) -> ImageFile:
     for signature, what in _REFUSED:
         if signature.match(head):
             raise Unsupported(f"{name} {what}; export the photograph as {FORMATS}.")
-    for signature, kind, reader in _READERS:
+    for signature, kind, reader in READERS:
         if signature.match(head):
             try:
-                return reader(io.BytesIO(data))
+                return reader(data)
             except MemoryError:
                 raise
+            except Unreasonable as error:
+                raise _unreasonable(name) from error
             except Exception as error:
                 raise Truncated(
                     f"{name} starts like a {kind} file but is cut off or damaged; "
@@ -228,6 +226,13 @@ def _open(data: bytes, name: str) -> ImageFile:
     what = "holds text" if _is_text(head) else "is in no format known here"
     raise NotAPicture(
         f"{name} {what} and is not a picture, whatever its ending; give a {FORMATS} file."
+    )
+
+
+def _unreasonable(name: str) -> Unsupported:
+    return Unsupported(
+        f"{name} asks for more work than a photograph can, by its countless parts, passes or "
+        f"notes; export it anew as {FORMATS}."
     )
 
 
@@ -241,7 +246,7 @@ def _is_text(head: bytes) -> bool:
 
 def _refuse_unfit(image: Image.Image, name: str) -> None:
     width, height = image.size
-    refuse_size(width, height, name)
+    refuse_size(width, height, name, MAX_WEBP_PIXELS if image.format == "WEBP" else MAX_PIXELS)
     if getattr(image, "is_animated", False):
         raise Unsupported(
             f"{name} holds several pictures (an animation or pages); save the one to be graded."
@@ -268,7 +273,12 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
         assert converted is not None
         return converted
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-        return Image.alpha_composite(black, rgba).convert("RGB")
+        width, _ = image.size
+        return in_bands(image.size, lambda top, end: _over_black(image.crop((0, top, width, end))))
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _over_black(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+    return Image.alpha_composite(black, rgba).convert("RGB")

@@ -9,16 +9,16 @@ Only the elements of ``_TAGS`` are read at all, names and dates are passed over;
 what one of them holds. Elements are named as in DICOM PS3.6; PS3.3 C.7.6.3 says what they mean.
 """
 
-import io
 import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 
+from retina.images.bands import in_bands
 from retina.images.pseudonym import pseudonym
+from retina.images.readers import Rationed, read_jpeg
 from retina.images.refusals import ImageError, Unsupported, damaged, refuse_size
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def read_dicom(data: bytes, name: str) -> DicomPhotograph:
             f"{name} is a DICOM file: install retina[dicom], which is pydicom, to read it, or "
             "export the photograph as JPEG or PNG."
         ) from error
-    file = io.BytesIO(data)
+    file = Rationed(data)
     file.seek(_PREAMBLE)
     try:
         # Not dcmread: it inflates a deflated file, however large that becomes.
@@ -180,12 +180,12 @@ def _from_jpeg(elements: _Elements, name: str) -> Image.Image:
     from pydicom.encaps import get_frame
 
     jpeg = get_frame(elements.raw(_PIXELS), 0, number_of_frames=1)
-    image = JpegImageFile(io.BytesIO(jpeg))
+    image = read_jpeg(jpeg)
     # What the JPEG says of its own colours holds, and where it says nothing, the data set does:
     # many files are called RGB and hold what any camera's JPEG holds.
     silent = not image.info.keys() & {"jfif", "adobe_transform"}
     if silent and elements.text(_PHOTOMETRIC) == "RGB":
-        image = JpegImageFile(io.BytesIO(jpeg[:2] + _ADOBE_RGB + jpeg[2:]))
+        image = read_jpeg(jpeg[:2] + _ADOBE_RGB + jpeg[2:])
     if image.size != (elements.number(_COLUMNS), elements.number(_ROWS)):
         raise damaged(name)
     return image
@@ -205,25 +205,31 @@ def _from_samples(elements: _Elements, name: str) -> Image.Image:
         swapped[0::2], swapped[1::2] = samples[1::2], samples[0::2]
         samples = bytes(swapped)
     mode = "RGB" if colours == "RGB" else "YCbCr"
-    if halved:
-        # Two pixels in four bytes: Y, Y, Cb, Cr.
-        light = bytearray(count)
-        light[0::2], light[1::2] = samples[0::4], samples[1::4]
-        colour = [
-            Image.frombytes("L", (width // 2, height), samples[start::4]).resize(
-                size, Image.Resampling.NEAREST
-            )
-            for start in (2, 3)
-        ]
-        image = Image.merge(mode, [Image.frombytes("L", size, bytes(light)), *colour])
-    elif planes:
-        starts = (0, count, 2 * count)
-        image = Image.merge(
-            mode, [Image.frombytes("L", size, samples[start : start + count]) for start in starts]
+
+    def band(top: int, end: int) -> Image.Image:
+        first, last = top * width, end * width
+        if halved:
+            return _from_halved(samples[2 * first : 2 * last], width)
+        if not planes:
+            return Image.frombytes(mode, (width, end - top), samples[3 * first : 3 * last])
+        rows = [samples[start + first : start + last] for start in (0, count, 2 * count)]
+        return Image.merge(mode, [Image.frombytes("L", (width, end - top), row) for row in rows])
+
+    return in_bands(size, lambda top, end: band(top, end).convert("RGB"))
+
+
+def _from_halved(samples: bytes, width: int) -> Image.Image:
+    """Rows of which two pixels lie in four bytes: Y, Y, Cb, Cr."""
+    light = bytearray(len(samples) // 2)
+    light[0::2], light[1::2] = samples[0::4], samples[1::4]
+    size = width, len(light) // width
+    colour = [
+        Image.frombytes("L", (width // 2, size[1]), samples[start::4]).resize(
+            size, Image.Resampling.NEAREST
         )
-    else:
-        image = Image.frombytes(mode, size, samples[:length])
-    return image.convert("RGB")
+        for start in (2, 3)
+    ]
+    return Image.merge("YCbCr", [Image.frombytes("L", size, bytes(light)), *colour])
 
 
 def _registered(uid: str) -> str:

@@ -3,8 +3,10 @@
 from retina.errors import InputError
 
 MAX_PIXELS = 100_000_000
-MAX_BYTES = 2**30
+MAX_WEBP_PIXELS = 50_000_000  # Pillow's reader keeps four copies
+MAX_BYTES = 2**29
 MIN_SIDE = 16
+MAX_ASPECT = 10
 FORMATS = "JPEG, PNG, TIFF, WebP, BMP or DICOM"
 
 
@@ -25,7 +27,7 @@ class Truncated(ImageError):  # noqa: N818
 
 
 class TooLarge(ImageError):  # noqa: N818
-    """The picture has more than 100 million pixels, or the file more than a gibibyte."""
+    """The picture has more than 100 million pixels, or the file more than 512 MiB."""
 
 
 class TooSmall(ImageError):  # noqa: N818
@@ -36,20 +38,26 @@ class Unsupported(ImageError):  # noqa: N818
     """A picture of a kind that is refused: greyscale, animated, SVG, CMYK without a profile..."""
 
 
-def refuse_size(width: int, height: int, name: str) -> None:
+def refuse_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
     """Raise where a picture has too many pixels to be decoded safely, or too few to be graded.
 
     Raises:
-        TooLarge: It has more than ``MAX_PIXELS``.
+        TooLarge: It has more than ``most`` pixels.
         TooSmall: A side has less than ``MIN_SIDE``.
+        Unsupported: A side is more than ``MAX_ASPECT`` times the other; to resize such a strip
+            would take memory beyond any measure.
     """
-    if width * height > MAX_PIXELS:
+    if width * height > most:
         raise TooLarge(
-            f"{name} has {width} x {height} pixels, more than {MAX_PIXELS // 1_000_000} million; "
+            f"{name} has {width} x {height} pixels, more than {most // 1_000_000} million; "
             "export it smaller."
         )
     if min(width, height) < MIN_SIDE:
         raise TooSmall(f"{name} has only {width} x {height} pixels; give the camera's own picture.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise Unsupported(
+            f"{name} is a strip of {width} x {height} pixels; give the camera's own picture."
+        )
 
 
 def damaged(name: str) -> Truncated:
