@@ -17,7 +17,7 @@ from typing import BinaryIO
 from PIL import ExifTags, Image, ImageCms
 from PIL.ImageFile import ImageFile
 
-from retina.images.bands import in_bands
+from retina.images.bands import in_bands, reduction
 from retina.images.dicom import SIGNATURE as DICOM
 from retina.images.dicom import read_dicom
 from retina.images.readers import READERS, Unreasonable
@@ -93,7 +93,7 @@ class Photograph:
         sha256: SHA-256 of the file's bytes, in hexadecimal.
         width: Upright width of the picture in the file, in pixels.
         height: Its upright height.
-        image: Upright RGB, 8 bits a channel; smaller than ``width`` x ``height`` where a JPEG was
+        image: Upright RGB, 8 bits a channel; smaller than ``width`` x ``height`` where it was
             decoded at a reduced scale.
         patient: A pseudonym, where the file says whose eye it shows; as of now, DICOM only.
         eye: ``"left"`` or ``"right"``, where the file says so.
@@ -122,7 +122,8 @@ def read_photograph(
     Args:
         source: A path, or a binary file, which is read from where it stands and left open.
         at_least: A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
-            quicker, as long as its shorter side keeps this many pixels. None: full size.
+            quicker, and any picture of more than 25 million pixels be made that much smaller, as
+            long as the shorter side keeps this many pixels. None: full size.
         name: What to call the photograph; the file's own name if None.
 
     Raises:
@@ -131,10 +132,10 @@ def read_photograph(
     name = _base_name(_name_of(source) if name is None else name)
     data = _read_bytes(source, name)
     sha256 = hashlib.sha256(data).hexdigest()
-    dicom = read_dicom(data, name) if DICOM.match(data) else None
+    dicom = read_dicom(data, name, at_least) if DICOM.match(data) else None
     image = dicom.image if dicom else _open(data, name)
     del data  # of a large file, before there are its pixels too
-    width, height = image.size
+    width, height = dicom.size if dicom else image.size
     _refuse_unfit(image, name)
     if at_least is not None:
         image.draft(None, (at_least, at_least))
@@ -142,7 +143,7 @@ def read_photograph(
         image.load()
         # Viewers of DICOM look at no EXIF inside it.
         orientation = 1 if dicom else image.getexif().get(ExifTags.Base.Orientation, 1)
-        upright = _to_rgb(image, name)
+        upright = _to_rgb(image, name, at_least)
         del image
     except (ImageError, MemoryError):
         raise
@@ -259,7 +260,16 @@ def _refuse_unfit(image: Image.Image, name: str) -> None:
         raise Unsupported(f"{name} has the colour mode {image.mode}; export it as RGB.")
 
 
-def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+def _to_rgb(image: Image.Image, name: str, at_least: int | None) -> Image.Image:
+    size, factor = image.size, reduction(image.size, at_least)
+    if factor == 1 and not image.has_transparency_data:
+        return _converted(image, name)
+    return in_bands(
+        size, lambda top, end: _converted(image.crop((0, top, size[0], end)), name), factor
+    )
+
+
+def _converted(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "CMYK":
         try:
             profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
@@ -273,12 +283,7 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
         assert converted is not None
         return converted
     if image.has_transparency_data:
-        width, _ = image.size
-        return in_bands(image.size, lambda top, end: _over_black(image.crop((0, top, width, end))))
+        rgba = image.convert("RGBA")
+        black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
+        return Image.alpha_composite(black, rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _over_black(image: Image.Image) -> Image.Image:
-    rgba = image.convert("RGBA")
-    black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
-    return Image.alpha_composite(black, rgba).convert("RGB")

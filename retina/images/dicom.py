@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
-from retina.images.bands import in_bands
+from retina.images.bands import in_bands, reduction
 from retina.images.pseudonym import pseudonym
 from retina.images.readers import Rationed, read_jpeg
 from retina.images.refusals import ImageError, Unsupported, damaged, refuse_size
@@ -58,8 +58,8 @@ _TAGS = [
     _COLUMNS := 0x00280011,
     _BITS_ALLOCATED := 0x00280100,
     _BURNED_IN := 0x00280301,  # Annotation
-    _PIXELS := 0x7FE00010,  # Pixel Data
 ]
+_PIXELS = 0x7FE00010  # Pixel Data
 
 _EYES = {"R": "right", "L": "left"}
 
@@ -76,21 +76,24 @@ class DicomPhotograph:
 
     Attributes:
         image: RGB; of a JPEG only the header is read, so that it can be decoded at a reduced scale.
+        size: Width and height in the file, of which ``image`` may be a half, quarter or eighth.
         patient: A pseudonym; empty where the file holds no patient's number.
         eye: ``"left"``, ``"right"``, or ``""`` where the file does not say.
     """
 
     image: Image.Image
+    size: tuple[int, int]
     patient: str
     eye: str
 
 
-def read_dicom(data: bytes, name: str) -> DicomPhotograph:
+def read_dicom(data: bytes, name: str, at_least: int | None = None) -> DicomPhotograph:
     """Read a DICOM file.
 
     Args:
         data: The file; ``SIGNATURE`` matches it.
         name: What errors call it.
+        at_least: As for ``read_photograph``.
 
     Raises:
         ImageError: It holds no photograph that can be graded, or is damaged; or pydicom, which
@@ -115,16 +118,31 @@ def read_dicom(data: bytes, name: str) -> DicomPhotograph:
         if syntax == _DEFLATED:
             raise _unsupported(name, "is a deflated DICOM file")
         big_endian = syntax == _BIG_ENDIAN
-        dataset = read_dataset(file, syntax == _IMPLICIT, not big_endian, specific_tags=_TAGS)
+        pixels = _PixelData()
+        dataset = read_dataset(
+            file,
+            syntax == _IMPLICIT,
+            not big_endian,
+            stop_when=pixels.begin,
+            specific_tags=_TAGS,
+        )
+        pixels.samples = memoryview(data)[file.tell() + pixels.header :][: pixels.length]
         elements = _Elements(dataset, big_endian)
         _refuse_unfit(elements, syntax, name)
-        image = _from_jpeg(elements, name) if syntax == _JPEG else _from_samples(elements, name)
+        if not pixels.samples:
+            raise _unsupported(name, "is a DICOM file without pixels, or cut off before them")
+        size = elements.number(_COLUMNS), elements.number(_ROWS)
+        refuse_size(*size, name)
+        if syntax == _JPEG:
+            image = _from_jpeg(elements, pixels.samples, size)
+        else:
+            image = _from_samples(elements, pixels, size, reduction(size, at_least))
     except (ImageError, MemoryError):
         raise
     except Exception as error:
         raise damaged(name) from error
     eye = elements.text(_IMAGE_LATERALITY) or elements.text(_LATERALITY)
-    return DicomPhotograph(image, _patient(elements), _EYES.get(eye, ""))
+    return DicomPhotograph(image, size, _patient(elements), _EYES.get(eye, ""))
 
 
 @dataclass(frozen=True)
@@ -143,6 +161,32 @@ class _Elements:
 
     def number(self, tag: int) -> int:
         return int.from_bytes(self.raw(tag), "big" if self.big_endian else "little")
+
+
+class _PixelData:
+    """The pixels, left where they lie: pydicom would copy them all."""
+
+    vr: str | None = None
+    header = 0  # bytes before them
+    length = 0
+    samples = memoryview(b"")
+
+    def begin(self, tag: int, vr: str | None, length: int) -> bool:
+        """Tell pydicom to stop, where they begin."""
+        if tag != _PIXELS:
+            return False
+        self.vr, self.length = vr, length
+        self.header = 12 if vr in ("OB", "OW", "UN") else 8
+        return True
+
+    def part(self, start: int, stop: int, swapped: bool) -> bytes:
+        """Samples, of which a big-endian file may have swapped each two."""
+        if not swapped:
+            return bytes(self.samples[start:stop])
+        even = start - start % 2
+        pairs = bytearray(self.samples[even : stop + stop % 2])
+        pairs[0::2], pairs[1::2] = pairs[1::2], pairs[0::2]
+        return bytes(pairs[start - even : stop - even])
 
 
 def _patient(elements: _Elements) -> str:
@@ -171,51 +215,49 @@ def _refuse_unfit(elements: _Elements, syntax: str, name: str) -> None:
         raise _unsupported(name, f"has its colours neither as RGB nor as {' or '.join(_YBR)}")
     if elements.text(_BURNED_IN) == "YES":
         raise _unsupported(name, "has text in the picture that may name the patient", " without it")
-    if not elements.raw(_PIXELS):
-        raise _unsupported(name, "is a DICOM file without pixels, or cut off before them")
-    refuse_size(elements.number(_COLUMNS), elements.number(_ROWS), name)
 
 
-def _from_jpeg(elements: _Elements, name: str) -> Image.Image:
+def _from_jpeg(elements: _Elements, samples: memoryview, size: tuple[int, int]) -> Image.Image:
     from pydicom.encaps import get_frame
 
-    jpeg = get_frame(elements.raw(_PIXELS), 0, number_of_frames=1)
+    jpeg = get_frame(bytes(samples), 0, number_of_frames=1)
     image = read_jpeg(jpeg)
     # What the JPEG says of its own colours holds, and where it says nothing, the data set does:
     # many files are called RGB and hold what any camera's JPEG holds.
     silent = not image.info.keys() & {"jfif", "adobe_transform"}
     if silent and elements.text(_PHOTOMETRIC) == "RGB":
         image = read_jpeg(jpeg[:2] + _ADOBE_RGB + jpeg[2:])
-    if image.size != (elements.number(_COLUMNS), elements.number(_ROWS)):
-        raise damaged(name)
+    if image.size != size:
+        raise ValueError("the JPEG has another size than the data set says")
     return image
 
 
-def _from_samples(elements: _Elements, name: str) -> Image.Image:
-    size = width, height = elements.number(_COLUMNS), elements.number(_ROWS)
+def _from_samples(
+    elements: _Elements, pixels: _PixelData, size: tuple[int, int], factor: int
+) -> Image.Image:
+    width, height = size
     colours, planes = elements.text(_PHOTOMETRIC), elements.number(_PLANAR) == 1
     halved = colours == "YBR_FULL_422"
     count = width * height
     length = 2 * count if halved else 3 * count
-    samples = elements.raw(_PIXELS)
-    if len(samples) != length + length % 2 or (halved and (planes or width % 2)):
-        raise damaged(name)
-    if elements.big_endian and elements.dataset.get_item(_PIXELS).VR == "OW":
-        swapped = bytearray(samples)
-        swapped[0::2], swapped[1::2] = samples[1::2], samples[0::2]
-        samples = bytes(swapped)
+    if len(pixels.samples) != length + length % 2 or (halved and (planes or width % 2)):
+        raise ValueError("the pixels are more or fewer than the data set says")
     mode = "RGB" if colours == "RGB" else "YCbCr"
+    swapped = elements.big_endian and pixels.vr == "OW"
 
     def band(top: int, end: int) -> Image.Image:
         first, last = top * width, end * width
         if halved:
-            return _from_halved(samples[2 * first : 2 * last], width)
+            return _from_halved(pixels.part(2 * first, 2 * last, swapped), width)
+        size = width, end - top
         if not planes:
-            return Image.frombytes(mode, (width, end - top), samples[3 * first : 3 * last])
-        rows = [samples[start + first : start + last] for start in (0, count, 2 * count)]
-        return Image.merge(mode, [Image.frombytes("L", (width, end - top), row) for row in rows])
+            return Image.frombytes(mode, size, pixels.part(3 * first, 3 * last, swapped))
+        rows = [
+            pixels.part(start + first, start + last, swapped) for start in (0, count, 2 * count)
+        ]
+        return Image.merge(mode, [Image.frombytes("L", size, row) for row in rows])
 
-    return in_bands(size, lambda top, end: band(top, end).convert("RGB"))
+    return in_bands(size, lambda top, end: band(top, end).convert("RGB"), factor)
 
 
 def _from_halved(samples: bytes, width: int) -> Image.Image:

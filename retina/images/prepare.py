@@ -21,7 +21,7 @@ IMAGENET_STD: Triple = (0.229, 0.224, 0.225)
 MIN_SIZE, MAX_SIZE = 32, 2048
 
 # Raise it whenever the same file and settings give other pixels, so that caches start afresh.
-GEOMETRY_VERSION = 2
+GEOMETRY_VERSION = 3
 
 
 @dataclass(frozen=True)

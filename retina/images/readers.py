@@ -6,13 +6,14 @@ for more than any camera's file does fails here, as damage does.
 """
 
 import io
+import logging
 import re
 import warnings
 from collections.abc import Callable
 
 from PIL import Image
 from PIL.BmpImagePlugin import BmpImageFile
-from PIL.ImageFile import ImageFile
+from PIL.ImageFile import SAFEBLOCK, ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
@@ -41,8 +42,8 @@ class Rationed(io.BytesIO):
         self._bytes = 4 * len(data) + _MAX_EXIF
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As any file's."""
-        data = super().read(size)
+        """As any file's, but for at most ``SAFEBLOCK`` bytes at once, unless it is for all."""
+        data = super().read(size if size is None else min(size, SAFEBLOCK))
         self._reads -= 1
         self._bytes -= len(data)
         if min(self._reads, self._bytes) < 0:
@@ -84,8 +85,9 @@ def read_jpeg(data: bytes) -> ImageFile:
     return _Jpeg(Rationed(data))
 
 
-# Pillow says in Python's way, file and line, what the error says in a sentence.
+# What is wrong with a file is said in a sentence, and not by Pillow as well.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # Not Image.open, which warns of large pictures before their size can be read, and tries formats
 # that are none of ours.

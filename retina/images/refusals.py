@@ -3,7 +3,7 @@
 from retina.errors import InputError
 
 MAX_PIXELS = 100_000_000
-MAX_WEBP_PIXELS = 50_000_000  # Pillow's reader keeps four copies
+MAX_WEBP_PIXELS = 40_000_000  # Pillow's reader keeps four copies
 MAX_BYTES = 2**29
 MIN_SIDE = 16
 MAX_ASPECT = 10
