@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # A room imports from lower rooms only; rooms on one line know nothing of each other.
 LEVELS = (
     {"errors", "version", "atomic", "folders", "interrupt", "scale"},
+    {"limits"},
     {"assessment", "devices", "distributed"},
     {"images"},
     {"datasets", "models"},

@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from retina.errors import DataError
+from retina.limits import MAX_TABLE, refuse_large
 from retina.scale import GRADES, NUM_GRADES
 
 KAGGLE_TERMS = "Kaggle competition rules: research, the photographs not for redistribution"
@@ -231,6 +232,7 @@ def _header(file: Path) -> tuple[list[str], str]:
 
 
 def _read_csv(file: Path, **options: object) -> pd.DataFrame:
+    refuse_large(file, MAX_TABLE, DataError)
     try:
         rows: pd.DataFrame = pd.read_csv(  # type: ignore[call-overload]
             file,

@@ -10,6 +10,7 @@ from retina.datasets.folder import DataFolder
 from retina.datasets.labels import read_headerless_column, with_grades
 from retina.datasets.splits import TEST, TRAIN, VALIDATION
 from retina.errors import DataError
+from retina.limits import MAX_TABLE, refuse_large
 
 LAB_FILES = ("train_img.csv", "train_label.csv", "test_img.csv", "test_label.csv")
 DDR_FILES = {"train.txt": TRAIN, "valid.txt": VALIDATION, "test.txt": TEST}
@@ -81,6 +82,7 @@ def read_ddr_lists(found: DataFolder, folder: str) -> pd.DataFrame | None:
 
 
 def _read_ddr_list(file: Path) -> pd.DataFrame | None:
+    refuse_large(file, MAX_TABLE, DataError)
     try:
         text = file.read_text(encoding="utf-8-sig", errors="replace")
     except OSError as error:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from retina.atomic import write_text
 from retina.errors import DataError
+from retina.limits import MAX_TABLE, refuse_large
 
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 
@@ -101,6 +102,7 @@ def read_split(file: str | os.PathLike[str]) -> "pd.Series[str]":
     Raises:
         DataError: The file is missing or is not such a file.
     """
+    refuse_large(Path(file), MAX_TABLE, DataError)
     try:
         rows = pd.read_csv(file, dtype="str", keep_default_na=False, encoding="utf-8")
     except FileNotFoundError as error:

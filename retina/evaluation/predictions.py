@@ -10,6 +10,7 @@ from retina.atomic import write_text
 from retina.datasets.catalog import patient_and_eye
 from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers, Array
+from retina.limits import MAX_TABLE, refuse_large
 from retina.scale import NUM_GRADES
 
 _PROBABILITIES = [f"p{grade}" for grade in range(NUM_GRADES)]
@@ -44,6 +45,7 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
         CheckpointError: the file is missing or is not such a file.
     """
     path = Path(file)
+    refuse_large(path, MAX_TABLE, CheckpointError)
     try:
         rows = pd.read_csv(path, dtype={"image_id": "str"}, keep_default_na=False, encoding="utf-8")
         names = rows["image_id"].tolist()

@@ -12,6 +12,7 @@ from typing import Any
 
 from retina.inference.audit import UNGRADABLE, AuditError
 from retina.inference.spreadsheet import csv_text
+from retina.limits import MAX_LOG, refuse_large
 from retina.scale import NUM_GRADES
 
 _PROBABILITIES = tuple(f"p{grade}" for grade in range(NUM_GRADES))
@@ -101,6 +102,7 @@ def read_log(file: Path) -> Log:
     Raises:
         AuditError: the file cannot be read, or has no line that can.
     """
+    refuse_large(file, MAX_LOG, AuditError)
     try:
         content = file.read_bytes().removeprefix(codecs.BOM_UTF8)
     except OSError as error:

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from retina.atomic import replacing, write_json
 from retina.errors import CheckpointError, SettingsError
+from retina.limits import MAX_WEIGHTS, refuse_large
 from retina.models.architectures import build
 from retina.models.config import (
     CONFIG_FILE,
@@ -92,6 +93,7 @@ def load_checkpoint(
     """
     folder = find_checkpoint(name, checkpoints)
     config = read_config(folder)
+    refuse_large(folder / WEIGHTS_FILE, MAX_WEIGHTS, CheckpointError)
     try:
         data = (folder / WEIGHTS_FILE).read_bytes()
     except OSError:
@@ -105,7 +107,7 @@ def load_checkpoint(
         model = build(config.architecture, num_classes=NUM_GRADES)
         tensors = {name: _loaded(value) for name, value in load_tensors(data).items()}
         model.load_state_dict(tensors)
-    except (SettingsError, SafetensorError, RuntimeError) as error:
+    except (SettingsError, SafetensorError, RuntimeError, KeyError) as error:
         reason = str(error).split("\n\t")[0 if isinstance(error, SettingsError) else -1]
         raise CheckpointError(
             f"the weights of checkpoint {folder.name} do not fit {config.architecture}: {reason}"

@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from retina.errors import CheckpointError, InputError
 from retina.folders import CLONE, TRAIN
 from retina.images.prepare import Preprocessing
+from retina.limits import MAX_JSON, refuse_large
 from retina.models.metrics import read_metrics
 from retina.scale import LABELS
 from retina.version import __version__
@@ -38,6 +39,9 @@ class OperatingPoint:
     chosen_on: str = "nothing"
 
 
+Kind = Literal["random", "imagenet", "file"]
+
+
 @dataclass(frozen=True)
 class StartedFrom:
     """The weights that training started from.
@@ -48,7 +52,7 @@ class StartedFrom:
         sha256: Of their file; None for random ones.
     """
 
-    kind: Literal["random", "imagenet", "file"] = "random"
+    kind: Kind = "random"
     source: str = "He initialisation"
     sha256: str | None = None
 
@@ -163,7 +167,30 @@ class CheckpointConfig:
             and 0 <= config.referable.threshold <= 1
         ):
             raise CheckpointError("referable.threshold must lie between 0 and 1")
+        if wrong := _wrong(config):
+            raise CheckpointError(f"{wrong} has a value that cannot be")
         return config
+
+
+def _wrong(config: CheckpointConfig) -> str | None:
+    """The first of the descriptive fields that is none of its kind."""
+    start, data, shared = config.initial_weights, config.data, config.data.shared_patients
+    texts = {
+        "referable.rule": config.referable.rule,
+        "referable.chosen_on": config.referable.chosen_on,
+        "initial_weights.source": start.source,
+        "initial_weights.sha256": start.sha256 or "",
+        "data.name": data.name,
+        "data.fingerprint": data.fingerprint,
+        "data.terms": data.terms,
+    }
+    possible = {name: isinstance(text, str) for name, text in texts.items()} | {
+        "initial_weights.kind": start.kind in get_args(Kind),
+        "data.rows": isinstance(data.rows, int) and 0 <= data.rows < 10**9,
+        "data.shared_patients": shared is None
+        or (isinstance(shared, int | float) and 0 <= shared <= 1),
+    }
+    return next((name for name, fine in possible.items() if not fine), None)
 
 
 Section = TypeVar("Section", OperatingPoint, StartedFrom, DataSource)
@@ -182,6 +209,7 @@ def read_config(folder: Path) -> CheckpointConfig:
     """
     file = folder / CONFIG_FILE
     try:
+        refuse_large(file, MAX_JSON, CheckpointError)
         value = json.loads(file.read_text(encoding="utf-8"))
         if not isinstance(value, dict):
             raise CheckpointError("it is not a JSON object")
@@ -231,7 +259,7 @@ def find_checkpoint(
     names = list_checkpoints(checkpoints)
     folder = checkpoints_folder(checkpoints)
     if name in names:
-        return folder / name
+        return _within(folder, name)
     if not names:
         raise CheckpointError(
             f"there is no checkpoint in {folder}: train one with `{TRAIN}`, or name the folder "
@@ -258,10 +286,16 @@ def unusable_checkpoints(folder: str | os.PathLike[str] | None = None) -> dict[s
     reasons = {}
     for name in list_checkpoints(root):
         try:
-            _describe(root / name)
+            _describe(_within(root, name))
         except CheckpointError as error:
             reasons[name] = str(error)
     return reasons
+
+
+def _within(folder: Path, name: str) -> Path:
+    if not (folder / name).resolve().is_relative_to(folder.resolve()):
+        raise CheckpointError(f"{name} is a link that leaves {folder}: copy the checkpoint there")
+    return folder / name
 
 
 def _describe(folder: Path) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from retina.errors import CheckpointError
+from retina.limits import MAX_JSON, refuse_large
 from retina.scale import NUM_GRADES
 
 METRICS_FILE = "metrics.json"
 
 _FIGURES = ("accuracy", "balanced_accuracy", "quadratic_weighted_kappa", "macro_f1", "ece")
+_LARGEST = 10**9
 _REFERABLE = ("sensitivity", "specificity")
 
 
@@ -39,6 +41,7 @@ def read_figures(file: Path, called: str) -> dict[str, Any]:
     Raises:
         CheckpointError: it cannot be read, or is of another form.
     """
+    refuse_large(file, MAX_JSON, CheckpointError)
     try:
         value = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
         fault = _fault(value)
@@ -79,13 +82,18 @@ def _is_matrix(value: Any) -> bool:
 
 
 def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    return isinstance(value, int) and _is_number(value) and value >= 0
 
 
 def _is_figure(value: Any) -> bool:
     if isinstance(value, dict):
-        return all(isinstance(value.get(part), int | float) for part in ("value", "low", "high"))
-    return value is None or isinstance(value, int | float)
+        return all(_is_number(value.get(part)) for part in ("value", "low", "high"))
+    return value is None or _is_number(value)
+
+
+def _is_number(value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= _LARGEST
 
 
 def _refuse_constant(name: str) -> NoReturn:

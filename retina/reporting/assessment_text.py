@@ -128,7 +128,7 @@ def operating_point(referable: Mapping[str, Any]) -> str:
 def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
     """How a model did on photographs of another place, from ``evaluations/NAME.json``."""
     unit = "patients" if metrics.get("by_patient") else "photographs"
-    kappa = _plain(metrics["quadratic_weighted_kappa"])
+    kappa = _plain(metrics.get("quadratic_weighted_kappa"))
     return (
         f"Elsewhere, on {metrics['n']:,} {unit} of {name}: {_sensitivity(metrics['referable'])}, "
         f"quadratic weighted kappa {kappa}."
@@ -148,7 +148,7 @@ def told_elsewhere(folder: Path) -> list[str]:
     return [
         elsewhere(name, metrics)
         for name, metrics in evaluations.items()
-        if name != DRAWN and metrics["n"] >= MANY
+        if name != DRAWN and metrics["n"] >= MANY and "referable" in metrics
     ]
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from retina.errors import CheckpointError
+from retina.limits import MAX_TABLE, refuse_large
 from retina.models.config import (
     CONFIG_FILE,
     HISTORY_FILE,
@@ -169,6 +170,7 @@ def read_history(file: Path) -> pd.DataFrame:
     Raises:
         CheckpointError: it is missing, empty, or lacks ``ACCURACY_COLUMNS``.
     """
+    refuse_large(file, MAX_TABLE, CheckpointError)
     try:
         history = pd.read_csv(file)
         history[ACCURACY_COLUMNS] = history[ACCURACY_COLUMNS].astype("float64")

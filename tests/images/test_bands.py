@@ -1,4 +1,3 @@
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -21,7 +20,7 @@ def test_bands_give_what_the_whole_gives(
         return image.crop((0, top, size[0], end))
 
     whole = image if factor == 1 else image.reduce(factor)
-    assert np.array_equal(in_bands(size, band, factor), whole)
+    assert in_bands(size, band, factor).tobytes() == whole.tobytes()
     assert sum(heights) == size[1]
     assert len(heights) > 1
 

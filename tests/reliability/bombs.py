@@ -79,9 +79,9 @@ def large_bombs() -> Iterator[Case]:
         yield _plain(f"{name}.png", _flat_png(SIDE, SIDE, depth, colour))
     table = _chunk(b"PLTE", bytes(range(256)) * 3) + _chunk(b"tRNS", b"\x80" * 200)
     yield _plain("palette.png", _flat_png(SIDE, SIDE, 8, 3, table))
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    turned = _chunk(b"eXIf", exif.tobytes()[6:])
+    turn = Image.Exif()
+    turn[0x0112] = 6
+    turned = _chunk(b"eXIf", turn.tobytes()[6:])
     yield _plain("rgba-turned.png", _flat_png(SIDE, SIDE, 8, 6, turned))
     image = Image.new("RGB", (SIDE, SIDE), plain)
     yield _plain("large.jpg", encoded(image, "JPEG", subsampling=0))
