@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from retina.errors import SettingsError
 from retina.inference.sources import Source
-from retina.inference.worklist import COLUMNS, Row
+from retina.inference.worklist import Row, is_row
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,10 +26,11 @@ def journal_of(worklist: Path) -> Path:
 def read_journal(journal: Path) -> list[tuple[str, Row]]:
     """The stamp and row of each photograph that was graded, in that order; none if no journal.
 
-    A line that a kill cut off, or whose row has other columns than today's, is passed over.
+    A line that is damaged, as by a kill, or whose row has other columns than today's, is passed
+    over.
     """
     try:
-        lines = journal.read_text(encoding="utf-8").splitlines()
+        lines = journal.read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
     records = [record for line in lines if (record := _record(line))]
@@ -83,6 +84,7 @@ def _locked(file: BinaryIO) -> bool:
 def _record(line: str) -> dict[str, Any] | None:
     try:
         record = json.loads(line)
-        return record if tuple(record["row"]) == COLUMNS and record["stamp"] else None
-    except (ValueError, KeyError, TypeError):
+        whole = is_row(record["row"]) and isinstance(record["stamp"], str)
+        return record if whole else None
+    except (ValueError, KeyError, TypeError, RecursionError):
         return None

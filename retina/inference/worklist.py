@@ -95,6 +95,18 @@ def failed_row(name: str, error: str, model: str, model_sha256: str) -> Row:
     return _row(name) | told
 
 
+def is_row(value: object) -> bool:
+    """Whether a value, such as one that was read from a file, is a row of a worklist."""
+    if not isinstance(value, dict) or tuple(value) != COLUMNS:
+        return False
+    likelihoods = [value["sight_threatening_probability"], value["referable_probability"]]
+    return (
+        value["urgency"] in URGENCIES
+        and all(isinstance(value[name], str) for name in ("image", "patient", "eye", "model"))
+        and all(isinstance(each, float | int | None) for each in likelihoods)
+    )
+
+
 def in_order(rows: Iterable[Row]) -> list[Row]:
     """The most urgent first, the eyes of one patient together where the worse one stands."""
     worst: dict[str, tuple[int, float]] = {}
