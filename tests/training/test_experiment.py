@@ -15,7 +15,6 @@ from retina.training import experiment as module
 from retina.training.config import RunSettings
 from retina.training.experiment import Experiment, default_workers, run_experiment
 from retina.training.plan import plan
-from tests.checkpoints import COUNTS
 from tests.training.runs import settings
 
 WEIGHTS = {
@@ -48,7 +47,7 @@ class Record:
         if run.name == self.dies_in:
             raise KeyboardInterrupt
         folder.mkdir(parents=True)
-        (folder / "metrics.json").write_text(json.dumps(COUNTS), encoding="utf-8")
+        (folder / "metrics.json").write_text("{}", encoding="utf-8")
 
     def report(self, output: Path, runs: list[str], **rest: Any) -> None:
         self.reports.append({"runs": runs, **rest})
