@@ -18,6 +18,7 @@ from retina.inference.audit import AuditLog
 from retina.models.config import unusable_checkpoints
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
+from retina.web.guard import guards
 from retina.web.layout import build_page
 from retina.web.middleware import MIDDLEWARE, log_to
 from retina.web.theme import STYLESHEETS, page_script, page_theme
@@ -93,6 +94,9 @@ def launch(
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
     os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and nobody else's.
+    at_the_door = guards(
+        host, guarded=people is not None, insecure=insecure, is_loopback=_is_loopback(host)
+    )
     with _private_cache() as workspace:
         page = build_demo(workspace, checkpoints, examples, audit)
         try:
@@ -113,7 +117,7 @@ def launch(
                 max_file_size=f"{max_file_size}mb",
                 allowed_paths=[],
                 footer_links=["api", "settings"],
-                app_kwargs={"middleware": [Middleware(each) for each in MIDDLEWARE]},
+                app_kwargs={"middleware": [*map(Middleware, MIDDLEWARE), *at_the_door]},
                 prevent_thread_lock=True,
                 quiet=True,
             )

@@ -52,6 +52,8 @@ CLOSER = "Closer look"
 
 NO_PHOTOGRAPH = "There is no photograph yet: choose one, or click an example."
 NO_ADDRESSES = "This page fetches nothing from other addresses: give it a file of your own."
+NOT_LOGGED_IN = "This page asks for a password: log in first."
+TOO_MANY_LOGINS = "Many passwords are being tried at this page: wait a minute, then log in."
 ERROR_TITLE = "This did not work"
 NO_MODEL = (
     "There is no trained model in the checkpoints folder, so nothing can be graded yet. "

@@ -152,7 +152,7 @@ def test_the_log_says_what_was_done_and_to_whom_never(guarded: Guarded, tmp_path
     assert f"{graded[0]['model']}: a photograph graded" in told
     assert "POST /login 200" in told
     assert "GET /gradio_api/file={path_or_url:path} 200" in told
-    assert "GET (no such address) 404" in told
+    assert "GET (no such address) 401" in told
     secrets = ("Byron", "1815", graded[0]["image"]["sha256"], *guarded.user, graded[0]["label"])
     assert not [secret for secret in secrets if secret in guarded.log.read_text()]
 
