@@ -51,12 +51,13 @@ def run(options: argparse.Namespace) -> int:
         waiting = [each for each in sources if (each.name, each.stamp) not in done]
         if rows:
             print(f"{len(rows)} of {len(sources)} were graded before", file=sys.stderr)
-        bar = tqdm(total=len(sources), initial=len(rows), desc=grader.name, unit="photograph")
-        for source, row in zip(waiting, triage(grader, waiting), strict=True):
-            add(source, row)
-            rows.append(row)
-            bar.update()
-        bar.close()
+        with tqdm(
+            total=len(sources), initial=len(rows), desc=grader.name, unit="photograph"
+        ) as bar:
+            for source, row in zip(waiting, triage(grader, waiting), strict=True):
+                add(source, row)
+                rows.append(row)
+                bar.update()
     write_text(output, to_csv(in_order(rows)))
     journal.unlink()
     print(f"{len(rows)} photographs: {urgencies(rows)}", file=sys.stderr)

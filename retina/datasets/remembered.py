@@ -1,5 +1,6 @@
 """What was found out about photographs, remembered for as long as their files stay the same."""
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -35,7 +36,7 @@ def remembered(
     Returns:
         A value for each path, in their order, or why there is none.
     """
-    memory = user_cache_folder() / f"{name}-pillow-{PIL.__version__}.json"
+    memory = user_cache_folder() / f"{name}-of-pillow-{PIL.__version__}.json"
     known = _recall(memory, kind)
     keys = {path: _key(path) for path in paths}
     unknown = [path for path, key in keys.items() if key not in known]
@@ -53,12 +54,16 @@ def remembered(
 
 
 def _key(path: str) -> str:
-    """What a fact is remembered by: the absolute path, and what changes with the file."""
+    """What a fact is remembered by: the absolute path, and what changes with the file.
+
+    It is hashed, because a file may be called by a patient's name.
+    """
     try:
         status = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return path
-    return f"{os.path.abspath(path)}\n{status.st_size}\n{status.st_mtime_ns}"  # noqa: PTH100
+    told = [os.path.abspath(path), status.st_size, status.st_mtime_ns]  # noqa: PTH100
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
 def _recall(memory: Path, kind: type[Fact]) -> dict[str, Fact]:

@@ -54,6 +54,7 @@ def one_sentence(answer: Answer, status: int) -> str:
     return sentence
 
 
+@pytest.mark.long
 def test_training_into_a_full_disk_goes_on_when_there_is_room(
     photographs: Path, tmp_path: Path, capsys: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
