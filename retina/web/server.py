@@ -117,7 +117,9 @@ def launch(
                 max_file_size=f"{max_file_size}mb",
                 allowed_paths=[],
                 footer_links=["api", "settings"],
-                app_kwargs={"middleware": [*map(Middleware, MIDDLEWARE), *at_the_door]},
+                app_kwargs={
+                    "middleware": [*(Middleware(each) for each in MIDDLEWARE), *at_the_door]
+                },
                 prevent_thread_lock=True,
                 quiet=True,
             )

@@ -19,8 +19,10 @@ import sys
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -56,13 +58,14 @@ class Life:
             os.dup2(told.fileno(), 1)
             os.dup2(told.fileno(), 2)
         name, *flags = self.work.arguments(self.folder, photographs)
-        run = COMMANDS[name].run
+        command: Any = COMMANDS[name]
+        run: Callable[[argparse.Namespace], int] = command.run
 
         def running(options: argparse.Namespace) -> int:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             return run(options)
 
-        COMMANDS[name].run = running
+        command.run = running
         try:
             return main([name, *flags])
         except BaseException:

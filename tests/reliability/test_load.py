@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,7 +43,7 @@ def test_who_uploads_slowly_holds_up_nobody(running: Running, photographs: list[
     caller = Caller(running.address, photographs)
 
     def slowly() -> None:
-        def drops() -> object:
+        def drops() -> Iterator[bytes]:
             yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
             for _ in range(10):
                 time.sleep(0.3)

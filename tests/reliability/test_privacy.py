@@ -79,7 +79,8 @@ def test_a_report_names_nobody_unasked(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    flags = ["--model", "small", "--checkpoints", checkpoints, "--report", tmp_path / "reports"]
+    flags = ["--model", "small", "--checkpoints", str(checkpoints)]
+    flags += ["--report", str(tmp_path / "reports")]
     assert retina(capsys, "grade", *photographs, *flags, "--anyway").status == 2  # the broken one
     reports = sorted((tmp_path / "reports").iterdir())
     assert {file.suffix for file in reports} == {".pdf", ".html"}
