@@ -36,7 +36,7 @@ lint: $(READY_DEV)
 	$(BIN)/mypy
 
 bench: $(READY_DEV)
-	@for name in grade engine photograph prepare training; do $(BIN)/python -m benchmarks $$name || exit 1; done
+	@for name in grade engine photograph prepare triage page growth training; do $(BIN)/python -m benchmarks $$name || exit 1; done
 
 screenshots: $(READY_DEV) browser
 	$(BIN)/python -m scripts.screenshots

@@ -1,11 +1,12 @@
 """Each benchmark runs, on a setting too small to measure anything, and prints its rows."""
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu
+from benchmarks import gpu, growth, page
 from retina.datasets.synthetic import write_synthetic
 
 SMALL = {
@@ -16,6 +17,11 @@ SMALL = {
         "--pictures 2 --width 300 --image-size 64 --turns 1",
         ["filling the cache", "from the cache / without"],
     ),
+    "triage": (
+        "--pictures 6 --width 64 --models resnet18 --sizes 64 --turns 2 --files 3",
+        ["6 of 6 photographs", "triage / bare", "3 files, 3 rows"],
+    ),
+    "growth": ("--rows 40 --pictures", ["table", "      40", "metrics"]),
 }
 
 
@@ -39,3 +45,25 @@ def test_training_on_real_photographs_is_set_beside_steps_without_any(
     printed = capsys.readouterr().out
     assert "real / batch on the device" in printed
     assert "waiting for data" in printed
+
+
+@pytest.mark.long
+def test_the_page_is_timed_and_its_answers_are_compared(
+    checkpoints: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ["--checkpoints", str(checkpoints), "--model", "small", "--starts", "1"]
+
+    assert page.main([*flags, "--clients", "2", "--calls", "1"]) == 0
+
+    printed = capsys.readouterr().out
+    assert float(re.findall(r"served +([\d.]+) s", printed)[0]) > 0
+    assert "0 of 2 answers lost" in printed
+
+
+def test_the_pictures_that_grow_in_number_all_differ(tmp_path: Path) -> None:
+    growth.write_pictures(tmp_path / "drawn", 2 * growth.FEW)
+
+    growth.read_and_split(tmp_path / "drawn")
+
+    contents = {path.read_bytes() for path in (tmp_path / "drawn").glob("*.png")}
+    assert len(contents) == 2 * growth.FEW

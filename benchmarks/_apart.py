@@ -1,0 +1,68 @@
+"""Work in a process of its own: what it takes in seconds and memory."""
+
+import multiprocessing
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from multiprocessing.connection import Connection
+from typing import NamedTuple
+
+import psutil
+
+EVERY = 0.05
+"""Seconds between two looks at the memory."""
+
+MEBIBYTE = 2**20
+
+
+class Cost(NamedTuple):
+    """Seconds, and the most memory that was resident at a look, in MiB."""
+
+    seconds: float
+    memory: float
+
+
+def apart(work: Callable[..., object], *arguments: object) -> Cost:
+    """Call a function of a module in a fresh process.
+
+    The memory is the whole process's and its children's; the start of the process is not in the
+    seconds, what ``work`` imports when it is called is.
+
+    Raises:
+        RuntimeError: The call failed; its traceback is on stderr.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_timed, args=(there, work, arguments))
+    process.start()
+    there.close()
+    peak = 0.0
+    while not here.poll(EVERY):
+        peak = max(peak, resident(psutil.Process(process.pid)))
+    try:
+        seconds = here.recv()
+    except EOFError:
+        raise RuntimeError(f"{work.__qualname__}{arguments} failed") from None
+    finally:
+        process.join()
+    return Cost(seconds, peak)
+
+
+def resident(process: psutil.Process) -> float:
+    """MiB that a process and its children hold; what they share counts once for each."""
+    total = 0
+    for each in (process, *process.children(recursive=True)):
+        try:
+            total += each.memory_info().rss
+        except psutil.NoSuchProcess:
+            continue
+    return total / MEBIBYTE
+
+
+def _timed(there: Connection, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    with redirect_stdout(sys.stderr):  # stdout is the table's.
+        began = time.perf_counter()
+        work(*arguments)
+        seconds = time.perf_counter() - began
+    there.send(seconds)
