@@ -96,14 +96,14 @@ def _rate(place: Path, checkpoint: Path, turns: int) -> None:
         count: torch.randn(count, 3, size, size).to(memory_format=torch.channels_last)
         for count in BATCHES
     }
-    passes = {str(count): partial(bare_forward, grader.model, batches[count]) for count in BATCHES}
+    passes = {str(n): partial(bare_forward, grader.model, batch) for n, batch in batches.items()}
     list(triage(grader, sources[:16]))
     rates: list[float] = []
     bare: dict[int, list[float]] = {count: [] for count in BATCHES}
     graded = 0
     for turn in range(turns):
-        for count, seconds in medians(passes, 1).items():
-            bare[int(count)].append(int(count) / seconds)
+        for name, seconds in medians(passes, 1).items():
+            bare[int(name)].append(int(name) / seconds)
         portion = sources[turn::turns]
         began = time.perf_counter()
         rows = list(triage(grader, portion))
