@@ -11,6 +11,8 @@ from retina.cli.exits import DONE, USER, say
 
 HELP = "Grade photographs."
 
+_NAME_LENGTH = 60  # characters, so that no file system refuses the names made of it
+
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
@@ -58,7 +60,7 @@ def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, An
     photograph = read_photograph(image, at_least=at_least)
     sight = Sight(photograph)
     assessment = grader.assess(sight, anyway=options.anyway, began=began)
-    stem = f"{Path(image).stem}-{photograph.sha256[:8]}"
+    stem = f"{Path(image).stem[:_NAME_LENGTH]}-{photograph.sha256[:8]}"
     wanted = options.heatmaps or options.report
     overlay = grader.overlay(sight, assessment) if wanted else None
     if options.heatmaps and overlay is not None:

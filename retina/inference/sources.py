@@ -153,7 +153,7 @@ def in_folder(folder: Path) -> Found:
             with suppress(FileNotFoundError):  # taken away while we look
                 try:
                     if path.is_file():
-                        found._see_file(path.relative_to(folder).as_posix(), path)
+                        found._see_file(_shown(path.relative_to(folder)), path)
                 except PermissionError as error:  # its names may be listed, and that is all
                     refused(PermissionError(error.errno, error.strerror, place))
                     break
@@ -244,3 +244,8 @@ def _file(name: str, path: Path) -> Source:
 
 def _is_archive(name: str, path: Path) -> bool:
     return name.lower().endswith(".zip") and "/" not in name and zipfile.is_zipfile(path)
+
+
+def _shown(path: Path) -> str:
+    """A path with ``/``; bytes that are no UTF-8, which no table could hold, as escapes."""
+    return path.as_posix().encode("utf-8", "backslashreplace").decode()
