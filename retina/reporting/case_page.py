@@ -1,6 +1,6 @@
 """What stands on a case report: one structure of sentences, from which PDF and HTML are drawn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from retina.assessment import Assessment
@@ -13,6 +13,10 @@ from retina.version import __version__
 
 NAME_LENGTH = 200
 """Characters that a typed name may have."""
+
+POINTS, POINT_LENGTH, LINE_LENGTH = 7, 130, 450
+"""Points that a list may have, and characters that a point and any other line may have, so that
+all of it fits a page in letters that can be read; what is longer ends in an ellipsis."""
 
 _QUALITY = "The photograph’s quality"
 _LIMITS = "What is not assessed"
@@ -116,26 +120,45 @@ def case_page(
             "shorten it"
         )
     graded = assessment.grade is not None
+    record = _record(assessment, checkpoint)
     limits = (text.NO_DR_NOTE, NOT_ASSESSED) if assessment.grade == 0 else (NOT_ASSESSED,)
     return CasePage(
         made=made.isoformat(sep=" ", timespec="minutes"),
         name=name,
         headline=assessment.label or text.NOT_GRADED,
-        main=_meaning(assessment),
-        verdict=_verdict(assessment, checkpoint),
+        main=_shortened(_meaning(assessment)),
+        verdict=_shortened((_verdict(assessment, checkpoint),))[0],
         grade=None if assessment.grade is None else GRADES[assessment.grade],
         bars=tuple(
             Bar(grade, probability, text.share(probability))
             for grade, probability in zip(GRADES, assessment.probabilities or (), strict=graded)
         ),
-        left=_left(assessment),
-        right=_right(assessment) if graded else (),
-        below=(
-            *((_trust(assessment.grade, checkpoint),) if assessment.grade is not None else ()),
-            Passage(_LIMITS, lines=(" ".join(limits),)),
+        left=_shortened(_left(assessment)),
+        right=_shortened(_right(assessment) if graded else ()),
+        below=_shortened(
+            (
+                *((_trust(assessment.grade, checkpoint),) if assessment.grade is not None else ()),
+                Passage(_LIMITS, lines=(" ".join(limits),)),
+            )
         ),
-        record=_record(assessment, checkpoint),
+        record=tuple((label, _cut(value, POINT_LENGTH)) for label, value in record),
     )
+
+
+def _shortened(passages: tuple[Passage, ...]) -> tuple[Passage, ...]:
+    return tuple(replace(passage, lines=_lines(passage)) for passage in passages)
+
+
+def _lines(passage: Passage) -> tuple[str, ...]:
+    if not passage.listed:
+        return tuple(_cut(line, LINE_LENGTH) for line in passage.lines)
+    kept = tuple(_cut(line, POINT_LENGTH) for line in passage.lines[:POINTS])
+    more = len(passage.lines) - POINTS
+    return (*kept[:-1], f"… and {more + 1} more.") if more > 0 else kept
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1].rstrip()}…"
 
 
 def _meaning(assessment: Assessment) -> tuple[Passage, ...]:
@@ -158,7 +181,12 @@ def _verdict(assessment: Assessment, checkpoint: Checkpoint) -> Passage:
 
 def _left(assessment: Assessment) -> tuple[Passage, ...]:
     probability = assessment.sight_threatening_probability
-    return () if probability is None else (Passage(lines=(text.sight_threatening(probability),)),)
+    if probability is None:
+        return ()
+    threatening = Passage(lines=(text.sight_threatening(probability),))
+    if not assessment.warnings:
+        return (threatening,)
+    return (threatening, Passage(text.WARNINGS, lines=assessment.warnings, listed=True))
 
 
 def _right(assessment: Assessment) -> tuple[Passage, ...]:
@@ -166,10 +194,7 @@ def _right(assessment: Assessment) -> tuple[Passage, ...]:
     reasons = quality.reasons
     if quality.verdict == "reject":
         reasons = (*reasons, text.UNGRADABLE_TWICE)
-    passages = [Passage(_QUALITY, text.QUALITY[quality.verdict], reasons, listed=True)]
-    if assessment.warnings:
-        passages.append(Passage(text.WARNINGS, lines=assessment.warnings, listed=True))
-    return tuple(passages)
+    return (Passage(_QUALITY, text.QUALITY[quality.verdict], reasons, listed=True),)
 
 
 def _trust(grade: int, checkpoint: Checkpoint) -> Passage:

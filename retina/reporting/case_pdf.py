@@ -1,7 +1,13 @@
-"""A case report as PDF: one A4 page, its text embedded so that it can be searched and copied."""
+"""Case reports as PDF: an A4 page each, their text embedded so that it can be searched and copied.
+
+Where there is more to say than fits, pictures and spaces get smaller, and letters too, down to
+``SMALLEST``; ``case_page`` sees to it that this is enough.
+"""
 
 import io
 import unicodedata
+from bisect import bisect_left
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +19,9 @@ from retina.reporting.case_pictures import CasePictures, Picture
 from retina.reporting.palette import FAINT, GREY, INK, text_on
 
 BY_HAND = "(in letters that this PDF has not: write it by hand, or print the HTML report)"
+
+SMALLEST = 7.0
+"""Points that letters have at least."""
 
 _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _FAMILY = "DejaVu"
@@ -28,49 +37,70 @@ _COLUMN = (_FULL - _GAP) / 2
 _SECOND = _X + _COLUMN + _GAP
 _PICTURE_HEIGHT = 68.0
 _BAR_LABEL, _BAR_SHARE = 31.0, 13.0
+_BROWSERS = 10.0  # what they may need more when they print the HTML report
+_TO_SIGN = 8.0  # the height of a line to write on, at the least
+
+_SIZES = [0.96**step for step in range(1, 50)]
 
 # Sizes of letters, in points.
 _TITLE, _HEADLINE, _STRONG, _BODY, _SMALL = 14.0, 20.0, 10.5, 8.6, 7.4
 
 
-def case_pdf(page: CasePage, pictures: CasePictures, made: datetime) -> tuple[bytes, float]:
-    """Draw a case report.
+def case_pdf(
+    cases: Sequence[tuple[CasePage, CasePictures]], made: datetime
+) -> tuple[bytes, list[float]]:
+    """Draw case reports, a page each.
 
     Args:
-        page: Its words.
-        pictures: Its pictures.
+        cases: The words and pictures of each.
         made: Written into the file; with its time zone.
 
     Returns:
-        The file, the same for the same arguments, and the size, 1 or somewhat less, at which all
-        of it fits the page.
+        The file, the same for the same arguments, and for each report the size, 1 or less, at
+        which all of it fits its page: of its pictures and spaces, and by ``size_of_letters`` of
+        its letters.
     """
-    size = 1.0
-    while True:
-        sheet = _Sheet(size, made)
-        if sheet.draw(page, pictures) <= _END + _ROUNDING:
-            return bytes(sheet.pdf.output()), size
-        size *= 0.97
+    trial, pdf = _blank(made), _blank(made)
+    sizes = []
+    for page, pictures in cases:
+
+        def fits(size: float, page: CasePage = page, pictures: CasePictures = pictures) -> bool:
+            spare = _ROUNDING if size == 1 else -_BROWSERS
+            return _Sheet(trial, size).draw(page, pictures) <= _END + spare
+
+        size = 1.0 if fits(1.0) else _SIZES[bisect_left(_SIZES[:-1], True, key=fits)]
+        _Sheet(pdf, size).draw(page, pictures)
+        sizes.append(size)
+    return bytes(pdf.output()), sizes
+
+
+def size_of_letters(size: float) -> float:
+    """What letters are multiplied by on a page of a size, so that none is below ``SMALLEST``."""
+    return max(size, SMALLEST / _SMALL)
+
+
+def _blank(made: datetime) -> FPDF:
+    pdf = FPDF(format="A4", unit="mm")
+    pdf.alias_nb_pages("")  # A name that holds {nb} is to be printed as it is.
+    pdf.set_creation_date(made)
+    pdf.set_title("Case report")
+    pdf.set_lang("en-GB")
+    pdf.set_auto_page_break(False)
+    pdf.c_margin = 0
+    for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
+        pdf.add_font(_FAMILY, style, _FONTS / file)
+    return pdf
 
 
 class _Sheet:
     """An A4 page that is drawn from the top down; places and lengths are in millimetres."""
 
-    def __init__(self, size: float, made: datetime) -> None:
-        self.size = size
-        self.pdf = FPDF(format="A4", unit="mm")
-        self.pdf.alias_nb_pages("")  # A name that holds {nb} is to be printed as it is.
-        self.pdf.set_creation_date(made)
-        self.pdf.set_title("Case report")
-        self.pdf.set_lang("en-GB")
-        self.pdf.set_auto_page_break(False)
-        self.pdf.c_margin = 0
-        for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
-            self.pdf.add_font(_FAMILY, style, _FONTS / file)
+    def __init__(self, pdf: FPDF, size: float) -> None:
+        self.pdf, self.size, self.letters = pdf, size, size_of_letters(size)
         self.pdf.add_page()
 
     def draw(self, page: CasePage, pictures: CasePictures) -> float:
-        """Draw all of it, and return where it ends."""
+        """Draw all of it, and return where it would end if nothing were moved to the foot."""
         y = self._head(page)
         left = self._picture(pictures.photograph, page.photograph_caption, _X, y)
         if pictures.overlay is None:
@@ -82,7 +112,9 @@ class _Sheet:
         left = self._passages(page.left, _X, self._bars(page, _X, y, _COLUMN), _COLUMN)
         y = max(left, self._passages(page.right, _SECOND, y, _COLUMN))
         y = self._passages(page.below, _X, y, _FULL)
-        return self._spaces(page, self._record(page, y))
+        y = self._record(page, y)
+        self._spaces(page, y)
+        return y + 2 * self._step
 
     def _head(self, page: CasePage) -> float:
         self._write(page.made, _X, _TOP + self._space(1.8), _FULL, _SMALL, colour=GREY, right=True)
@@ -183,20 +215,23 @@ class _Sheet:
             y = self._write(value, _X + 42, y, _FULL - 42, _SMALL)
         return y
 
-    def _spaces(self, page: CasePage, y: float) -> float:
+    @property
+    def _step(self) -> float:
+        """The height of a line to write on."""
+        return max(self.size * 10, _TO_SIGN)
+
+    def _spaces(self, page: CasePage, y: float) -> None:
         """Lines to fill in, at the foot of the page where there is room."""
         first, *rest = page.spaces
-        step = self.size * 10
-        y = max(y, _END - 2 * step)
+        y = max(y, _END - 2 * self._step)
         for labels in ([first], rest):
-            y += step
+            y += self._step
             width = (_FULL - _GAP * (len(labels) - 1)) / len(labels)
             for number, label in enumerate(labels):
                 x = _X + number * (width + _GAP)
                 self._write(label, x, y - self._line(_SMALL), width, _SMALL, colour=GREY)
                 self.pdf.set_draw_color(GREY)
                 self.pdf.line(x, y, x + width, y)
-        return y
 
     def _write(
         self,
@@ -211,7 +246,7 @@ class _Sheet:
         right: bool = False,
     ) -> float:
         """Write a paragraph, and return where it ends."""
-        self.pdf.set_font(_FAMILY, style, self.size * points)
+        self.pdf.set_font(_FAMILY, style, self.letters * points)
         self.pdf.set_text_color(colour)
         self.pdf.set_xy(x, y)
         line = self._line(points)
@@ -224,11 +259,11 @@ class _Sheet:
         return y
 
     def _width(self, text: str, points: float, style: str = "") -> float:
-        self.pdf.set_font(_FAMILY, style, self.size * points)
+        self.pdf.set_font(_FAMILY, style, self.letters * points)
         return self.pdf.get_string_width(text)
 
     def _line(self, points: float) -> float:
-        return self.size * points * _POINT * _LEADING
+        return self.letters * points * _POINT * _LEADING
 
     def _space(self, height: float) -> float:
         return self.size * height

@@ -1,6 +1,7 @@
 """The report of one graded, or refused, photograph: an A4 page to file, as PDF and as HTML."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +13,7 @@ from retina.assessment import Assessment
 from retina.atomic import replacing, write_text
 from retina.models.checkpoint import Checkpoint
 from retina.reporting.case_page import CasePage, case_page
-from retina.reporting.case_pdf import case_pdf
+from retina.reporting.case_pdf import case_pdf, size_of_letters
 from retina.reporting.case_pictures import CasePictures, Picture, case_pictures
 from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
@@ -63,24 +64,17 @@ class CaseReport:
         object.__setattr__(self, "page", page)
 
     @cached_property
-    def _pictures(self) -> CasePictures:
+    def pictures(self) -> CasePictures:
+        """The pictures on it."""
         return case_pictures(self.photograph, self.overlay)
-
-    @cached_property
-    def _pdf(self) -> tuple[bytes, float]:
-        return case_pdf(self.page, self._pictures, self.made)
 
     def to_pdf(self) -> bytes:
         """The report as a PDF file, the same for the same report."""
-        return self._pdf[0]
+        return reports_pdf([self])
 
     def to_html(self) -> str:
         """The report as an HTML page that needs nothing else, and prints on one A4 page."""
-        template = html_template("retina.reporting", "case_report.html")
-        _, size = self._pdf
-        return template.render(
-            page=self.page, pictures=self._pictures, size=size, address=_address, ink=text_on
-        )
+        return reports_html([self])
 
     def write(self, folder: Path, stem: str) -> None:
         """Write ``STEM.pdf`` and ``STEM.html``, each whole or not at all.
@@ -91,6 +85,26 @@ class CaseReport:
         with replacing(folder / f"{stem}.pdf") as temporary:
             temporary.write_bytes(self.to_pdf())
         write_text(folder / f"{stem}.html", self.to_html())
+
+
+def reports_pdf(reports: Sequence[CaseReport]) -> bytes:
+    """Reports, such as of a patient's two eyes, as one PDF file with a page each."""
+    return _drawn(reports)[0]
+
+
+def reports_html(reports: Sequence[CaseReport]) -> str:
+    """Reports as one HTML page, which prints each on an A4 page."""
+    template = html_template("retina.reporting", "case_report.html")
+    cases = [
+        (report.page, report.pictures, size, size_of_letters(size))
+        for report, size in zip(reports, _drawn(reports)[1], strict=True)
+    ]
+    return template.render(cases=cases, address=_address, ink=text_on)
+
+
+def _drawn(reports: Sequence[CaseReport]) -> tuple[bytes, list[float]]:
+    cases = [(report.page, report.pictures) for report in reports]
+    return case_pdf(cases, max(report.made for report in reports))
 
 
 def _address(picture: Picture) -> str:

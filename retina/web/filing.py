@@ -68,12 +68,9 @@ def add_filing(handlers: Handlers) -> Filing:
 
     @in_one_sentence
     def made(held: Sequence[Case], name: str, kind: str) -> str:
-        links = []
-        for case in held:
-            content = handlers.report(case, kind, name)
-            label = filing_text.report_link(case.assessment, kind, len(held) > 1)
-            links.append(_link(filing_text.report_file(case.assessment, kind), content, label))
-        return "".join(links)
+        content = handlers.report(held, kind, name)
+        file = filing_text.report_file([case.assessment for case in held], kind)
+        return _link(file, content, filing_text.report_link(kind, len(held)))
 
     make.click(
         made,

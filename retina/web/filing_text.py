@@ -1,5 +1,7 @@
 """The strings of what is filed of an answer: the case report, and the clinician's verdict."""
 
+from collections.abc import Sequence
+
 from retina.assessment import Assessment
 from retina.scale import GRADES
 
@@ -39,12 +41,12 @@ def recorded(assessment: Assessment, choice: str, several: bool) -> str:
     return RECORDED.format(verdict=choice)
 
 
-def report_file(assessment: Assessment, kind: str) -> str:
+def report_file(assessments: Sequence[Assessment], kind: str) -> str:
     """A report's file name, which holds no name of a person."""
-    return f"retina-report-{assessment.image.sha256[:8]}.{kind}"
+    eyes = "-".join(each.image.sha256[:8] for each in assessments)
+    return f"retina-report-{eyes}.{kind}"
 
 
-def report_link(assessment: Assessment, kind: str, several: bool) -> str:
+def report_link(kind: str, eyes: int) -> str:
     """What stands on a link to a report."""
-    of = f" of {assessment.image.name}" if several else ""
-    return f"Report{of} ({KINDS[kind]})"
+    return f"Report{' of both eyes' * (eyes > 1)} ({KINDS[kind]})"

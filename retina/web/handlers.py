@@ -24,7 +24,7 @@ from retina.inference.sources import named
 from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order
 from retina.reporting.assessment_text import told_elsewhere
-from retina.reporting.case_report import CaseReport
+from retina.reporting.case_report import CaseReport, reports_html, reports_pdf
 from retina.web import markup, text
 from retina.web.graders import Graders
 from retina.web.markup import Result, Unread
@@ -260,20 +260,23 @@ class Handlers:
             return True
         return not markup.answers_to(answer, [_sha256(image) for image in images], model)
 
-    def report(self, case: Case, kind: str, name: str) -> bytes:
-        """A case report, as ``pdf`` or ``html``.
+    def report(self, cases: Sequence[Case], kind: str, name: str) -> bytes:
+        """Case reports in one file, as ``pdf`` or ``html``.
 
         Raises:
-            ImageError: The photograph has been deleted since.
+            ImageError: A photograph has been deleted since.
             SettingsError: The name is too long.
         """
-        grader = self._graders.get(case.assessment.model)
-        sight = _look(case.image, grader)
-        overlay = grader.overlay(sight, case.assessment)
-        report = CaseReport(
-            case.assessment, grader.checkpoint, sight.photograph.image, overlay, name
-        )
-        return report.to_pdf() if kind == "pdf" else report.to_html().encode()
+        reports = []
+        for case in cases:
+            grader = self._graders.get(case.assessment.model)
+            sight = _look(case.image, grader)
+            overlay = grader.overlay(sight, case.assessment)
+            photograph = sight.photograph.image
+            reports.append(
+                CaseReport(case.assessment, grader.checkpoint, photograph, overlay, name)
+            )
+        return reports_pdf(reports) if kind == "pdf" else reports_html(reports).encode()
 
     def listed(self, row: Row, request: gr.Request) -> None:
         """Record a row of a worklist, where a log is kept."""

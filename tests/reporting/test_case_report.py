@@ -1,23 +1,27 @@
+import base64
 import io
 import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass, replace
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Browser
 from pypdf import PdfReader
 
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import SettingsError
+from retina.images.decode import read_photograph
 from retina.models.checkpoint import Checkpoint
 from retina.reporting.assessment_text import NO_DR_NOTE, UNGRADABLE_TWICE
-from retina.reporting.case_pdf import BY_HAND
-from retina.reporting.case_report import CaseReport
+from retina.reporting.case_pdf import BY_HAND, SMALLEST
+from retina.reporting.case_report import CaseReport, reports_html, reports_pdf
 from retina.scale import Grade
 from tests.assessments import MATRIX, assessment
 from tests.checkpoints import small_config
@@ -30,10 +34,11 @@ METRICS = {
     "confusion_matrix": MATRIX,
     "referable": {"sensitivity": FIGURE, "specificity": FIGURE},
 }
-LONG = tuple(f"Warning {number}: {'this may well be wrong, ' * 8}so look." for number in range(8))
+LONG = tuple(f"Warning {number}: {'this may well be wrong, ' * 4}so look." for number in range(6))
+ABSURD = tuple(f"{number} {'wide words, ' * 40}" for number in range(30))
 LONGEST = "Ω" * 150 + " " + "x" * 49
 PHOTOGRAPH = draw_fundus(2, 5, 300)
-KINDS = ("usual", "wordy", "refused", "no_dr")
+KINDS = ("usual", "wordy", "absurd", "refused", "no_dr")
 
 
 def report(kind: str = "usual", name: str = "", **changes: Any) -> CaseReport:
@@ -42,11 +47,19 @@ def report(kind: str = "usual", name: str = "", **changes: Any) -> CaseReport:
     if kind == "refused":
         answer = replace(answer, sight_threatening_probability=None, referable_probability=None)
     if kind == "wordy":
-        quality = replace(answer.quality, verdict="usable", reasons=LONG[:3])
+        quality = replace(answer.quality, verdict="reject", reasons=LONG)
         answer = replace(answer, warnings=LONG, quality=quality)
+    if kind == "absurd":
+        quality = replace(answer.quality, verdict="reject", reasons=ABSURD)
+        answer = replace(answer, model="model " * 60, warnings=ABSURD, quality=quality)
     overlay = None if kind == "refused" else PHOTOGRAPH.crop((40, 0, 340, 300))
     settings = {"photograph": PHOTOGRAPH, "overlay": overlay, "made": MADE, **changes}
     return CaseReport(answer, checkpoint, name=name, **settings)
+
+
+@cache
+def longest_html(kind: str) -> str:
+    return report(kind, name=LONGEST).to_html()
 
 
 def plain(text: str) -> str:
@@ -103,19 +116,90 @@ def test_the_pdf_is_one_page_of_a4_with_its_fonts_and_nothing_cut_off(kind: str,
     assert len(data) < 1_500_000
     assert len(page.images) == (1 if kind == "refused" else 3)
     places: list[tuple[float, float]] = []
+    letters: list[float] = []
 
-    def place(text: str, cm: list[float], tm: list[float], *_: object) -> None:
+    def place(text: str, cm: list[float], tm: list[float], _: object, size: float) -> None:
         if text.strip():
             places.append((tm[4] + cm[4], tm[5] + cm[5]))
+            letters.append(size)
 
     page.extract_text(visitor_text=place)
     assert all(0 < x < A4[0] and 25 < y < A4[1] - 25 for x, y in places)
+    assert min(letters) >= SMALLEST - 1e-3
 
 
 def test_the_same_report_is_the_same_file() -> None:
     assert report().to_pdf() == report().to_pdf()
     assert report().to_html() == report().to_html()
     assert report().to_pdf() != report(made=MADE + timedelta(minutes=1)).to_pdf()
+
+
+def test_two_eyes_are_two_pages_of_one_file(browser: Browser) -> None:
+    eyes = [report("usual"), report("refused")]
+    told = [page.extract_text() for page in PdfReader(io.BytesIO(reports_pdf(eyes))).pages]
+    assert [plain(each) for each in told] == [read(each.to_pdf()) for each in eyes]
+    page = browser.new_page()
+    page.set_content(reports_html(eyes))
+    printed = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
+    page.close()
+    assert ["Not graded" in each.extract_text() for each in printed] == [False, True]
+
+
+@pytest.mark.parametrize("width", [390, 673, 1440])
+def test_the_html_does_not_scroll_sideways(browser: Browser, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 844})
+    for kind in KINDS:
+        page.set_content(longest_html(kind))
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.close()
+
+
+def test_what_is_too_long_ends_in_an_ellipsis() -> None:
+    told = read(report("absurd").to_pdf())
+    assert re.search(r"\b0 (wide words, )+wi?d?e?…|\b0 (wide words, )+(wide )?w?o?r?d?s?,?…", told)
+    assert "… and 24 more." in told
+    assert re.search("(model ){10,}m?o?d?e?l?…", told)
+
+
+SOMEBODY = "Smith^Jane"
+
+
+def photograph_that_names(kind: str) -> bytes:
+    """A photograph whose file says whose it is, wherever such a file can."""
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[ExifTags.Base.ImageDescription] = exif[ExifTags.Base.Artist] = SOMEBODY
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    said = {"exif": exif, "icc_profile": profile + SOMEBODY.encode()}
+    xmp = f"<x:xmpmeta>{SOMEBODY}</x:xmpmeta>".encode()
+    if kind == "jpeg":
+        PHOTOGRAPH.save(buffer, kind, comment=SOMEBODY, xmp=xmp, **said)
+    else:
+        text = PngInfo()
+        text.add_text("Title", SOMEBODY)
+        text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+        PHOTOGRAPH.save(buffer, kind, pnginfo=text, **said)
+    assert buffer.getvalue().count(SOMEBODY.encode()) >= 2
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "png"])
+def test_the_pictures_say_nothing_of_the_file_that_they_came_from(kind: str) -> None:
+    photograph = read_photograph(io.BytesIO(photograph_that_names(kind)), name="jane_smith").image
+    made = report(photograph=photograph, overlay=photograph)
+    html = made.to_html()
+    (page,) = PdfReader(io.BytesIO(made.to_pdf())).pages
+    shown = [image.data for image in page.images]
+    shown += [base64.b64decode(data) for data in re.findall(r'base64,([^"]+)"', html)]
+    assert len(shown) == 2 + 3, "the PDF holds what is there twice once"
+    for picture in shown:
+        with Image.open(io.BytesIO(picture)) as opened:
+            assert not opened.getexif()
+            assert not opened.info.keys() & {"exif", "comment", "xmp", "icc_profile", "Title"}
+        assert SOMEBODY.encode() not in picture
+    for file in (made.to_pdf(), html.encode()):
+        assert SOMEBODY.encode() not in file
+        assert b"jane_smith" not in file
 
 
 def test_nobody_is_named_but_by_what_was_typed() -> None:
@@ -195,8 +279,7 @@ def test_it_is_written_under_the_stem(tmp_path: Path) -> None:
 def test_the_html_prints_on_one_page(browser: Browser) -> None:
     page = browser.new_page()
     for kind in KINDS:
-        made = report(kind, name=LONGEST)
-        page.set_content(made.to_html())
+        page.set_content(longest_html(kind))
         (printed,) = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
         size = (printed.mediabox.width, printed.mediabox.height)
         assert size == pytest.approx(A4, abs=1)

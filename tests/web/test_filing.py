@@ -1,10 +1,12 @@
 import csv
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Download, Page, expect
+from pypdf import PdfReader
 
 from retina.inference.audit import AuditLog
 from retina.inference.verdicts import read_log
@@ -110,6 +112,26 @@ def test_the_report_is_downloaded(page: Page, kind: str, begins: bytes, tmp_path
     if kind == "html":
         assert b"Case &lt;17&gt;" in content
     expect(page.locator("#reports")).to_contain_text(filing_text.KINDS[kind])
+
+
+@pytest.mark.parametrize("kind", ["pdf", "html"])
+def test_the_report_of_two_eyes_is_one_file(page: Page, kind: str, tmp_path: Path) -> None:
+    left, right = tmp_path / LEFT, tmp_path / RIGHT
+    left.write_bytes(PHOTOGRAPH.read_bytes())
+    right.write_bytes(PHOTOGRAPH.read_bytes() + b"\0")
+    grade(page, left, right)
+    page.locator("#report-kind").get_by_label(filing_text.KINDS[kind]).check()
+    downloads: list[Download] = []
+    page.on("download", lambda download: downloads.append(download))
+    page.locator("#make-report").click()
+    expect(page.locator("#reports a[download]")).to_have_text(filing_text.report_link(kind, 2))
+    page.wait_for_timeout(500)
+    [download] = downloads
+    content = Path(download.path()).read_bytes()
+    if kind == "pdf":
+        assert len(PdfReader(io.BytesIO(content)).pages) == 2
+    else:
+        assert content.count(b'<article class="report"') == 2
 
 
 def test_without_a_log_no_verdict_is_asked(browser: Browser, address: str) -> None:
