@@ -97,6 +97,7 @@ def test_a_photograph_in_the_place_of_another_replaces_its_row(
     assert names(next(looks)) == ["a.png"]
     assert list(read(worklist)) == ["a.png"]
     assert read(worklist)["a.png"]["image_sha256"] != first
+    looks.close()  # type: ignore[attr-defined]
     again = watch(grader, camera, worklist)
     assert [next(again), next(again)] == [[], []]
 
@@ -175,6 +176,7 @@ def test_what_others_wrote_is_left_alone(grader: Grader, camera: Path, worklist:
     shoot(camera, "a.png")
     looks = watch(grader, camera, worklist)
     next(looks), next(looks)
+    looks.close()  # type: ignore[attr-defined]
     journal = journal_of(worklist)
     journal.write_text(journal.read_text().replace(grader.sha256, "b" * 64))
     with pytest.raises(SettingsError, match="another model's worklist"):
