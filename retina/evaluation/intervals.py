@@ -16,7 +16,8 @@ from retina.scale import REFERABLE_FROM
 
 RESAMPLES = 2000
 LEVEL = 0.95
-AT_ONCE = 100
+AT_ONCE, COUNTS_AT_ONCE = 100, 1_000_000
+"""Resamples, and their counts, that are in memory at a time; no figure depends on either."""
 
 Array = npt.NDArray[np.float64]
 
@@ -83,8 +84,9 @@ def resampled_weights(
     _, patient = np.unique(np.asarray(patients), return_inverse=True)
     count = int(patient.max()) + 1
     random = np.random.default_rng(seed)
-    for first in range(0, resamples, AT_ONCE):
-        size = min(AT_ONCE, resamples - first)
+    at_once = max(1, min(AT_ONCE, COUNTS_AT_ONCE // len(patient)))
+    for first in range(0, resamples, at_once):
+        size = min(at_once, resamples - first)
         drawn = random.multinomial(count, np.full(count, 1 / count), size=size)
         yield drawn.T[patient].astype(np.float64)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from retina.evaluation import intervals as module
 from retina.evaluation.intervals import add_intervals
 from retina.evaluation.metrics import compute_metrics
 from tests.evaluation.answering import draw
@@ -139,3 +140,14 @@ def test_all_or_none_of_a_share_has_wilsons_bound() -> None:
     pairs = [str(number // 2) for number in range(95)]
     fewer = add_intervals(metrics, grades, values, pairs, resamples=50)
     assert fewer["recall"][3]["high"] == pytest.approx(1.959964**2 / (18 + 1.959964**2))
+
+
+def test_the_resamples_do_not_depend_on_how_many_are_drawn_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    patients = [str(number // 2) for number in range(30)]
+    together = np.hstack(list(module.resampled_weights(patients, 70)))
+    monkeypatch.setattr(module, "COUNTS_AT_ONCE", 90)
+    parts = list(module.resampled_weights(patients, 70))
+    assert [part.shape for part in parts[:2]] == [(30, 3), (30, 3)]
+    assert np.array_equal(np.hstack(parts), together)
