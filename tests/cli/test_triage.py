@@ -55,7 +55,7 @@ def test_after_a_kill_it_goes_on_where_it_was(
     assert triage(day, checkpoints, whole) == 0
     prepare = module._prepare
     prepared: list[str] = []
-    patience = [15]
+    patience = [18]
 
     def counted(grader: Grader, source: Source, seen: None) -> object:
         if len(prepared) == patience[0]:
