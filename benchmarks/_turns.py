@@ -11,16 +11,20 @@ REST = 0.05
 """Seconds before each turn; the threads of the side before may still be waiting busily."""
 
 
-def medians(sides: Mapping[str, Callable[[], object]], turns: int) -> dict[str, float]:
+def medians(
+    sides: Mapping[str, Callable[[], object]],
+    turns: int,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, float]:
     """Seconds a call of each side: the median of ``turns``, in each of which the second counts."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(turns):
         for name, side in sides.items():
             time.sleep(REST)
             side()
-            began = time.perf_counter()
+            began = clock()
             side()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(clock() - began)
     return {name: statistics.median(each) for name, each in seconds.items()}
 
 
