@@ -134,7 +134,8 @@ def test_the_api_grades_or_refuses_each(
 
     from tests.web.conftest import served
 
-    cases = [*corpus(), *small_bombs()]
+    # The client cannot send a name that is no UTF-8.
+    cases = [each for each in (*corpus(), *small_bombs()) if "\udce9" not in each.name]
     files = written(tmp_path / "day", cases)
     refused = 0
     with served("--checkpoints", os.fspath(checkpoints)) as address:
