@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from joblib.externals.loky import get_reusable_executor  # type: ignore[import-untyped]
 from PIL import Image
 
 from benchmarks._apart import Cost, apart
@@ -119,6 +120,8 @@ def train(data: Path, output: Path) -> None:
     os.environ["RETINA_CACHE"] = str(output.with_name(f"{output.name}-cache"))
     flags = ("--model", "resnet18", "--epochs", 1, "--image-size", SIDE, "--scratch")
     run_retina("train", "--data", data, *flags, "--output", output)
+    # Idle workers would keep this process from its end for minutes.
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
 
 def _tables(folder: Path, count: int) -> Cost:
