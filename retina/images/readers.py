@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-_MAX_READS = 500_000
+_MAX_READS = 200_000
 _MAX_EXIF = 2**16  # bytes: the length of a JPEG's segment
 _MAX_EXIF_SEGMENTS = 64  # of all pictures in the file
 _MAX_SCANS = 50  # libjpeg's own progressive files have 10
