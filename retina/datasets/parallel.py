@@ -1,7 +1,9 @@
 """Work on many photographs at once, with a progress bar where that takes long."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 from joblib import Parallel, cpu_count, delayed  # type: ignore[import-untyped]
@@ -41,15 +43,23 @@ def map_pictures(
         paths: The photographs.
         doing: What the progress bar says; it appears on stderr once a second has passed.
     """
-    prefer = "processes" if len(paths) >= WORTH_PROCESSES else "threads"
+    guarded = partial(_guarded, work)
+    if len(paths) < WORTH_PROCESSES:
+        with ThreadPoolExecutor(cpu_count()) as threads:  # waits, after an error too
+            yield from _watched(threads.map(guarded, paths), len(paths), doing)
+        return
     with ignored():  # A terminal sends Ctrl-C to the processes too; this one will end them.
-        results = Parallel(n_jobs=cpu_count(), prefer=prefer, return_as="generator")(
-            delayed(_guarded)(work, path) for path in paths
+        results = Parallel(n_jobs=cpu_count(), return_as="generator")(
+            delayed(guarded)(path) for path in paths
         )
+    yield from _watched(results, len(paths), doing)
+
+
+def _watched(results: Iterable[Result], total: int, doing: str) -> Iterator[Result]:
     yield from tqdm(
         results,
         desc=doing,
-        total=len(paths),
+        total=total,
         unit="picture",
         delay=_SECONDS_WITHOUT_BAR,
         mininterval=0.2 if sys.stderr.isatty() else 10,

@@ -140,7 +140,7 @@ def test_a_photograph_that_vanishes_before_the_epoch_is_named(
     fit = Trainer.fit
 
     def vanishing(self: Trainer, resume: bool = False) -> object:
-        Path(self.loader.dataset.paths[0]).unlink()  # type: ignore[attr-defined]
+        Path(self.loader.dataset.pictures.paths[0]).unlink()  # type: ignore[attr-defined]
         return fit(self, resume)
 
     monkeypatch.setattr(Trainer, "fit", vanishing)

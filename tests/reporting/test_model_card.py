@@ -167,7 +167,7 @@ def test_figures_of_an_older_version_are_one_clear_error(folder: Path, missing: 
 def test_a_folder_without_figures_or_with_broken_ones_is_refused(folder: Path) -> None:
     (folder / "evaluations").mkdir()
     (folder / "evaluations" / "half.json").write_text('{"n": ')
-    with pytest.raises(CheckpointError, match=r"half\.json cannot be used"):
+    with pytest.raises(CheckpointError, match=r"half\.json cannot be read"):
         write_model_card(folder)
     (folder / "metrics.json").unlink()
     with pytest.raises(CheckpointError, match=r"no metrics\.json"):

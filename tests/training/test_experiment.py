@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -47,7 +48,8 @@ class Record:
         if run.name == self.dies_in:
             raise KeyboardInterrupt
         folder.mkdir(parents=True)
-        (folder / "metrics.json").write_text("{}", encoding="utf-8")
+        metrics = {"n": 5, "confusion_matrix": np.eye(5, dtype=int).tolist()}
+        (folder / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
 
     def report(self, output: Path, runs: list[str], **rest: Any) -> None:
         self.reports.append({"runs": runs, **rest})

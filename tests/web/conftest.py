@@ -36,6 +36,18 @@ MATRIX = [[50, 4, 1, 0, 0], [6, 9, 5, 0, 0], [3, 6, 30, 4, 2], [0, 0, 5, 6, 1], 
 WIDE_LIGHT, PHONE_DARK = (1440, 900, "light"), (390, 844, "dark")
 WIDE_DARK, PHONE_LIGHT = (1440, 900, "dark"), (390, 844, "light")
 
+on_both = pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(WIDE_LIGHT, id="wide-light"),
+        pytest.param(PHONE_DARK, id="phone-dark"),
+        pytest.param(WIDE_DARK, id="wide-dark", marks=pytest.mark.long),
+        pytest.param(PHONE_LIGHT, id="phone-light", marks=pytest.mark.long),
+    ],
+    indirect=True,
+)
+"""Both widths, each in one of the themes; in the other one too where tests may take long."""
+
 STARTED_FROM = StartedFrom("file", "weights of a test", "0" * 64)
 
 

@@ -19,13 +19,11 @@ from tests.web.conftest import (
     STARTED_FROM,
     WIDE_DARK,
     WIDE_LIGHT,
+    on_both,
     served,
     upload,
 )
 
-on_both = pytest.mark.parametrize(
-    "page", [WIDE_LIGHT, PHONE_DARK], ids=["wide-light", "phone-dark"], indirect=True
-)
 on_all = pytest.mark.parametrize(
     "page",
     [WIDE_LIGHT, WIDE_DARK, PHONE_LIGHT, PHONE_DARK],
@@ -198,6 +196,7 @@ def test_the_heatmap_lies_on_the_retina(page: Page, checkpoints: Path) -> None:
         assert layer[extent] == pytest.approx(length * scale, abs=1)  # type: ignore[literal-required]
 
 
+@on_both
 def test_another_method_says_that_its_scale_is_its_own(page: Page) -> None:
     upload(page, "grade", PHOTOGRAPH)
     grade(page)
@@ -322,6 +321,7 @@ def test_two_of_three_models_can_be_looked_at_closely(
         page.close()
 
 
+@on_both
 def test_compare_follows_the_photograph_of_grade(page: Page) -> None:
     for example in (0, 3):
         page.get_by_role("tab", name="Grade").click()

@@ -10,11 +10,8 @@ from playwright.sync_api import Browser, Page, Request, expect
 from retina.explain.methods import GRAD_CAM
 from retina.models.config import WEIGHTS_FILE
 from retina.web import text
-from tests.web.conftest import PHONE_DARK, PHOTOGRAPH, WIDE_LIGHT, open_page, served, upload
+from tests.web.conftest import PHOTOGRAPH, on_both, open_page, served, upload
 
-on_both = pytest.mark.parametrize(
-    "page", [WIDE_LIGHT, PHONE_DARK], ids=["wide-light", "phone-dark"], indirect=True
-)
 FOCUSED = """() => {
     const focus = document.activeElement, { outlineStyle, outlineWidth } = getComputedStyle(focus);
     const names = [focus.ariaLabel, focus.value, focus.textContent.trim()];

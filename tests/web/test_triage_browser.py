@@ -14,7 +14,7 @@ from retina.inference.sources import photographs_in
 from retina.inference.worklist import UNGRADABLE
 from retina.web import text, triage_text
 from tests.images.dicom_files import dicom
-from tests.web.conftest import PHONE_DARK, PHOTOGRAPH, REPOSITORY, WIDE_LIGHT, open_page, upload
+from tests.web.conftest import PHOTOGRAPH, REPOSITORY, on_both, open_page, upload
 
 GRADED, BROKEN = 21, ("empty.jpg", "notes.png", "cut.jpg")
 
@@ -42,7 +42,7 @@ def rows_shown(page: Page) -> int:
     return page.locator("#worklist tbody tr:visible").count()
 
 
-@pytest.mark.parametrize("page", [WIDE_LIGHT, PHONE_DARK], ids=["wide", "phone"], indirect=True)
+@on_both
 def test_a_day_is_triaged_filtered_and_sorted(page: Page, clinic: Path) -> None:
     triage(page, *sorted(clinic.iterdir()))
     expect(page.locator("#worklist tbody tr")).to_have_count(GRADED + len(BROKEN))
