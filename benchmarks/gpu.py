@@ -13,12 +13,14 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import torch
 import torch.nn.functional as F
 
+from benchmarks._turns import medians
 from retina.devices import choose_device
 from retina.models.architectures import build
 from retina.training.config import RunSettings
@@ -78,7 +80,11 @@ def main(arguments: Sequence[str]) -> int:
                 trainer.model.zero_grad(set_to_none=True)
 
         with trainer.precision.quick_kernels():
-            seconds = _medians({"real": real, "tensors": tensors, "bare": bare}, options, device)
+            sides = {"real": real, "tensors": tensors, "bare": bare}
+            seconds = medians(
+                {name: partial(_to_the_end, side, device) for name, side in sides.items()},
+                options.turns,
+            )
             peak = _matrix_product(trainer.precision.dtype or torch.float32, device)
     rates = {n: options.steps * options.batch_size / s for n, s in seconds.items()}
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
@@ -115,20 +121,9 @@ def _trainer(
     return Trainer(settings, model, training, training, folder, device, workers)
 
 
-def _medians(
-    sides: dict[str, Callable[[], None]], options: argparse.Namespace, device: torch.device
-) -> dict[str, float]:
-    """Seconds a turn of each side; the first turn of each is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    for turn in range(options.turns + 1):
-        for name, side in sides.items():
-            _wait(device)
-            began = time.perf_counter()
-            side()
-            _wait(device)
-            if turn:
-                seconds[name].append(time.perf_counter() - began)
-    return {name: median(each) for name, each in seconds.items()}
+def _to_the_end(side: Callable[[], None], device: torch.device) -> None:
+    side()
+    _wait(device)
 
 
 def _matrix_product(dtype: torch.dtype, device: torch.device) -> float:
