@@ -60,5 +60,6 @@ def run(options: argparse.Namespace) -> int:
                 bar.update()
     write_text(output, to_csv(in_order(rows)))
     journal.unlink()
-    print(f"{len(rows)} photographs: {urgencies(rows)}", file=sys.stderr)
+    graded = "1 photograph" if len(rows) == 1 else f"{len(rows):,} photographs"
+    print(f"{graded}: {urgencies(rows)}", file=sys.stderr)
     return DONE

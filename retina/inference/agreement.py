@@ -93,7 +93,8 @@ def _warnings(verdicts: dict[str, int], count: int) -> list[str]:
         "narrow",
     ]
     if count < FEW:
-        warnings.append(f"{count} verdicts are few: read the intervals, not the figures")
+        few = "1 verdict is" if count == 1 else f"{count} verdicts are"
+        warnings.append(f"{few} few: read the intervals, not the figures")
     left_out = {
         "without a verdict": verdicts["without_verdict"],
         "judged ungradable": verdicts["ungradable"],
@@ -111,10 +112,8 @@ def _warnings(verdicts: dict[str, int], count: int) -> list[str]:
 def _unreadable(log: Log) -> list[str]:
     if not log.unreadable:
         return []
-    return [
-        f"{len(log.unreadable):,} lines are cut off, or no page's, and left out; the first is line "
-        f"{log.unreadable[0]}"
-    ]
+    lines = _lines(len(log.unreadable))
+    return [f"{lines} cut off, or no page's, and left out; the first is line {log.unreadable[0]}"]
 
 
 def _operating_point(name: str, config: CheckpointConfig, scored: Sequence[Entry]) -> list[str]:
@@ -127,8 +126,8 @@ def _operating_point(name: str, config: CheckpointConfig, scored: Sequence[Entry
     if not count:
         return []
     return [
-        f"{count} of these photographs were answered at another operating point than {name} has "
-        f"now ({threshold:.3f}); the figures are taken at this one"
+        f"{count} of these photographs {'was' if count == 1 else 'were'} answered at another "
+        f"operating point than {name} has now ({threshold:.3f}); the figures are taken at this one"
     ]
 
 
@@ -139,13 +138,18 @@ def _other_weights(name: str, others: Counter[str]) -> list[str]:
         f"{count:,} of {'an earlier or later ' if other == name else ''}{other}"
         for other, count in sorted(others.items())
     )
-    return [f"{others.total():,} lines are of other weights and left out: {told}"]
+    return [f"{_lines(others.total())} of other weights and left out: {told}"]
+
+
+def _lines(count: int) -> str:
+    return "1 line is" if count == 1 else f"{count:,} lines are"
 
 
 def _nothing_to_score(
     name: str, config: CheckpointConfig, own: Sequence[Entry], others: Counter[str]
 ) -> str:
-    found = f", only {len(own):,} photographs that lack one of the two" if own else ""
+    lacking = "1 photograph that lacks" if len(own) == 1 else f"{len(own):,} photographs that lack"
+    found = f", only {lacking} one of the two" if own else ""
     elsewhere = "".join(f"; {sentence}" for sentence in _other_weights(name, others))
     return (
         f"the log holds no clinician's grade of a photograph that {name} (weights "

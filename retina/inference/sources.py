@@ -47,7 +47,7 @@ class Found:
         sources: What may be photographs.
         others: Names of what is none.
         hidden: Names of what may be photographs, but is hidden.
-        closed: Folders that may not be searched.
+        closed: Folders that may not be searched; the folder itself by its whole path.
         loose: Whether some were uploaded without the folder that they lie in.
         archives: Those that photographs are read from.
     """
@@ -133,6 +133,8 @@ def photographs_in(place: Path) -> Found:
         found._see_archive(place, place.stem)
     else:
         raise TriageError(f"{place} is neither a folder nor a ZIP archive: name one of photographs")
+    if str(place) in found.closed:
+        raise TriageError(f"{place} may not be searched: ask its owner for the right to read it")
     if not found.sources:
         raise TriageError(
             f"{place} holds no file that ends in {', '.join(SUFFIXES)}. {found.left_out}".strip()
@@ -146,7 +148,8 @@ def in_folder(folder: Path) -> Found:
 
     def refused(error: OSError) -> None:
         if isinstance(error, PermissionError):
-            found.closed.append(os.path.relpath(error.filename, folder))
+            place = Path(error.filename)
+            found.closed.append(str(place if place == folder else place.relative_to(folder)))
 
     for place, _, names in os.walk(folder, onerror=refused):
         for path in (Path(place, name) for name in names):
@@ -202,7 +205,10 @@ def read_source(source: Source) -> bytes:
         with source.open() as file:
             return file.read()
     except UNREADABLE as error:
-        raise ImageError(f"{source.name} cannot be read: {error}") from error
+        why = f": {error}"
+        if isinstance(error, OSError) and error.strerror:  # whose message holds the whole path
+            why = f" ({error.strerror}); check its permissions and its disk."
+        raise ImageError(f"{source.name} cannot be read{why}") from error
 
 
 def _by_name(found: Found) -> Found:
@@ -227,9 +233,12 @@ def _may_be_photograph(name: str, begin: Callable[[], bytes]) -> bool:
         return True
     if path.name == "DICOMDIR" or (ending and not ending[1:].isdigit()):
         return False
-    with suppress(ImageError, *UNREADABLE):
+    try:
         return DICOM.match(begin()) is not None
-    return False
+    except PermissionError:
+        return True  # Nobody can tell: its row says why.
+    except (ImageError, *UNREADABLE):
+        return False
 
 
 def _beginning(file: BinaryIO) -> bytes:

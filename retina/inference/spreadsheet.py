@@ -2,17 +2,20 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# At the start, or after what a spreadsheet of another country takes for the end of a cell.
+_FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠]|[\t\r])")
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows as CSV, in which no cell can run as a formula.
 
-    A text that would begin one (OWASP, "CSV Injection") gets an apostrophe before it. A carriage
-    return, which Python's writer leaves unquoted and its reader then refuses, becomes a space.
+    A text that would begin one (OWASP, "CSV Injection") gets an apostrophe before it, also after a
+    semicolon or tab, where spreadsheets of some countries begin a cell. A carriage return, which
+    Python's writer leaves unquoted and its reader then refuses, becomes a space.
 
     Args:
         columns: The header, in order.
@@ -29,4 +32,4 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
 def _safe(value: object) -> object:
     if not isinstance(value, str):
         return value
-    return (f"'{value}" if value.startswith(_FORMULA) else value).replace("\r", " ")
+    return _FORMULA.sub(r"\1'", value).replace("\r", " ")

@@ -73,6 +73,22 @@ def test_another_operating_point_is_told(log: AuditLog, config: CheckpointConfig
     assert "10 of these photographs were answered at another operating point" in warnings[-1]
 
 
+def test_of_one_it_speaks_of_one(log: AuditLog, config: CheckpointConfig) -> None:
+    log.judged(refused(), 3)
+    with pytest.raises(DataError, match="only 1 photograph that lacks one"):
+        evaluate_verdicts(read_log(log.file), "small", config)
+    first, second = drawn(2)
+    log.judged(replace(first, referable=not first.referable), 2)
+    log.judged(replace(second, model_sha256="b" * 64), 2)
+    log.file.write_bytes(log.file.read_bytes() + b"{")
+    _, warnings = evaluate_verdicts(read_log(log.file), "small", config)
+    told = "\n".join(warnings)
+    assert "1 verdict is few" in told
+    assert "1 line is cut off" in told
+    assert "1 of these photographs was answered" in told
+    assert "1 line is of other weights" in told
+
+
 def test_with_nothing_to_score_it_says_what_there_is(
     log: AuditLog, config: CheckpointConfig
 ) -> None:

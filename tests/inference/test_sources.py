@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from retina.datasets.synthetic import draw_fundus
+from retina.images.decode import ImageError
 from retina.inference.archive import TriageError
 from retina.inference.sources import Found, in_folder, named, photographs_in, read_source, uploaded
 from tests.images.dicom_files import dicom
@@ -127,6 +128,35 @@ def test_a_folder_that_may_not_be_searched_is_named_and_stops_nothing(
     found = in_folder(day)
     assert names(found)[0] == ["7_left.png", "evening/7_right.png", "notes.jpg"]
     assert found.left_out.endswith("Not searched, for want of permission: morning.")
+
+
+def test_a_folder_that_may_not_be_searched_itself_is_called_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(path: Any) -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    assert in_folder(tmp_path).left_out == f"Not searched, for want of permission: {tmp_path}."
+    with pytest.raises(TriageError, match=f"^{tmp_path} may not be searched: ask"):
+        photographs_in(tmp_path)
+
+
+def test_a_photograph_that_may_not_be_opened_is_named_without_its_folders_and_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refusing(path: Path, mode: str = "r") -> Any:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    for name in ("7_left.jpg", "IM0001"):
+        (tmp_path / name).write_bytes(dicom(EYE))
+    monkeypatch.setattr(Path, "open", refusing)
+    first, second = in_folder(tmp_path).sources
+    for source in (first, second):
+        with pytest.raises(
+            ImageError, match=rf"^{source.name} cannot be read \(Permission denied\)"
+        ):
+            read_source(source)
 
 
 def test_what_holds_no_photograph_is_named_with_what_was_left_out(tmp_path: Path) -> None:
