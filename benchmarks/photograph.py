@@ -22,8 +22,8 @@ from retina.datasets.synthetic import draw_fundus
 from retina.explain.cam import forward_with_cam
 from retina.images.decode import read_photograph
 from retina.images.prepare import Preprocessing, normalise
+from retina.images.sight import Sight
 from retina.inference.grader import Grader
-from retina.inference.sight import Sight
 from retina.models.architectures import build
 from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig, DataSource

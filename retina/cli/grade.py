@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, Any]:
     from retina.images.decode import read_photograph
-    from retina.inference.sight import Sight
+    from retina.images.sight import Sight
 
     began = time.perf_counter()
     at_least = grader.checkpoint.config.preprocessing.at_least

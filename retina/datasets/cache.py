@@ -5,13 +5,14 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import PIL
+from PIL import Image
 
 from retina.atomic import replacing
 from retina.datasets.parallel import Unreadable, map_pictures
@@ -38,9 +39,18 @@ class PreparedCache:
         self.folder = Path(folder) if folder is not None else user_cache_folder() / "prepared"
 
     def square(
-        self, path: str | os.PathLike[str], settings: Preprocessing
+        self,
+        path: str | os.PathLike[str],
+        settings: Preprocessing,
+        prepare: Callable[[], Image.Image] | None = None,
     ) -> npt.NDArray[np.uint8]:
         """The prepared square of a photograph, prepared and kept now if it was not before.
+
+        Args:
+            path: Of the photograph.
+            settings: Of the square.
+            prepare: Makes the square if it is not kept, for who needs the photograph for more
+                than that; it decodes no sooner, as the file is looked up before. None: as ``fill``.
 
         Returns:
             (size, size, 3) uint8, RGB; the caller's own, to write into as it likes.
@@ -52,7 +62,7 @@ class PreparedCache:
         file = self._file(path, settings)
         square = _read(file, settings.size) if file else None
         if square is None:
-            square = _prepare(path, settings)
+            square = np.array(prepare()) if prepare else _prepare(path, settings)
             if file:
                 _write(file, square)
         return square

@@ -1,5 +1,6 @@
 """A checkpoint's figures on a set of pictures."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from retina.datasets.parallel import Unreadable
 from retina.errors import DataError
 from retina.evaluation.answers import Answers
 from retina.evaluation.eight_views import VIEWS, EightViews
-from retina.evaluation.gate import refused
+from retina.evaluation.gate import verdicts
 from retina.evaluation.intervals import add_intervals, interval, resampled_weights
 from retina.evaluation.metrics import compute_metrics
 from retina.evaluation.predict import predict_logits
@@ -79,9 +80,10 @@ def evaluate(
         DataError: no photograph can be read.
         SettingsError: the prevalence cannot be, or the engine is not installed.
     """
-    rows, unreadable = readable_rows(checkpoint, rows, cache)
+    found = verdicts(rows["path"].tolist(), checkpoint.config.preprocessing, cache)
+    rows, unreadable = _readable(rows, [each for each in found if isinstance(each, Unreadable)])
+    rejected = np.array([each == "reject" for each in found if not isinstance(each, Unreadable)])
     answers = grade_rows(checkpoint, rows, cache, device, batch_size, tta=tta, engine=engine)
-    rejected = refused(rows["path"].tolist(), checkpoint.config.preprocessing.at_least)
     unit = answers.by_patient() if by_patient else answers
     threshold = checkpoint.config.referable.threshold
     metrics = {
@@ -117,7 +119,12 @@ def readable_rows(
     Raises:
         DataError: none can.
     """
-    unreadable = cache.fill(rows["path"].tolist(), checkpoint.config.preprocessing)
+    return _readable(rows, cache.fill(rows["path"].tolist(), checkpoint.config.preprocessing))
+
+
+def _readable(
+    rows: pd.DataFrame, unreadable: Sequence[Unreadable]
+) -> tuple[pd.DataFrame, tuple[Unreadable, ...]]:
     left = rows[~rows["path"].isin([picture.path for picture in unreadable])]
     if left.empty:
         raise DataError(f"none of the photographs can be read: {unreadable[0].reason}")

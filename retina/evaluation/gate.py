@@ -1,37 +1,43 @@
-"""What the quality gate would refuse of a data set: the figures with and without."""
+"""What the quality gate says of a data set, looked at while its squares are prepared."""
 
 from collections.abc import Sequence
+from functools import cache as once
 from functools import partial
 
-import numpy as np
-import numpy.typing as npt
-
 from retina import distributed
-from retina.datasets.parallel import map_pictures
+from retina.assessment import Verdict
+from retina.datasets.cache import PreparedCache
+from retina.datasets.parallel import Unreadable, map_pictures
 from retina.images.decode import read_photograph
-from retina.images.quality import assess_quality
+from retina.images.prepare import Preprocessing
+from retina.images.sight import Sight
 
 
-def refused(paths: Sequence[str], at_least: int) -> npt.NDArray[np.bool_]:
-    """Which photographs the gate rejects, looked at in several processes.
+def verdicts(
+    paths: Sequence[str], settings: Preprocessing, cache: PreparedCache
+) -> list[Verdict | Unreadable]:
+    """The gate's verdicts, as in the grader; each photograph is decoded once.
 
     Args:
-        paths: N photographs.
-        at_least: Shorter side, in pixels, that they are decoded to, as in the grader.
+        paths: Of N photographs, which several processes share.
+        settings: Of the square that is wanted of each.
+        cache: Gets the squares that it does not hold yet.
 
     Returns:
-        (N,); a photograph that cannot be read is refused.
+        N, in order; for a photograph that cannot be read, why.
+
+    Raises:
+        OSError: The cache folder cannot be written to.
     """
     own = list(paths[distributed.rank() :: distributed.processes()])
-    verdicts = list(map_pictures(partial(_verdict, at_least=at_least), own, "Looking at quality"))
-    every = np.ones(len(paths), dtype=bool)
-    for rank, part in enumerate(distributed.gather(verdicts)):
-        every[rank :: distributed.processes()] = [verdict not in _GRADED for verdict in part]
+    found = map_pictures(partial(_verdict, settings, cache), own, "Looking at pictures")
+    every: list[Verdict | Unreadable] = ["reject"] * len(paths)
+    for rank, part in enumerate(distributed.gather(list(found))):
+        every[rank :: distributed.processes()] = part
     return every
 
 
-_GRADED = ("good", "usable")
-
-
-def _verdict(path: str, at_least: int) -> str:
-    return assess_quality(read_photograph(path, at_least=at_least)).verdict
+def _verdict(settings: Preprocessing, cache: PreparedCache, path: str) -> Verdict:
+    sight = once(lambda: Sight(read_photograph(path, at_least=settings.at_least)))
+    cache.square(path, settings, lambda: sight().square(settings))
+    return sight().quality.verdict

@@ -20,8 +20,9 @@ from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import normalise, prepare
+from retina.images.sight import Sight
 from retina.inference.close_call import close_call
-from retina.inference.sight import Prepared, Sight
+from retina.inference.prepared import Prepared
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.engines import Engine, network_for_grading
 from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM

@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from retina.images.decode import ImageError, read_photograph
+from retina.images.sight import Sight
 from retina.inference.grader import Grader
-from retina.inference.sight import Prepared, Sight
+from retina.inference.prepared import Prepared
 from retina.inference.sources import Source, read_source
 from retina.inference.worklist import Row, failed_row, graded_row
 

@@ -17,9 +17,9 @@ from retina.assessment import Assessment
 from retina.errors import CheckpointError, InputError
 from retina.explain.methods import GRAD_CAM
 from retina.images.decode import ImageError, read_photograph
+from retina.images.sight import Sight
 from retina.inference.audit import AuditLog
 from retina.inference.grader import Grader
-from retina.inference.sight import Sight
 from retina.inference.sources import named
 from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order

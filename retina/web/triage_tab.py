@@ -17,8 +17,8 @@ from PIL import Image
 from retina.atomic import replacing
 from retina.errors import InputError
 from retina.images.decode import ImageError
+from retina.images.sight import Sight
 from retina.inference.grader import Grader
-from retina.inference.sight import Sight
 from retina.inference.sources import SUFFIXES, Found, Source, read_source, uploaded
 from retina.inference.triage import triage
 from retina.inference.worklist import URGENCIES, Row, in_order, to_csv

@@ -13,7 +13,7 @@ from retina.assessment import Quality
 from retina.explain.overlay import heat_colours, heat_layer
 from retina.images.decode import read_photograph
 from retina.images.prepare import Preprocessing
-from retina.inference.sight import Sight
+from retina.images.sight import Sight
 
 VIEW_SIDE = 2048
 """The longer side, in pixels, of a photograph on the page: enough to zoom into."""

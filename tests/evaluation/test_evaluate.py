@@ -10,7 +10,6 @@ from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
 from retina.datasets.formats import read_folder
 from retina.errors import DataError
-from retina.evaluation import gate
 from retina.evaluation.calibration import probabilities
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.intervals import add_intervals
@@ -19,6 +18,7 @@ from retina.images.prepare import prepare
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 
 CPU = torch.device("cpu")
+ASSESS = "retina.images.sight.assess_quality"
 PROBABILITIES = ["p0", "p1", "p2", "p3", "p4"]
 
 
@@ -76,7 +76,7 @@ def test_the_figures_are_those_of_the_predictions(catalog: Catalog, checkpoint: 
 def test_where_the_gate_refuses_nothing_the_figures_without_are_the_figures(
     catalog: Catalog, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "assess_quality", lambda photograph: Quality("usable", 0.8))
+    monkeypatch.setattr(ASSESS, lambda *_: Quality("usable", 0.8))
     metrics = evaluate(checkpoint, catalog.table.iloc[:6], PreparedCache(), CPU).metrics
     gate_fields = metrics["quality_gate"]
     assert gate_fields["refused"] == 0
@@ -91,9 +91,8 @@ def test_what_the_gate_refuses_counts_in_every_figure_but_its_own(
     whole = evaluate(checkpoint, rows, PreparedCache(), CPU).metrics
     refused = {Path(path).name for path in rows["path"].iloc[:3]}
     monkeypatch.setattr(
-        gate,
-        "assess_quality",
-        lambda photograph: Quality("reject" if photograph.name in refused else "good", 0.0),
+        ASSESS,
+        lambda photograph, _: Quality("reject" if photograph.name in refused else "good", 0.0),
     )
     metrics = evaluate(checkpoint, rows, PreparedCache(), CPU).metrics
     gate_fields = metrics.pop("quality_gate")

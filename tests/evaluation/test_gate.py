@@ -1,33 +1,73 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from retina.assessment import Quality
+from retina.datasets.cache import PreparedCache, prepared_square
 from retina.datasets.formats import read_folder
+from retina.datasets.parallel import Unreadable
 from retina.evaluation import gate
-from retina.images.decode import Photograph
+from retina.evaluation.gate import verdicts
+from retina.images.decode import Photograph, read_photograph
+from retina.images.prepare import Preprocessing
+from retina.images.quality import assess_quality
+
+SETTINGS = Preprocessing(size=32)
 
 
-def test_only_what_is_rejected_is_refused(
-    drawn_data: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def paths(drawn_data: Path) -> list[str]:
+    return read_folder(drawn_data).table["path"].tolist()[:4]
+
+
+def test_the_verdicts_are_those_of_the_gate_in_order(
+    paths: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paths = read_folder(drawn_data).table["path"].tolist()[:4]
-    verdicts = dict(zip(map(Path, paths), ["good", "reject", "usable", "reject"], strict=True))
+    given = dict(zip((Path(path).name for path in paths), "ABCD", strict=True))
 
-    def assess(photograph: Photograph) -> Quality:
-        (verdict,) = [v for path, v in verdicts.items() if path.name == photograph.name]
-        return Quality(verdict, 0.5)  # type: ignore[arg-type]
+    def assess(photograph: Photograph, _: object) -> Quality:
+        return Quality(given[photograph.name], 0.5)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(gate, "assess_quality", assess)
-    assert gate.refused(paths, 64).tolist() == [False, True, False, True]
+    monkeypatch.setattr("retina.images.sight.assess_quality", assess)
+    assert verdicts(paths, SETTINGS, PreparedCache()) == list("ABCD")
 
 
-def test_what_cannot_be_read_is_refused(tmp_path: Path, drawn_data: Path) -> None:
+def test_the_verdict_is_the_graders(paths: list[str]) -> None:
+    expected = [assess_quality(read_photograph(path, at_least=64)).verdict for path in paths]
+    assert verdicts(paths, SETTINGS, PreparedCache()) == expected
+
+
+def test_a_photograph_is_decoded_once_and_its_square_kept(
+    paths: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = [prepared_square(path, SETTINGS) for path in paths]
+    decoded = []
+
+    def counted(path: str, at_least: int) -> Photograph:
+        decoded.append(path)
+        return read_photograph(path, at_least=at_least)
+
+    def again(*_: object, **__: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr(gate, "read_photograph", counted)
+    monkeypatch.setattr("retina.datasets.cache.load_fundus", again)
+    cache = PreparedCache(tmp_path)
+    verdicts(paths, SETTINGS, cache)
+    assert sorted(decoded) == sorted(paths)
+    for path, square in zip(paths, expected, strict=True):
+        np.testing.assert_array_equal(cache.square(path, SETTINGS), square)
+
+
+def test_why_a_photograph_cannot_be_read(tmp_path: Path, paths: list[str]) -> None:
     broken = tmp_path / "broken.jpg"
     broken.write_text("no photograph")
-    path = read_folder(drawn_data).table["path"].iloc[0]
-    assert gate.refused([str(broken), path], 64)[0]
+    first, second = verdicts([str(broken), paths[0]], SETTINGS, PreparedCache())
+    assert isinstance(first, Unreadable)
+    assert "broken.jpg holds text" in first.reason
+    assert isinstance(second, str)
 
 
 def test_no_photograph_at_all() -> None:
-    assert gate.refused([], 64).tolist() == []
+    assert verdicts([], SETTINGS, PreparedCache()) == []

@@ -179,7 +179,7 @@ def test_a_rejected_photograph_gets_no_figure(
     grader: Grader, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graded = grader.grade(photographs[0])
-    monkeypatch.setattr("retina.inference.sight.assess_quality", reject)
+    monkeypatch.setattr("retina.images.sight.assess_quality", reject)
     answer = grader.grade(photographs[0])
     for name in (
         "grade",

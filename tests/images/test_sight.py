@@ -3,12 +3,12 @@ from pathlib import Path
 import pytest
 
 from retina.datasets.synthetic import draw_fundus
+from retina.images import sight as module
 from retina.images.decode import Photograph, read_photograph
 from retina.images.field_of_view import find_retina
 from retina.images.prepare import Preprocessing, prepare_square
 from retina.images.quality import assess_quality
-from retina.inference import sight as module
-from retina.inference.sight import Sight
+from retina.images.sight import Sight
 
 
 @pytest.fixture

@@ -1,10 +1,7 @@
 """A photograph with what its graders share, made once for all of them."""
 
-from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
 from retina.assessment import ImageFacts, Quality
@@ -54,20 +51,3 @@ class Sight:
         """The file, as an assessment names it."""
         file = self.photograph
         return ImageFacts(file.name, file.sha256, file.width, file.height, file.patient, file.eye)
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """All that a network needs of a photograph, without the photograph.
-
-    Attributes:
-        facts: The file.
-        quality: What the gate says of it.
-        square: (3, size, size) float32, normalised; None where the gate lets nothing be graded.
-        seconds: That it took to come here.
-    """
-
-    facts: ImageFacts
-    quality: Quality
-    square: npt.NDArray[np.float32] | None
-    seconds: float
