@@ -21,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade and write; what was done before a kill is not done again."""
+    """Grade and write; what was graded before a kill is not graded again."""
     from tqdm import tqdm
 
     from retina.atomic import write_text
@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         done = {
             (row["image"], stamp): row
             for stamp, row in read_journal(journal)
-            if row["model_sha256"] == grader.sha256
+            if row["model_sha256"] == grader.sha256 and not row["error"]
         }
         rows = [done[key] for each in sources if (key := (each.name, each.stamp)) in done]
         waiting = [each for each in sources if (each.name, each.stamp) not in done]

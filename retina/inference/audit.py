@@ -6,7 +6,6 @@ JSON lines, appended. A line names its photograph by the SHA-256 of its bytes, n
 import json
 import os
 import stat
-import sys
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,10 +16,8 @@ from typing import Any
 
 from retina.assessment import Assessment
 from retina.errors import InputError, SettingsError
+from retina.inference.locks import lock
 from retina.scale import NUM_GRADES
-
-if sys.platform != "win32":
-    import fcntl
 
 UNGRADABLE = "ungradable"
 
@@ -160,8 +157,7 @@ class AuditLog:
             flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
             descriptor = os.open(self.file, flags, 0o600)
             try:
-                if sys.platform != "win32":
-                    fcntl.flock(descriptor, fcntl.LOCK_EX)
+                lock(descriptor, wait=True)
                 yield descriptor
             finally:
                 os.close(descriptor)

@@ -2,20 +2,15 @@
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from retina.errors import SettingsError
+from retina.inference.locks import lock
 from retina.inference.sources import Source
 from retina.inference.worklist import Row, is_row
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 
 def journal_of(worklist: Path) -> Path:
@@ -47,7 +42,7 @@ def writing_journal(journal: Path) -> Iterator[Callable[[Source, Row], None]]:
     """
     journal.parent.mkdir(parents=True, exist_ok=True)
     with journal.open("a+b") as file:
-        if not _locked(file):
+        if not lock(file.fileno(), wait=False):
             raise SettingsError(
                 f"another triage or watch is writing the worklist of {journal.name}: name another "
                 "--output, or end that one"
@@ -58,27 +53,11 @@ def writing_journal(journal: Path) -> Iterator[Callable[[Source, Row], None]]:
             file.write(f"{line}\n".encode())
             file.flush()
 
-        if file.tell():
-            file.seek(-1, 2)
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
             if file.read() != b"\n":
                 file.write(b"\n")  # after the line that a kill cut off
         yield add
-
-
-def _locked(file: BinaryIO) -> bool:
-    """Lock a file, unless another process did; the system unlocks it however this one ends."""
-    try:
-        if sys.platform == "win32":
-            file.seek(1 << 40)  # a byte that is never written: locked ones cannot be read
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if isinstance(error, BlockingIOError | PermissionError):
-            return False
-        raise
-    file.seek(0, os.SEEK_END)
-    return True
 
 
 def _record(line: str) -> dict[str, Any] | None:

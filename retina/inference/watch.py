@@ -1,13 +1,14 @@
 """A folder that a camera fills becomes a worklist that grows."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from retina.atomic import remove_unfinished, write_text
 from retina.errors import SettingsError
 from retina.inference.grader import Grader
 from retina.inference.journal import journal_of, read_journal, writing_journal
-from retina.inference.sources import in_folder
+from retina.inference.sources import Source, in_folder
 from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order, to_csv
 
@@ -20,7 +21,8 @@ def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | 
 
     A photograph is graded once its size and time of change are what they were at the look before:
     cameras and networks write while we look. One that another takes the place of is graded again,
-    and its row replaced; one that is taken away keeps its row. The worklist is rewritten whole,
+    and its row replaced; one that may not be opened is tried again at each look; one that is taken
+    away keeps its row. The worklist is rewritten whole,
     after each batch and where the caller stops; the journal beside it keeps every row from when it
     is known, and the next call goes on from there.
 
@@ -65,8 +67,14 @@ def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | 
             added: list[Row] = []
             try:
                 for source, row in zip(ready, triage(grader, ready), strict=True):
-                    add(source, row)
-                    graded[source.name], rows[source.name] = source.stamp, row
+                    try:
+                        stamp = "" if row["error"] and not _opens(source) else source.stamp
+                    except FileNotFoundError:  # taken away while we looked
+                        continue
+                    if (graded.get(source.name), rows.get(source.name)) == (stamp, row):
+                        continue
+                    add(replace(source, stamp=stamp), row)
+                    graded[source.name], rows[source.name] = stamp, row
                     added.append(row)
                     if len(added) % BATCH == 0:
                         write()
@@ -74,3 +82,13 @@ def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | 
                 if len(added) % BATCH:
                     write()
             yield added if folder.is_dir() else None
+
+
+def _opens(source: Source) -> bool:
+    try:
+        source.open().close()
+    except FileNotFoundError:
+        raise
+    except OSError:
+        return False
+    return True

@@ -1,4 +1,5 @@
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -69,12 +70,14 @@ def test_after_a_kill_it_goes_on_where_it_was(
     kept = tmp_path / ".worklist.csv.unfinished"
     done = len(kept.read_text().splitlines())
     assert 0 < done < 21
-    with kept.open("a") as file:
-        file.write('{"key": "half a li')
+    lines = kept.read_text().splitlines(keepends=True)
+    failed = json.loads(lines[-1])
+    failed["row"]["error"] = "It could not be read then."
+    kept.write_text("".join(lines[:-1]) + json.dumps(failed) + '\n{"key": "half a li')
     prepared.clear()
     patience[0] = 1000
     assert triage(day, checkpoints, output) == 0
-    assert len(prepared) == 21 - done
+    assert len(prepared) == 21 - done + 1, "what could not be read is tried again"
     drop = ("seconds",)
     without = [
         [{k: v for k, v in row.items() if k not in drop} for row in read(f)]

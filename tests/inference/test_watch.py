@@ -1,7 +1,9 @@
 import csv
+import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -100,6 +102,33 @@ def test_a_photograph_in_the_place_of_another_replaces_its_row(
     looks.close()  # type: ignore[attr-defined]
     again = watch(grader, camera, worklist)
     assert [next(again), next(again)] == [[], []]
+
+
+def test_what_may_not_be_opened_is_tried_until_it_may_and_what_vanished_is_no_row(
+    grader: Grader, camera: Path, worklist: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_file = Path.open
+
+    def refusing(path: Path, *mode: Any, **others: Any) -> Any:
+        if path.name == "b.png":
+            path.unlink(missing_ok=True)
+        if path.name == "a.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return open_file(path, *mode, **others)
+
+    shoot(camera, "a.png"), shoot(camera, "b.png")
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refusing)
+        looks = watch(grader, camera, worklist)
+        assert [names(next(looks)) for _ in range(3)] == [[], ["a.png"], []]
+        looks.close()  # type: ignore[attr-defined]
+        assert {name: row["error"] for name, row in read(worklist).items()} == {
+            "a.png": "a.png cannot be read (Permission denied); check its permissions and its disk."
+        }
+        looks = watch(grader, camera, worklist)
+        assert [names(next(looks)) for _ in range(2)] == [[], []]
+    assert [names(next(looks)) for _ in range(2)] == [["a.png"], []]
+    assert read(worklist)["a.png"]["error"] == ""
 
 
 def test_a_new_start_goes_on_and_keeps_what_was_taken_away(
