@@ -45,6 +45,10 @@ MEANINGS = {
 LEGEND = "In order of urgency: " + "; ".join(
     f"{NAMES[each].lower()} ({MEANINGS[each]})" for each in URGENCIES
 )
+NOT_CLEARED = "What stands last was not cleared: it is what this model would look at last."
+REFERABLE_ALL_THE_SAME = (
+    f"{{}} is the likeliest grade, but grade {REFERABLE_FROM} or above is likely enough to refer."
+)
 SHOW = "Show"
 FIND = "Find by name"
 SORT = "Sort by"
@@ -97,8 +101,10 @@ def notes(row: Row) -> str:
     """What is particular to this photograph; what holds for the model stands on the Grade tab."""
     if row["error"] or row["grade"] is None:
         return str(row["error"] or row["reasons"])
-    sentence = close_call([row[f"p{grade}"] for grade in range(NUM_GRADES)])
-    return f"{row['reasons']} {sentence}".strip()
+    sentences = [row["reasons"], close_call([row[f"p{grade}"] for grade in range(NUM_GRADES)])]
+    if row["referable"] and row["grade"] < REFERABLE_FROM:
+        sentences.append(REFERABLE_ALL_THE_SAME.format(row["label"]))
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def progress(rows: Sequence[Row], count: int, seconds: float) -> str:

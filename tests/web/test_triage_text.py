@@ -7,8 +7,9 @@ from retina.web import triage_text
 
 
 def row(urgency: str = "rest", **values: object) -> Row:
-    told: Row = {"urgency": urgency, "error": None, "reasons": "", "grade": 0}
-    return told | {f"p{grade}": 1.0 - grade / 5 for grade in range(5)} | values
+    told: Row = {"urgency": urgency, "error": None, "reasons": "", "grade": 0, "label": "No DR"}
+    probabilities = {f"p{grade}": 1.0 - grade / 5 for grade in range(5)}
+    return told | {"referable": False} | probabilities | values
 
 
 def test_progress_counts_what_was_found_and_guesses_what_is_left() -> None:
@@ -40,6 +41,11 @@ def test_every_urgency_has_its_name_and_meaning() -> None:
         ({}, ""),
         ({"p1": 0.95}, "No DR and Mild are almost equally likely."),
         ({"p1": 0.95, "reasons": "Soft."}, "Soft. No DR and Mild are almost equally likely."),
+        (
+            {"referable": True},
+            "No DR is the likeliest grade, but grade 2 or above is likely enough to refer.",
+        ),
+        ({"referable": True, "grade": 2}, ""),
     ],
 )
 def test_notes(values: dict[str, Any], note: str) -> None:
