@@ -46,32 +46,39 @@ _SIZES = [0.96**step for step in range(1, 50)]
 _TITLE, _HEADLINE, _STRONG, _BODY, _SMALL = 14.0, 20.0, 10.5, 8.6, 7.4
 
 
-def case_pdf(
-    cases: Sequence[tuple[CasePage, CasePictures]], made: datetime
-) -> tuple[bytes, list[float]]:
-    """Draw case reports, a page each.
+Case = tuple[CasePage, CasePictures]
+"""The words and pictures of a report."""
+
+
+def case_pdf(cases: Sequence[Case], made: datetime) -> bytes:
+    """Draw case reports, a page each; the file is the same for the same arguments.
 
     Args:
-        cases: The words and pictures of each.
+        cases: The reports.
         made: Written into the file; with its time zone.
-
-    Returns:
-        The file, the same for the same arguments, and for each report the size, 1 or less, at
-        which all of it fits its page: of its pictures and spaces, and by ``size_of_letters`` of
-        its letters.
     """
-    trial, pdf = _blank(made), _blank(made)
-    sizes = []
-    for page, pictures in cases:
+    pdf = _blank()
+    pdf.set_creation_date(made)
+    for (page, pictures), size in zip(cases, fitting_sizes(cases), strict=True):
+        _Sheet(pdf, size).draw(page, pictures)
+    return bytes(pdf.output())
 
-        def fits(size: float, page: CasePage = page, pictures: CasePictures = pictures) -> bool:
+
+def fitting_sizes(cases: Sequence[Case]) -> list[float]:
+    """For each report the size, 1 or less, at which all of it fits its page.
+
+    It is the size of its pictures and spaces, and by ``size_of_letters`` of its letters.
+    """
+    trial = _blank()
+
+    def fitting(page: CasePage, pictures: CasePictures) -> float:
+        def fits(size: float) -> bool:
             spare = _ROUNDING if size == 1 else -_BROWSERS
             return _Sheet(trial, size).draw(page, pictures) <= _END + spare
 
-        size = 1.0 if fits(1.0) else _SIZES[bisect_left(_SIZES[:-1], True, key=fits)]
-        _Sheet(pdf, size).draw(page, pictures)
-        sizes.append(size)
-    return bytes(pdf.output()), sizes
+        return 1.0 if fits(1.0) else _SIZES[bisect_left(_SIZES[:-1], True, key=fits)]
+
+    return [fitting(*case) for case in cases]
 
 
 def size_of_letters(size: float) -> float:
@@ -79,10 +86,9 @@ def size_of_letters(size: float) -> float:
     return max(size, SMALLEST / _SMALL)
 
 
-def _blank(made: datetime) -> FPDF:
+def _blank() -> FPDF:
     pdf = FPDF(format="A4", unit="mm")
     pdf.alias_nb_pages("")  # A name that holds {nb} is to be printed as it is.
-    pdf.set_creation_date(made)
     pdf.set_title("Case report")
     pdf.set_lang("en-GB")
     pdf.set_auto_page_break(False)

@@ -13,7 +13,7 @@ from retina.assessment import Assessment
 from retina.atomic import replacing, write_text
 from retina.models.checkpoint import Checkpoint
 from retina.reporting.case_page import CasePage, case_page
-from retina.reporting.case_pdf import case_pdf, size_of_letters
+from retina.reporting.case_pdf import Case, case_pdf, fitting_sizes, size_of_letters
 from retina.reporting.case_pictures import CasePictures, Picture, case_pictures
 from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
@@ -89,22 +89,22 @@ class CaseReport:
 
 def reports_pdf(reports: Sequence[CaseReport]) -> bytes:
     """Reports, such as of a patient's two eyes, as one PDF file with a page each."""
-    return _drawn(reports)[0]
+    return case_pdf(_cases(reports), max(report.made for report in reports))
 
 
 def reports_html(reports: Sequence[CaseReport]) -> str:
     """Reports as one HTML page, which prints each on an A4 page."""
     template = html_template("retina.reporting", "case_report.html")
-    cases = [
-        (report.page, report.pictures, size, size_of_letters(size))
-        for report, size in zip(reports, _drawn(reports)[1], strict=True)
+    cases = _cases(reports)
+    shown = [
+        (*case, size, size_of_letters(size))
+        for case, size in zip(cases, fitting_sizes(cases), strict=True)
     ]
-    return template.render(cases=cases, address=_address, ink=text_on)
+    return template.render(cases=shown, address=_address, ink=text_on)
 
 
-def _drawn(reports: Sequence[CaseReport]) -> tuple[bytes, list[float]]:
-    cases = [(report.page, report.pictures) for report in reports]
-    return case_pdf(cases, max(report.made for report in reports))
+def _cases(reports: Sequence[CaseReport]) -> list[Case]:
+    return [(report.page, report.pictures) for report in reports]
 
 
 def _address(picture: Picture) -> str:

@@ -58,8 +58,13 @@ def report(kind: str = "usual", name: str = "", **changes: Any) -> CaseReport:
 
 
 @cache
-def longest_html(kind: str) -> str:
-    return report(kind, name=LONGEST).to_html()
+def pdf_of(kind: str = "usual", name: str = "") -> bytes:
+    return report(kind, name).to_pdf()
+
+
+@cache
+def html_of(kind: str = "usual", name: str = "") -> str:
+    return report(kind, name).to_html()
 
 
 def plain(text: str) -> str:
@@ -110,7 +115,7 @@ def test_both_files_say_every_sentence(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", ["", LONGEST])
 def test_the_pdf_is_one_page_of_a4_with_its_fonts_and_nothing_cut_off(kind: str, name: str) -> None:
-    data = report(kind, name=name).to_pdf()
+    data = pdf_of(kind, name)
     (page,) = PdfReader(io.BytesIO(data)).pages
     assert (page.mediabox.width, page.mediabox.height) == pytest.approx(A4, abs=0.1)
     assert len(data) < 1_500_000
@@ -129,15 +134,16 @@ def test_the_pdf_is_one_page_of_a4_with_its_fonts_and_nothing_cut_off(kind: str,
 
 
 def test_the_same_report_is_the_same_file() -> None:
-    assert report().to_pdf() == report().to_pdf()
-    assert report().to_html() == report().to_html()
-    assert report().to_pdf() != report(made=MADE + timedelta(minutes=1)).to_pdf()
+    assert report().to_pdf() == pdf_of()
+    assert report().to_html() == html_of()
+    assert report(made=MADE + timedelta(minutes=1)).to_pdf() != pdf_of()
 
 
 def test_two_eyes_are_two_pages_of_one_file(browser: Browser) -> None:
-    eyes = [report("usual"), report("refused")]
+    kinds = ("usual", "refused")
+    eyes = [report(kind) for kind in kinds]
     told = [page.extract_text() for page in PdfReader(io.BytesIO(reports_pdf(eyes))).pages]
-    assert [plain(each) for each in told] == [read(each.to_pdf()) for each in eyes]
+    assert [plain(each) for each in told] == [read(pdf_of(kind)) for kind in kinds]
     page = browser.new_page()
     page.set_content(reports_html(eyes))
     printed = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
@@ -149,13 +155,13 @@ def test_two_eyes_are_two_pages_of_one_file(browser: Browser) -> None:
 def test_the_html_does_not_scroll_sideways(browser: Browser, width: int) -> None:
     page = browser.new_page(viewport={"width": width, "height": 844})
     for kind in KINDS:
-        page.set_content(longest_html(kind))
+        page.set_content(html_of(kind, LONGEST))
         assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.close()
 
 
 def test_what_is_too_long_ends_in_an_ellipsis() -> None:
-    told = read(report("absurd").to_pdf())
+    told = read(pdf_of("absurd"))
     assert re.search(r"\b0 (wide words, )+wi?d?e?…|\b0 (wide words, )+(wide )?w?o?r?d?s?,?…", told)
     assert "… and 24 more." in told
     assert re.search("(model ){10,}m?o?d?e?l?…", told)
@@ -187,8 +193,8 @@ def photograph_that_names(kind: str) -> bytes:
 def test_the_pictures_say_nothing_of_the_file_that_they_came_from(kind: str) -> None:
     photograph = read_photograph(io.BytesIO(photograph_that_names(kind)), name="jane_smith").image
     made = report(photograph=photograph, overlay=photograph)
-    html = made.to_html()
-    (page,) = PdfReader(io.BytesIO(made.to_pdf())).pages
+    html, pdf = made.to_html(), made.to_pdf()
+    (page,) = PdfReader(io.BytesIO(pdf)).pages
     shown = [image.data for image in page.images]
     shown += [base64.b64decode(data) for data in re.findall(r'base64,([^"]+)"', html)]
     assert len(shown) == 2 + 3, "the PDF holds what is there twice once"
@@ -197,7 +203,7 @@ def test_the_pictures_say_nothing_of_the_file_that_they_came_from(kind: str) -> 
             assert not opened.getexif()
             assert not opened.info.keys() & {"exif", "comment", "xmp", "icc_profile", "Title"}
         assert SOMEBODY.encode() not in picture
-    for file in (made.to_pdf(), html.encode()):
+    for file in (pdf, html.encode()):
         assert SOMEBODY.encode() not in file
         assert b"jane_smith" not in file
 
@@ -206,12 +212,13 @@ def test_nobody_is_named_but_by_what_was_typed() -> None:
     photograph = PHOTOGRAPH.copy()
     photograph.info["comment"] = b"eye of somebody"
     made = report(photograph=photograph)
-    for file in (made.to_pdf(), made.to_html().encode()):
+    pdf = made.to_pdf()
+    for file in (pdf, made.to_html().encode()):
         assert b"eye.jpg" not in file  # the file's name in the assessment
         assert b"somebody" not in file
         assert str(Path.home()).encode() not in file
-    assert "eye.jpg" not in read(made.to_pdf())
-    told = PdfReader(io.BytesIO(made.to_pdf())).metadata
+    assert "eye.jpg" not in read(pdf)
+    told = PdfReader(io.BytesIO(pdf)).metadata
     assert told is not None
     assert set(told) <= {"/Title", "/Producer", "/CreationDate"}
 
@@ -226,14 +233,14 @@ def test_what_was_typed_cannot_act() -> None:
 
 
 def test_the_html_asks_nobody_for_anything() -> None:
-    html = report().to_html()
+    html = html_of()
     addresses = re.findall(r"""(?:src|href)=["']?([^"' >]{0,11})""", html)
     assert addresses == ["data:image/"] * 3
     assert not re.search(r"<script|url\(|@import|https?:", html)
 
 
 def test_a_refused_photograph_tells_how_to_take_it_again() -> None:
-    shown = read(report("refused").to_pdf())
+    shown = read(pdf_of("refused"))
     assert "Not graded" in shown
     assert "Too dark." in shown
     assert UNGRADABLE_TWICE in shown
@@ -241,14 +248,14 @@ def test_a_refused_photograph_tells_how_to_take_it_again() -> None:
 
 
 def test_no_dr_is_no_clean_bill() -> None:
-    assert NO_DR_NOTE in read(report("no_dr").to_pdf())
-    assert NO_DR_NOTE not in read(report().to_pdf())
+    assert NO_DR_NOTE in read(pdf_of("no_dr"))
+    assert NO_DR_NOTE not in read(pdf_of())
 
 
 def test_how_often_such_an_answer_was_right_is_told() -> None:
     # 30 of the 44 in the column of Moderate.
     right = "Of the 44 test photographs that this model called Moderate, 68 % (53–80) were Moderate"
-    assert right in read(report().to_pdf())
+    assert right in read(pdf_of())
 
 
 def test_a_name_that_the_pdf_has_no_letters_for_is_left_to_the_pen() -> None:
@@ -270,16 +277,15 @@ def test_a_time_without_zone_is_local() -> None:
 
 
 def test_it_is_written_under_the_stem(tmp_path: Path) -> None:
-    made = report()
-    made.write(tmp_path / "new", "eye")
-    assert (tmp_path / "new" / "eye.pdf").read_bytes() == made.to_pdf()
-    assert (tmp_path / "new" / "eye.html").read_text(encoding="utf-8") == made.to_html()
+    report().write(tmp_path / "new", "eye")
+    assert (tmp_path / "new" / "eye.pdf").read_bytes() == pdf_of()
+    assert (tmp_path / "new" / "eye.html").read_text(encoding="utf-8") == html_of()
 
 
 def test_the_html_prints_on_one_page(browser: Browser) -> None:
     page = browser.new_page()
     for kind in KINDS:
-        page.set_content(longest_html(kind))
+        page.set_content(html_of(kind, LONGEST))
         (printed,) = PdfReader(io.BytesIO(page.pdf(prefer_css_page_size=True))).pages
         size = (printed.mediabox.width, printed.mediabox.height)
         assert size == pytest.approx(A4, abs=1)
@@ -288,7 +294,7 @@ def test_the_html_prints_on_one_page(browser: Browser) -> None:
 
 
 def test_the_pictures_are_those_given() -> None:
-    (page,) = PdfReader(io.BytesIO(report().to_pdf())).pages
+    (page,) = PdfReader(io.BytesIO(pdf_of())).pages
     with Image.open(io.BytesIO(page.images[0].data)) as picture:
         assert picture.format == "JPEG"
         assert picture.size == PHOTOGRAPH.size
@@ -301,7 +307,6 @@ def test_a_name_is_printed_as_it_was_typed() -> None:
 
 @pytest.mark.parametrize("form", ["pdf", "html"])
 def test_it_tells_which_weights_judged_which_photograph(form: str) -> None:
-    made = report()
-    told = read(made.to_pdf()) if form == "pdf" else made.to_html()
+    told = read(pdf_of()) if form == "pdf" else html_of()
     for identity in ("resnet18-scratch", "a" * 64, "b" * 64):
         assert identity in told
