@@ -1,12 +1,12 @@
-"""Work in a process of its own: what it takes in seconds and memory."""
+"""Work in a process of its own: what it takes in seconds and memory; sides that take turns."""
 
 import multiprocessing
 import sys
 import time
-from collections.abc import Callable
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import psutil
 
@@ -66,3 +66,39 @@ def _timed(there: Connection, work: Callable[..., object], arguments: tuple[obje
         work(*arguments)
         seconds = time.perf_counter() - began
     there.send(seconds)
+
+
+@contextmanager
+def side(turns: Callable[..., Iterator[Any]], *arguments: object) -> Iterator[Callable[[], Any]]:
+    """A side in a process of its own; a call lets it take a turn, and gives what that yielded.
+
+    Nothing of one side is at work, not even a thread that waits, while another has its turn.
+
+    Args:
+        turns: A generator function of a module.
+        arguments: Its arguments.
+    """
+    context = multiprocessing.get_context("spawn")
+    here, there = context.Pipe()
+    process = context.Process(target=_take_turns, args=(there, turns, arguments))
+    process.start()
+    there.close()
+
+    def turn() -> Any:
+        here.send(None)
+        return here.recv()
+
+    try:
+        yield turn
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _take_turns(
+    there: Connection, turns: Callable[..., Iterator[Any]], arguments: tuple[object, ...]
+) -> None:
+    side = turns(*arguments)
+    while True:
+        there.recv()
+        there.send(next(side))

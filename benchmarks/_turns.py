@@ -2,22 +2,25 @@
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+
+Side = TypeVar("Side", bound=Hashable)
 
 REST = 0.05
 """Seconds before each turn; the threads of the side before may still be waiting busily."""
 
 
 def medians(
-    sides: Mapping[str, Callable[[], object]],
+    sides: Mapping[Side, Callable[[], object]],
     turns: int,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
+) -> dict[Side, float]:
     """Seconds a call of each side: the median of ``turns``, in each of which the second counts."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
+    seconds: dict[Side, list[float]] = {name: [] for name in sides}
     for _ in range(turns):
         for name, side in sides.items():
             time.sleep(REST)

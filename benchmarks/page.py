@@ -1,7 +1,8 @@
 """The page: how soon it is served, what it holds in memory, and eight clients at once.
 
 The start: `python app.py` in a process of its own, until `/` and its configuration are served;
-resident memory before the first grade; the median of several starts. The clients: gradio_client
+then resident memory before the first grade, once it grows no more, since PyTorch is loaded after
+the page is served; the median of several starts. The clients: gradio_client
 grades drawn photographs one after the other, then in as many threads as there are clients, each
 with its own connection; an answer counts where it is the one that came alone.
 """
@@ -30,6 +31,7 @@ from benchmarks.triage import drawn_folder
 APP = Path(__file__).parents[1] / "app.py"
 LONGEST = 300
 """Seconds to wait for the page."""
+QUIET = 3
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -73,10 +75,19 @@ def _page(port: int, checkpoints: Path | None) -> Iterator[tuple[float, float]]:
                 raise RuntimeError(f"the page did not open, status {process.poll()}")
             time.sleep(0.02)
         took = time.perf_counter() - began
-        yield took, resident(psutil.Process(process.pid))
+        yield took, _settled(psutil.Process(process.pid))
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait()
+
+
+def _settled(process: psutil.Process) -> float:
+    """Resident MiB, once there is no more of it than ``QUIET`` seconds before."""
+    before, held = 0.0, resident(process)
+    while held - before > 1:
+        time.sleep(QUIET)
+        before, held = held, resident(process)
+    return held
 
 
 def _served(port: int, path: str) -> bool:

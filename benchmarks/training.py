@@ -1,28 +1,31 @@
-"""Training throughput against a plain loop on torchvision's network.
+"""Training throughput against a plain loop on torchvision's network, and against timm.
 
 Ours: ``Trainer`` as ``train.py`` runs it, reading from the prepared cache. The plain loop: the raw
 pictures opened with Pillow in the loop and resized, torchvision's transforms with
 the lab's augmentation, torchvision's network in the default memory layout, the same optimizer.
-Both compute in float32, on the same pictures, each in a process of its own, in turns; the median
-of each is compared.
+timm, where it is installed: its network, optimizer and loader, a worker a core, put together as its
+training script does by default, with its own augmentation; the script is in no package. All compute
+in float32, on the same pictures, each in a process of its own, in turns; medians are compared.
 """
 
 import argparse
-import multiprocessing
+import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing.connection import Connection
+from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 import torchvision
 from PIL import Image
+from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
+from benchmarks._apart import side
 from retina.devices import choose_device, keep_freed_memory
 from retina.models.architectures import build
 from retina.training.config import RunSettings
@@ -49,50 +52,35 @@ def main(arguments: Sequence[str]) -> int:
         batch_size=options.batch_size,
         amp="off",
     )
-    count = options.steps * options.batch_size
-    arguments_of_both = (options.data, settings, count, options.device)
-    with _process(_ours, *arguments_of_both) as ours, _process(_plain, *arguments_of_both) as plain:
-        ours(), plain()
-        turns = [(ours(), plain()) for _ in range(options.turns)]
-    ours_rate = statistics.median(count / seconds for (seconds, _), _ in turns)
-    plain_rate = statistics.median(count / seconds for _, (seconds, _) in turns)
+    count, device = options.steps * options.batch_size, options.device
+    turns: dict[str, list[Turn]] = {name: [] for name in SIDES}
+    if not find_spec("timm"):
+        print("timm is not installed")
+        del turns["timm"]
+    with ExitStack() as stack:
+        sides = {
+            name: stack.enter_context(side(SIDES[name], options.data, settings, count, device))
+            for name in turns
+        }
+        for number in range(1 + options.turns):
+            for name, turn in sides.items():
+                seconds_and_waiting = turn()
+                if number:  # the first warms up
+                    turns[name].append(seconds_and_waiting)
     print(f"{options.model}, {options.image_size} px, batch {options.batch_size}, {options.device}")
-    print(f"{'':<14}{'pictures/s':>12}{'waiting for data':>20}")
-    for name, rate, side in (("plain loop", plain_rate, 1), ("retina", ours_rate, 0)):
-        waiting = statistics.median(turn[side][1] / turn[side][0] for turn in turns)
-        print(f"{name:<14}{rate:>12.1f}{waiting:>20.1%}")
-    print(f"retina / plain loop: {ours_rate / plain_rate:.2f}")
+    print(f"{'':<14}{'pictures/s':>12}{'waiting for data':>20}{'retina to it':>16}")
+    rates = {
+        name: statistics.median(count / seconds for seconds, _ in each)
+        for name, each in turns.items()
+    }
+    for name, rate in rates.items():
+        waiting = statistics.median(waiting / seconds for seconds, waiting in turns[name])
+        print(f"{name:<14}{rate:>12.1f}{waiting:>20.1%}{rates['retina'] / rate:>16.2f}")
     return 0
 
 
 Turn = tuple[float, float]
 """Seconds, and those of them spent waiting for data."""
-
-
-@contextmanager
-def _process(
-    side: Callable[[str, RunSettings, int, str], Iterator[Turn]], *arguments: object
-) -> Iterator[Callable[[], Turn]]:
-    """A side in a process of its own; a call lets it take a turn."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    process = context.Process(target=_take_turns, args=(there, side, *arguments), daemon=True)
-    process.start()
-
-    def turn() -> Turn:
-        here.send(None)
-        seconds, waiting = here.recv()
-        return seconds, waiting
-
-    yield turn
-    process.terminate()
-
-
-def _take_turns(there: Connection, side: Callable[..., Iterator[Turn]], *arguments: object) -> None:
-    turns = side(*arguments)
-    while True:
-        there.recv()
-        there.send(next(turns))
 
 
 def _ours(data: str, settings: RunSettings, count: int, device_name: str) -> Iterator[Turn]:
@@ -150,3 +138,62 @@ def _plain(data: str, settings: RunSettings, count: int, device_name: str) -> It
             optimizer.step()
             loss.item()
         yield time.monotonic() - began, waiting
+
+
+class _Raw(Dataset[tuple[torch.Tensor, int]]):
+    """Pictures opened with Pillow; ``transform`` is timm's to set."""
+
+    def __init__(self, paths: list[str], grades: list[int]) -> None:
+        self.paths, self.grades = paths, grades
+        self.transform: Callable[[Image.Image], torch.Tensor] | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, place: int) -> tuple[torch.Tensor, int]:
+        assert self.transform is not None
+        picture = Image.open(self.paths[place]).convert("RGB")
+        return self.transform(picture), self.grades[place]
+
+
+def _timm(data: str, settings: RunSettings, count: int, device_name: str) -> Iterator[Turn]:
+    import timm
+    from timm.data import create_loader
+    from timm.optim import create_optimizer_v2
+
+    device = choose_device(device_name)
+    rows = read_parts(data, seed=0).rows("train").head(count)
+    loader = create_loader(
+        _Raw(rows["path"].tolist(), rows["grade"].tolist()),
+        settings.image_size,
+        settings.batch_size,
+        is_training=True,
+        interpolation="random",
+        num_workers=os.cpu_count() or 1,
+        device=device,
+    )
+    model = timm.create_model(settings.architecture, num_classes=5).to(device)
+    optimizer = create_optimizer_v2(
+        model, "sgd", lr=settings.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+    )
+    model.train()
+    while True:
+        began, waiting = time.monotonic(), 0.0
+        batches = iter(loader)
+        for _ in range(len(loader)):
+            mark = time.monotonic()
+            pictures, grades = next(batches)
+            waiting += time.monotonic() - mark
+            loss = F.cross_entropy(model(pictures), grades)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            loss.item()
+        yield time.monotonic() - began, waiting
+
+
+SIDES: dict[str, Callable[..., Iterator[Turn]]] = {
+    "retina": _ours,
+    "plain loop": _plain,
+    "timm": _timm,
+}

@@ -1,13 +1,11 @@
-"""Triage against bare forward passes in the batch size that is quickest, and its memory.
+"""Triage, with either engine, against bare forward passes in the batch size that is quickest.
 
-The rate: drawn photographs are triaged in portions; between two portions the same network answers
-ready batches of several sizes, float32, on the same threads; medians. The memory: `retina triage`
-on folders of more and more files, each run in a process of its own. A folder's files are links to
-a few drawn photographs. Random weights.
+Drawn photographs are triaged in portions; between two portions the network as it was trained
+answers ready batches of several sizes in PyTorch, and so does the engine, where it is another;
+float32, on the same threads; medians. Random weights. ``growth`` measures the memory.
 """
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -17,7 +15,6 @@ from pathlib import Path
 
 import torch
 
-from benchmarks._apart import apart
 from benchmarks._turns import bare_forward, medians
 from retina.cli import main as retina
 from retina.datasets.synthetic import synthetic_catalog
@@ -28,9 +25,9 @@ from retina.inference.triage import triage
 from retina.models.architectures import build
 from retina.models.checkpoint import save_checkpoint
 from retina.models.config import CheckpointConfig, DataSource
+from retina.models.engines import Engine
 
-BATCHES = (1, 2, 4, 8, 16, 32)
-FEW, FEW_SIDE = 20, 128
+BATCHES = (1, 4, 16)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -40,17 +37,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--width", type=int, default=512, help="of those, in pixels")
     parser.add_argument("--models", nargs="+", default=["resnet18", "resnet50"])
     parser.add_argument("--sizes", nargs="+", type=int, default=[224, 512])
-    parser.add_argument("--turns", type=int, default=5, help="portions; 0: only the memory")
-    parser.add_argument("--files", nargs="*", type=int, default=[100, 1000])
+    parser.add_argument("--engines", nargs="+", default=["torch", "onnxruntime"])
+    parser.add_argument("--turns", type=int, default=5, help="portions")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
-        if options.turns:
-            place = options.data or drawn_folder(options.pictures, options.width)
-            for name in options.models:
-                for size in options.sizes:
-                    _rate(place, random_checkpoint(Path(folder), name, size), options.turns)
-        if options.files:
-            _memory(Path(folder), options.files)
+        place = options.data or drawn_folder(options.pictures, options.width)
+        for name in options.models:
+            for size in options.sizes:
+                checkpoint = random_checkpoint(Path(folder), name, size)
+                for engine in options.engines:
+                    _rate(place, checkpoint, engine, options.turns)
     return 0
 
 
@@ -69,15 +65,6 @@ def drawn_folder(count: int, height: int) -> Path:
     return synthetic_catalog(count=count, size=height).root / "images"
 
 
-def link_photographs(folder: Path, count: int, drawn: Path) -> Path:
-    """A folder of ``count`` files that are links to the photographs in ``drawn``."""
-    folder.mkdir()
-    pictures = sorted(drawn.iterdir())
-    for number in range(count):
-        os.link(pictures[number % len(pictures)], folder / f"{number:06d}.jpg")
-    return folder
-
-
 def run_retina(*arguments: object) -> None:
     """As ``python -m retina`` with these arguments.
 
@@ -88,46 +75,36 @@ def run_retina(*arguments: object) -> None:
         raise RuntimeError(f"retina ended with {status}")
 
 
-def _rate(place: Path, checkpoint: Path, turns: int) -> None:
-    grader = Grader.load(checkpoint)
+def _rate(place: Path, checkpoint: Path, engine: Engine, turns: int) -> None:
+    grader = Grader.load(checkpoint, engine=engine)
     size = grader.checkpoint.config.preprocessing.size
     sources = photographs_in(place).sources
-    batches = {
-        count: torch.randn(count, 3, size, size).to(memory_format=torch.channels_last)
-        for count in BATCHES
-    }
-    passes = {str(n): partial(bare_forward, grader.model, batch) for n, batch in batches.items()}
+    networks = {"PyTorch": grader.model}
+    if engine != "torch":
+        networks[engine] = grader.network
+    passes = {}
+    for count in BATCHES:
+        batch = torch.randn(count, 3, size, size)
+        for name, network in networks.items():
+            passes[name, count] = partial(bare_forward, network, batch)
     list(triage(grader, sources[:16]))
     rates: list[float] = []
-    bare: dict[int, list[float]] = {count: [] for count in BATCHES}
+    bare: dict[tuple[str, int], list[float]] = {each: [] for each in passes}
     graded = 0
     for turn in range(turns):
-        for name, seconds in medians(passes, 1).items():
-            bare[int(name)].append(int(name) / seconds)
+        for each, seconds in medians(passes, 1).items():
+            bare[each].append(each[1] / seconds)
         portion = sources[turn::turns]
         began = time.perf_counter()
         rows = list(triage(grader, portion))
         rates.append(len(portion) / (time.perf_counter() - began))
         graded += sum(row["grade"] is not None for row in rows)
-    bare_rates = {count: statistics.median(each) for count, each in bare.items()}
-    best = max(bare_rates, key=bare_rates.__getitem__)
     rate = statistics.median(rates)
-    print(f"{checkpoint.name}, {torch.get_num_threads()} threads")
+    print(f"{checkpoint.name}, --engine {engine}, {torch.get_num_threads()} threads")
     print(f"  {graded} of {len(sources)} photographs passed the gate")
-    for count, each in bare_rates.items():
-        print(f"  {f'bare, batches of {count}':<24}{each:>10.1f} pictures/s{each / rate:>9.2f}")
-    print(f"  {'triage':<24}{rate:>10.1f} pictures/s{1:>9.2f}")
-    print(f"  triage / bare, batches of {best}: {rate / bare_rates[best]:.1%}")
-
-
-def _memory(folder: Path, counts: Sequence[int]) -> None:
-    checkpoint = random_checkpoint(folder, "resnet18", 64)
-    drawn = drawn_folder(FEW, FEW_SIDE)
-    print(f"retina triage, files that are links to {FEW} drawn of {FEW_SIDE} px; resnet18, 64 px")
-    for count in counts:
-        place = link_photographs(folder / str(count), count, drawn)
-        output = folder / f"{count}.csv"
-        flags = ("--checkpoints", folder, "--model", checkpoint.name, "--output", output)
-        cost = apart(run_retina, "triage", place, *flags)
-        rows = sum(1 for _ in output.open(encoding="utf-8")) - 1
-        print(f"  {count:>7} files, {rows} rows{cost.seconds:>9.1f} s{cost.memory:>8.0f} MiB")
+    print(f"  {'triage':<34}{rate:>10.1f} pictures/s")
+    for name in networks:
+        bare_rates = {count: statistics.median(bare[name, count]) for count in BATCHES}
+        for count, bare_rate in bare_rates.items():
+            print(f"  {f'bare in {name}, batches of {count}':<34}{bare_rate:>10.1f} pictures/s")
+        print(f"  triage / the quickest of these: {rate / max(bare_rates.values()):.1%}")

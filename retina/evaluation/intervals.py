@@ -5,11 +5,13 @@ are drawn with replacement, each with all of his pictures, since the two eyes of
 not two independent observations.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import ndtri
 
 from retina.evaluation.weighted import WeightedFigures
 from retina.scale import REFERABLE_FROM
@@ -140,11 +142,19 @@ def _widened_at_the_ends(
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share, ``hits`` of ``count``; ``count`` is at least 1."""
-    from scipy.stats import binomtest  # slow to import, and no page needs it to open
+    """Wilson's 95 % interval of a share, ``hits`` of ``count``; ``count`` is at least 1.
 
-    bounds = binomtest(hits, count).proportion_ci(LEVEL, method="wilson")
-    return float(bounds.low), float(bounds.high)
+    As scipy's ``binomtest`` computes it, which takes longer to import than a photograph to grade.
+    Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine
+    1998;17:857-872, the third.
+    """
+    z = float(ndtri((1 + LEVEL) / 2))
+    share, scale = hits / count, 2 * (count + z**2)
+    middle = (2 * hits + z**2) / scale
+    reach = z / scale * math.sqrt(4 * hits * (1 - share) + z**2)
+    low = middle - reach if hits else 0.0
+    high = middle + reach if hits < count else 1.0
+    return low, high
 
 
 def _bounded(metrics: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

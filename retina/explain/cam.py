@@ -69,3 +69,22 @@ def cam_from_features(features: Tensor, fc_weight: Tensor, classes: Tensor) -> T
     """
     area = features.shape[2] * features.shape[3]
     return torch.einsum("nchw,nc->nhw", features, fc_weight[classes] / area).relu()
+
+
+class FeaturesApart(nn.Module):
+    """A network whose last feature map passes through a module of its own.
+
+    The grad-cam library hooks that module, so that the network itself stays free of hooks and other
+    threads may use it meanwhile.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.last = nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The network's logits."""
+        network = cast(PooledClassifier, self.network)
+        logits: Tensor = network.fc(self.last(network.features(x)).mean(dim=(2, 3)))
+        return logits

@@ -1,17 +1,19 @@
 """Other heatmaps of the same answer, through the grad-cam library.
 
 They cost a forward and, but for Eigen-CAM, a backward pass of their own, so they are made on
-demand; ``forward_with_cam`` gives Grad-CAM with the grade, at no cost.
+demand; ``forward_with_cam`` gives Grad-CAM with the grade, at no cost. PyTorch is imported then
+too: the page opens without, and needs the names.
 """
 
-from typing import cast
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from torch import Tensor, nn
 
 from retina.errors import SettingsError
-from retina.explain.cam import PooledClassifier
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 GRAD_CAM = "Grad-CAM"
 # The method's class in the library.
@@ -20,26 +22,8 @@ LIBRARY_METHODS = tuple(_LIBRARY)
 METHODS = (GRAD_CAM, *LIBRARY_METHODS)
 
 
-class _FeaturesApart(nn.Module):
-    """A network whose last feature map passes through a module of its own.
-
-    The library hooks that module, so that the network itself stays free of hooks and other
-    threads may use it meanwhile.
-    """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-        self.last = nn.Identity()
-
-    def forward(self, x: Tensor) -> Tensor:
-        network = cast(PooledClassifier, self.network)
-        logits: Tensor = network.fc(self.last(network.features(x)).mean(dim=(2, 3)))
-        return logits
-
-
 def relative_heatmap(
-    model: nn.Module, x: Tensor, grade: int, method: str
+    model: "nn.Module", x: "Tensor", grade: int, method: str
 ) -> npt.NDArray[np.float32]:
     """Where a method sees the evidence for a grade, on a scale of this map alone.
 
@@ -64,8 +48,10 @@ def relative_heatmap(
     import pytorch_grad_cam
     from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
+    from retina.explain.cam import FeaturesApart
+
     kind = getattr(pytorch_grad_cam, _LIBRARY[method])
-    apart = _FeaturesApart(model).eval()
+    apart = FeaturesApart(model).eval()
     with kind(model=apart, target_layers=[apart.last]) as explain:
         # A network that is only used has no gradients of its own: they start at the photograph.
         photograph = x.clone().requires_grad_(True)

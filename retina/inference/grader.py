@@ -165,9 +165,7 @@ class Grader:
         answers: Iterator[tuple[FloatMap, FloatMap]] = iter(())
         if squares:
             pictures = torch.from_numpy(np.stack(squares))
-            logits, heatmaps = forward_with_cam(
-                self.network, pictures.to(self.device, memory_format=torch.channels_last)
-            )
+            logits, heatmaps = forward_with_cam(self.network, pictures.to(self.device))
             temperature = self.checkpoint.config.temperature
             calibrated = probabilities(logits.float().cpu().numpy(), temperature)
             answers = zip(calibrated, heatmaps.float().cpu().numpy(), strict=True)

@@ -7,20 +7,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from retina.images.decode import ImageError, read_photograph
 from retina.images.sight import Sight
-from retina.inference.grader import Grader
 from retina.inference.prepared import Prepared
 from retina.inference.sources import Source, read_source
 from retina.inference.worklist import Row, failed_row, graded_row
+
+if TYPE_CHECKING:
+    from retina.inference.grader import Grader
 
 MOST_AT_ONCE, PIXELS_AT_ONCE = 16, 8 * 224 * 224
 """Of the squares in one forward pass: beyond this a CPU takes longer for each, not less long."""
 
 
 def triage(
-    grader: Grader,
+    grader: "Grader",
     sources: Iterable[Source],
     seen: Callable[[Source, Sight], None] | None = None,
 ) -> Iterator[Row]:
@@ -65,7 +68,7 @@ def triage(
 
 
 def _prepare(
-    grader: Grader, source: Source, seen: Callable[[Source, Sight], None] | None
+    grader: "Grader", source: Source, seen: Callable[[Source, Sight], None] | None
 ) -> Prepared | str:
     began = time.perf_counter()
     need = grader.checkpoint.config.preprocessing.at_least

@@ -8,12 +8,13 @@ file's metadata.
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from retina.atomic import replacing
@@ -22,6 +23,7 @@ from retina.models.checkpoint import Checkpoint
 
 INPUT = "photographs"
 OUTPUTS = ("logits", "features")
+EVIDENCE = "evidence"
 METADATA_PREFIX = "retina."
 ENDING = ".onnx"
 OPSET = 18
@@ -29,7 +31,7 @@ _TRACED_BATCH = 2  # of one, the exporter would take the batch for a constant
 
 
 class _WithFeatures(nn.Module):
-    """A network that gives its last feature map beside the logits."""
+    """A network that gives its last feature map beside the logits: ``OUTPUTS``."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -38,6 +40,19 @@ class _WithFeatures(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         features = cast(Tensor, self.network.features(x))  # type: ignore[operator]
         return self.network.fc(features.mean(dim=(2, 3))), features  # type: ignore[operator]
+
+
+class _Evidence(nn.Module):
+    """A network whose last layer, being linear, is applied before the pooling: ``EVIDENCE``."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight = cast(nn.Linear, self.network.fc).weight
+        features = cast(Tensor, self.network.features(x))  # type: ignore[operator]
+        return F.conv2d(features, weight[:, :, None, None])
 
 
 def export_onnx(checkpoint: Checkpoint, file: Path) -> None:
@@ -66,6 +81,22 @@ def as_onnx(checkpoint: Checkpoint) -> bytes:
     Raises:
         SettingsError: A library for it is missing.
     """
+    return _exported(checkpoint, _WithFeatures(checkpoint.model), OUTPUTS)
+
+
+def evidence_as_onnx(checkpoint: Checkpoint) -> bytes:
+    """As ``as_onnx``, with one output in place of both.
+
+    ``evidence`` (N, 5, h, w) is what each place adds to each logit, times h * w: the mean of its
+    map and ``fc``'s bias are a logit, and its positive part over h * w is that class's heatmap.
+
+    Raises:
+        SettingsError: A library for it is missing.
+    """
+    return _exported(checkpoint, _Evidence(checkpoint.model), (EVIDENCE,))
+
+
+def _exported(checkpoint: Checkpoint, network: nn.Module, outputs: Sequence[str]) -> bytes:
     try:
         import onnx
         import onnxscript  # noqa: F401  (torch.onnx fails late, and at length, without it)
@@ -76,13 +107,12 @@ def as_onnx(checkpoint: Checkpoint) -> bytes:
         ) from None
     size = checkpoint.config.preprocessing.size
     photographs = torch.zeros(_TRACED_BATCH, 3, size, size)
-    network = _WithFeatures(checkpoint.model).eval()
     with _quietly():
         program = torch.onnx.export(
-            network,
+            network.eval(),
             (photographs,),
             input_names=[INPUT],
-            output_names=OUTPUTS,
+            output_names=outputs,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             opset_version=OPSET,
             dynamo=True,

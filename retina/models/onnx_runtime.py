@@ -1,8 +1,9 @@
-"""A network whose features ONNX Runtime computes, from what ``retina export`` writes."""
+"""A network that ONNX Runtime computes, up to the evidence for each grade."""
 
 import hashlib
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +11,7 @@ from retina.atomic import replacing
 from retina.errors import SettingsError
 from retina.folders import user_cache_folder
 from retina.models.checkpoint import Checkpoint
-from retina.models.export import INPUT, as_onnx
+from retina.models.export import EVIDENCE, INPUT, evidence_as_onnx
 from retina.version import __version__
 
 _DIGEST_BYTES = hashlib.sha256().digest_size
@@ -22,11 +23,14 @@ class OnnxRuntimeNetwork(nn.Module):
     Exporting takes seconds, so what comes of it is kept, in ``onnx`` in the user's cache folder,
     which may be deleted at any time. Several threads may share a network.
 
+    Nothing that PyTorch does here is large enough for its threads: ONNX Runtime's wait busily for a
+    while, and so do PyTorch's, and each would keep the other's from the cores.
+
     Args:
         checkpoint: Its ``model`` gives the last layer.
 
     Attributes:
-        fc: The linear layer behind global average pooling.
+        fc: The last layer for ``features`` that the trained one was applied to: its bias alone.
 
     Raises:
         SettingsError: A library is missing.
@@ -42,7 +46,10 @@ class OnnxRuntimeNetwork(nn.Module):
                 "pip install onnxruntime onnx onnxscript, or this package with its extra `onnx`"
             ) from None
         super().__init__()
-        self.fc = cast(nn.Linear, checkpoint.model.fc)
+        trained = cast(nn.Linear, checkpoint.model.fc)
+        self.fc = nn.Linear(trained.out_features, trained.out_features)
+        self.fc.weight = nn.Parameter(torch.eye(trained.out_features), requires_grad=False)
+        self.fc.bias = nn.Parameter(trained.bias.detach().clone(), requires_grad=False)
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()
         self._session = onnxruntime.InferenceSession(
@@ -50,9 +57,14 @@ class OnnxRuntimeNetwork(nn.Module):
         )
 
     def features(self, x: Tensor) -> Tensor:
-        """The last block's output, (N, C, h, w), of (N, 3, size, size) normalised photographs."""
-        (features,) = self._session.run(["features"], {INPUT: x.cpu().contiguous().numpy()})
-        return torch.from_numpy(features).to(x.device)
+        """What each place adds to each logit, times their number: (N, 5, h, w).
+
+        Args:
+            x: (N, 3, size, size) normalised photographs.
+        """
+        photographs = np.ascontiguousarray(x.cpu().numpy())  # not PyTorch's, which takes threads
+        (evidence,) = self._session.run([EVIDENCE], {INPUT: photographs})
+        return torch.from_numpy(evidence).to(x.device)
 
     def forward(self, x: Tensor) -> Tensor:
         """From (N, 3, size, size) normalised photographs to (N, 5) logits."""
@@ -61,14 +73,14 @@ class OnnxRuntimeNetwork(nn.Module):
 
 
 def _kept(checkpoint: Checkpoint) -> bytes:
-    """``as_onnx`` of a checkpoint, from the cache if it is there and undamaged."""
+    """``evidence_as_onnx`` of a checkpoint, from the cache if it is there and undamaged."""
     config = checkpoint.config
-    name = f"v{__version__}-{config.architecture}-{config.preprocessing.size}"
+    name = f"{EVIDENCE}-v{__version__}-{config.architecture}-{config.preprocessing.size}"
     file = user_cache_folder() / "onnx" / name / config.weights_sha256
     data = file.read_bytes() if file.exists() else b""
     digest, content = data[:_DIGEST_BYTES], data[_DIGEST_BYTES:]
     if digest != hashlib.sha256(content).digest():
-        content = as_onnx(checkpoint)
+        content = evidence_as_onnx(checkpoint)
         with replacing(file) as temporary:
             temporary.write_bytes(hashlib.sha256(content).digest() + content)
     return content

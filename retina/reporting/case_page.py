@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from retina.assessment import Assessment
 from retina.errors import SettingsError
 from retina.explain.methods import GRAD_CAM
-from retina.models.checkpoint import Checkpoint
 from retina.reporting import assessment_text as text
 from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY, Grade
 from retina.version import __version__
+
+if TYPE_CHECKING:
+    from retina.models.checkpoint import Checkpoint
 
 NAME_LENGTH = 200
 """Characters that a typed name may have."""
@@ -98,7 +101,7 @@ class CasePage:
 
 
 def case_page(
-    assessment: Assessment, checkpoint: Checkpoint, *, name: str, made: datetime
+    assessment: Assessment, checkpoint: "Checkpoint", *, name: str, made: datetime
 ) -> CasePage:
     """Put an assessment into words.
 
@@ -168,7 +171,7 @@ def _meaning(assessment: Assessment) -> tuple[Passage, ...]:
     return (Passage(lines=(text.grade_of(assessment.grade),)),)
 
 
-def _verdict(assessment: Assessment, checkpoint: Checkpoint) -> Passage:
+def _verdict(assessment: Assessment, checkpoint: "Checkpoint") -> Passage:
     if assessment.grade is None:
         return Passage(strong=text.UNGRADABLE_TWICE)
     verdict, reason = text.referral(assessment, checkpoint.config.referable.threshold)
@@ -197,7 +200,7 @@ def _right(assessment: Assessment) -> tuple[Passage, ...]:
     return (Passage(_QUALITY, text.QUALITY[quality.verdict], reasons, listed=True),)
 
 
-def _trust(grade: int, checkpoint: Checkpoint) -> Passage:
+def _trust(grade: int, checkpoint: "Checkpoint") -> Passage:
     metrics = checkpoint.metrics
     if not metrics:
         return Passage(text.TRUST, lines=(text.NO_MATRIX,))
@@ -205,7 +208,7 @@ def _trust(grade: int, checkpoint: Checkpoint) -> Passage:
     return Passage(text.TRUST, lines=(f"{right} {text.tested_on(metrics, checkpoint.config)}",))
 
 
-def _record(assessment: Assessment, checkpoint: Checkpoint) -> tuple[tuple[str, str], ...]:
+def _record(assessment: Assessment, checkpoint: "Checkpoint") -> tuple[tuple[str, str], ...]:
     config, image = checkpoint.config, assessment.image
     model = f"{text.network(config)} {text.started_from(config.initial_weights)}"
     return (

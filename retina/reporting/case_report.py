@@ -6,17 +6,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from retina.assessment import Assessment
 from retina.atomic import replacing, write_text
-from retina.models.checkpoint import Checkpoint
 from retina.reporting.case_page import CasePage, case_page
-from retina.reporting.case_pdf import Case, case_pdf, fitting_sizes, size_of_letters
 from retina.reporting.case_pictures import CasePictures, Picture, case_pictures
 from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
+
+if TYPE_CHECKING:
+    from retina.models.checkpoint import Checkpoint
+    from retina.reporting.case_pdf import Case
 
 
 def _now() -> datetime:
@@ -50,7 +53,7 @@ class CaseReport:
     """
 
     assessment: Assessment
-    checkpoint: Checkpoint
+    checkpoint: "Checkpoint"
     photograph: Image.Image
     overlay: Image.Image | None
     name: str = ""
@@ -89,11 +92,15 @@ class CaseReport:
 
 def reports_pdf(reports: Sequence[CaseReport]) -> bytes:
     """Reports, such as of a patient's two eyes, as one PDF file with a page each."""
+    from retina.reporting.case_pdf import case_pdf  # slow to import, and the page opens without
+
     return case_pdf(_cases(reports), max(report.made for report in reports))
 
 
 def reports_html(reports: Sequence[CaseReport]) -> str:
     """Reports as one HTML page, which prints each on an A4 page."""
+    from retina.reporting.case_pdf import fitting_sizes, size_of_letters
+
     template = html_template("retina.reporting", "case_report.html")
     cases = _cases(reports)
     shown = [
@@ -103,7 +110,7 @@ def reports_html(reports: Sequence[CaseReport]) -> str:
     return template.render(cases=shown, address=_address, ink=text_on)
 
 
-def _cases(reports: Sequence[CaseReport]) -> list[Case]:
+def _cases(reports: Sequence[CaseReport]) -> "list[Case]":
     return [(report.page, report.pictures) for report in reports]
 
 

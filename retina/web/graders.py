@@ -2,11 +2,10 @@
 
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retina.errors import CheckpointError
 from retina.folders import TRAIN
-from retina.inference.grader import Grader
 from retina.models.config import (
     CheckpointConfig,
     checkpoints_folder,
@@ -14,6 +13,9 @@ from retina.models.config import (
     find_checkpoint,
     read_config,
 )
+
+if TYPE_CHECKING:
+    from retina.inference.grader import Grader
 
 
 class Graders:
@@ -30,7 +32,7 @@ class Graders:
         self._loaded: dict[str, Grader] = {}
         self._lock = Lock()
 
-    def get(self, name: str) -> Grader:
+    def get(self, name: str) -> "Grader":
         """The model called ``name``; its weights are read once.
 
         Raises:
@@ -41,6 +43,8 @@ class Graders:
         if name not in self.names:
             known = ", ".join(self.names)
             raise CheckpointError(f"there is no model called {name!r}: choose one of {known}")
+        from retina.inference.grader import Grader  # slow to import, and the page opens without
+
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = Grader.load(name, checkpoints=self.folder)

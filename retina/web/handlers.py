@@ -8,7 +8,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import gradio as gr
 from PIL import Image
@@ -19,7 +19,6 @@ from retina.explain.methods import GRAD_CAM
 from retina.images.decode import ImageError, read_photograph
 from retina.images.sight import Sight
 from retina.inference.audit import AuditLog
-from retina.inference.grader import Grader
 from retina.inference.sources import named
 from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order
@@ -31,6 +30,9 @@ from retina.web.markup import Result, Unread
 from retina.web.pictures import matrix_picture
 from retina.web.turns import Turns
 from retina.web.viewer import heat_of, view_of
+
+if TYPE_CHECKING:
+    from retina.inference.grader import Grader
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -290,7 +292,7 @@ class Handlers:
 
     def _each_grader_looks(
         self, image: str | None, left_out: list[str] | None = None
-    ) -> Iterator[tuple[Grader, Sight]]:
+    ) -> Iterator[tuple["Grader", Sight]]:
         """All models, with the photograph decoded once for each size that is needed.
 
         Args:
@@ -314,7 +316,7 @@ class Handlers:
     def _result(
         self,
         sight: Sight,
-        grader: Grader,
+        grader: "Grader",
         anyway: bool = False,
         method: str = GRAD_CAM,
         began: float | None = None,
@@ -336,7 +338,7 @@ def _held(image: str | None) -> str:
     return image
 
 
-def _look(image: str | None, grader: Grader) -> Sight:
+def _look(image: str | None, grader: "Grader") -> Sight:
     need = grader.checkpoint.config.preprocessing.at_least
     return Sight(read_photograph(_held(image), at_least=need))
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from retina.assessment import Assessment, Quality
-from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig
 from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
@@ -13,6 +12,9 @@ from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
 from retina.web.theme import shade
 from retina.web.viewer import Heat, View, colour_bar
+
+if TYPE_CHECKING:
+    from retina.models.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class Result:
     """
 
     assessment: Assessment
-    checkpoint: Checkpoint
+    checkpoint: "Checkpoint"
     heat: Heat | None
     elsewhere: Sequence[str] = ()
 

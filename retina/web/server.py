@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 import gradio as gr
@@ -124,6 +125,8 @@ def launch(
                 quiet=True,
             )
             print(f"Retina is open at {address}", flush=True)
+            # PyTorch takes seconds to import: while one looks at the page, not at its first grade.
+            threading.Thread(target=import_module, args=["retina.inference.grader"]).start()
             threading.Event().wait()
         finally:
             page.close(verbose=False)

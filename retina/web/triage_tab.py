@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import gradio as gr
 from PIL import Image
@@ -18,7 +18,6 @@ from retina.atomic import replacing
 from retina.errors import InputError
 from retina.images.decode import ImageError
 from retina.images.sight import Sight
-from retina.inference.grader import Grader
 from retina.inference.sources import SUFFIXES, Found, Source, read_source, uploaded
 from retina.inference.triage import triage
 from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
@@ -37,6 +36,9 @@ from retina.web.handlers import (
 )
 from retina.web.uploads import Upload, uploads
 from retina.web.viewer import picture_address
+
+if TYPE_CHECKING:
+    from retina.inference.grader import Grader
 
 KEPT_SECONDS = 3600
 """How long a visitor's worklist is remembered."""
@@ -70,7 +72,7 @@ class Day:
         ended: Whether no more will be.
     """
 
-    grader: Grader
+    grader: "Grader"
     found: Found
     rows: list[Row] = field(default_factory=list)
     thumbnails: dict[Source, str] = field(default_factory=dict)

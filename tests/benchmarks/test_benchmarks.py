@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import gpu, growth, page
+from benchmarks import gpu, growth, page, training
 from retina.datasets.synthetic import write_synthetic
 
 SMALL = {
@@ -18,8 +18,8 @@ SMALL = {
         ["filling the cache", "from the cache / without"],
     ),
     "triage": (
-        "--pictures 6 --width 64 --models resnet18 --sizes 64 --turns 2 --files 3",
-        ["6 of 6 photographs", "triage / bare", "3 files, 3 rows"],
+        "--pictures 6 --width 64 --models resnet18 --sizes 64 --turns 2",
+        ["6 of 6 photographs", "triage / the", "bare in onnxruntime, batches of 16"],
     ),
     "growth": ("--rows 40 --pictures", ["table", "      40", "metrics"]),
 }
@@ -32,6 +32,17 @@ def test_a_benchmark_prints_its_table(name: str, capsys: pytest.CaptureFixture[s
     printed = capsys.readouterr().out
     for row in rows:
         assert row in printed
+
+
+def test_training_is_set_beside_a_plain_loop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_synthetic(tmp_path / "drawn", 20, size=64)
+    sizes = "--image-size 32 --batch-size 4 --steps 2 --turns 1 --device cpu"
+
+    assert training.main([*sizes.split(), "--data", str(tmp_path / "drawn")]) == 0
+
+    assert re.search(r"plain loop +[\d.]+ +[\d.]+% +[\d.]+\n", capsys.readouterr().out)
 
 
 def test_training_on_real_photographs_is_set_beside_steps_without_any(

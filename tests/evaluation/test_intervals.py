@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from retina.evaluation import intervals as module
-from retina.evaluation.intervals import add_intervals
+from retina.evaluation.intervals import add_intervals, wilson
 from retina.evaluation.metrics import compute_metrics
 from tests.evaluation.answering import draw
 
@@ -118,6 +119,12 @@ def test_one_patient_has_bounds_without_width() -> None:
     json.dumps(bounded, allow_nan=False)
     accuracy = bounded["accuracy"]
     assert accuracy["low"] == accuracy["value"] == accuracy["high"]
+
+
+@pytest.mark.parametrize(("hits", "count"), [(0, 7), (7, 7), (1, 3), (81, 263), (9_999, 10_000)])
+def test_wilsons_interval_is_scipys(hits: int, count: int) -> None:
+    expected = binomtest(hits, count).proportion_ci(0.95, method="wilson")
+    assert wilson(hits, count) == pytest.approx((expected.low, expected.high), abs=1e-14)
 
 
 def test_all_or_none_of_a_share_has_wilsons_bound() -> None:

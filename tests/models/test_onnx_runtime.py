@@ -35,7 +35,7 @@ def exports(checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch) -> list[int
         return kept_before
 
     kept_before = kept(checkpoint).read_bytes()[32:]
-    monkeypatch.setattr(onnx_runtime, "as_onnx", counting)
+    monkeypatch.setattr(onnx_runtime, "evidence_as_onnx", counting)
     return sizes
 
 

@@ -107,6 +107,14 @@ def test_the_help_does_not_wait_for_gradio() -> None:
     assert "--auth-file" in done.stdout
 
 
+def test_the_page_is_built_before_pytorch_is_loaded(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from retina.web.server import build_demo\n"
+        "build_demo(pathlib.Path(sys.argv[1])); sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, tmp_path], cwd=REPOSITORY).returncode == 0
+
+
 def test_users_are_read(tmp_path: Path) -> None:
     file = tmp_path / "users"
     file.write_text("ada:love:lace\n\n grace:hopper \n")
