@@ -134,7 +134,7 @@ def _plain(data: str, settings: RunSettings, count: int, device_name: str) -> It
                 model(pictures.to(device)), torch.tensor(grades[chosen], device=device)
             )
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             loss.item()
         yield time.monotonic() - began, waiting
@@ -186,7 +186,7 @@ def _timm(data: str, settings: RunSettings, count: int, device_name: str) -> Ite
             waiting += time.monotonic() - mark
             loss = F.cross_entropy(model(pictures), grades)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             loss.item()
         yield time.monotonic() - began, waiting
