@@ -4,7 +4,7 @@ import multiprocessing
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, redirect_stdout, suppress
 from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
@@ -26,7 +26,7 @@ class Cost(NamedTuple):
 def apart(work: Callable[..., object], *arguments: object) -> Cost:
     """Call a function of a module in a fresh process.
 
-    The memory is the whole process's and its children's; the start of the process is not in the
+    The memory is that of ``resident``; the start of the process is not in the
     seconds, what ``work`` imports when it is called is.
 
     Raises:
@@ -39,7 +39,8 @@ def apart(work: Callable[..., object], *arguments: object) -> Cost:
     there.close()
     peak = 0.0
     while not here.poll(EVERY):
-        peak = max(peak, resident(psutil.Process(process.pid)))
+        with suppress(psutil.NoSuchProcess):  # it has ended since
+            peak = max(peak, resident(psutil.Process(process.pid)))
     try:
         seconds = here.recv()
     except EOFError:
@@ -50,14 +51,17 @@ def apart(work: Callable[..., object], *arguments: object) -> Cost:
 
 
 def resident(process: psutil.Process) -> float:
-    """MiB that a process and its children hold; what they share counts once for each."""
-    total = 0
-    for each in (process, *process.children(recursive=True)):
+    """MiB that a process holds, and its children beyond what they share with others.
+
+    A child that was forked a moment ago shares all that its parent has.
+    """
+    total = process.memory_info().rss
+    for child in process.children(recursive=True):
         try:
-            total += each.memory_info().rss
+            total += child.memory_full_info().uss
         except psutil.NoSuchProcess:
             continue
-    return total / MEBIBYTE
+    return float(total / MEBIBYTE)
 
 
 def _timed(there: Connection, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
