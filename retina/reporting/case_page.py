@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 NAME_LENGTH = 200
 """Characters that a typed name may have."""
 
-POINTS, POINT_LENGTH, LINE_LENGTH = 7, 130, 450
-"""Points that a list may have, and characters that a point and any other line may have, so that
-all of it fits a page in letters that can be read; what is longer ends in an ellipsis."""
+POINTS, POINT_LENGTH, RECORD_LENGTH, LINE_LENGTH = 7, 130, 260, 450
+"""Points that a list may have, and characters that a point, a value of the record and any other
+line may have, so that all of it fits a page in letters that can be read; what is longer ends in an
+ellipsis."""
 
 _QUALITY = "The photograph’s quality"
 _LIMITS = "What is not assessed"
@@ -144,7 +145,7 @@ def case_page(
                 Passage(_LIMITS, lines=(" ".join(limits),)),
             )
         ),
-        record=tuple((label, _cut(value, POINT_LENGTH)) for label, value in record),
+        record=tuple((label, _cut(value, RECORD_LENGTH)) for label, value in record),
     )
 
 

@@ -123,6 +123,9 @@ def launch(
                 },
                 prevent_thread_lock=True,
                 quiet=True,
+                # It answered Gradio's own question already, which waits; the next would wait 3 s,
+                # which is too short for a busy machine.
+                _frontend=False,
             )
             print(f"Retina is open at {address}", flush=True)
             # PyTorch takes seconds to import: while one looks at the page, not at its first grade.
