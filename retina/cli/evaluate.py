@@ -159,9 +159,9 @@ def table(metrics: dict[str, object], prefix: str = "") -> Iterator[str]:
             yield from table(value, f"{prefix}{name} ")
         elif isinstance(value, list):
             for grade, figure in enumerate(value):
-                yield f"{f'{prefix}{name} {grade}':<40}{_text(figure)}"
+                yield f"{f'{prefix}{name} {grade}':<39} {_text(figure)}"
         else:
-            yield f"{prefix + name:<40}{_text(value)}"
+            yield f"{prefix + name:<39} {_text(value)}"
 
 
 def _text(value: object) -> str:

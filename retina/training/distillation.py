@@ -15,22 +15,21 @@ import torch
 import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from retina.atomic import remove_unfinished, replacing
 from retina.datasets.cache import PreparedCache
-from retina.datasets.dataset import RetinopathyDataset, Squares
+from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.sampling import EpochBatches
 from retina.datasets.transforms import StrongAugmentation
 from retina.errors import SettingsError
-from retina.interrupt import leave_to_parent, stop_between_steps
+from retina.interrupt import stop_between_steps
 from retina.models.architectures import build
 from retina.models.pretrained import InitialWeights
 from retina.models.weight_files import DESCRIPTION, HEAD
 from retina.training.config import DistillationSettings
 from retina.training.imitation import STRIDES, Imitation, Teacher
-from retina.training.loading import in_own_words
+from retina.training.loading import epochs_of, in_own_words
 from retina.training.precision import choose_precision
 from retina.training.state import read_state, write_state
 from retina.training.unlabelled import Pictures, prepare
@@ -97,15 +96,7 @@ class Distiller:
         )
         self.batches = EpochBatches(grades, settings.batch_size, settings.seed)
         self.preprocessing = preprocessing
-        self.loader = DataLoader(
-            Squares(dataset),
-            batch_sampler=self.batches,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=device.type == "cuda",
-            generator=torch.Generator(),
-            worker_init_fn=leave_to_parent,
-        )
+        self.loader = epochs_of(dataset, self.batches, workers, device)
         torch.manual_seed(settings.seed)
         layout = {"device": device, "memory_format": torch.channels_last}
         imitated = Teacher(teacher, preprocessing)

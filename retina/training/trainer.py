@@ -16,21 +16,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from retina import distributed
 from retina.atomic import write_text
-from retina.datasets.dataset import RetinopathyDataset, Squares
+from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.sampling import EpochBatches
 from retina.errors import SettingsError
 from retina.evaluation.metrics import quadratic_weighted_kappa
 from retina.evaluation.predict import predict_logits
-from retina.interrupt import leave_to_parent, stop_between_steps
+from retina.interrupt import stop_between_steps
 from retina.models.config import HISTORY_FILE
 from retina.scale import NUM_GRADES
 from retina.training.config import RunSettings
-from retina.training.loading import in_own_words
+from retina.training.loading import epochs_of, in_own_words
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.recipes import MOMENTUM, recipe_of
@@ -99,15 +98,7 @@ class Trainer:
             distributed.processes(),
         )
         self.preprocessing = training.preprocessing
-        self.loader = DataLoader(
-            Squares(training),
-            batch_sampler=self.batches,
-            num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=device.type == "cuda",
-            generator=torch.Generator(),
-            worker_init_fn=leave_to_parent,
-        )
+        self.loader = epochs_of(training, self.batches, workers, device)
 
     def fit(self, resume: bool = False) -> Outcome:
         """Train to the last epoch.
