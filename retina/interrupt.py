@@ -4,8 +4,10 @@ Both arrive as ``KeyboardInterrupt``. For SIGTERM its argument is the signal's n
 ``retina.cli.exits`` makes the exit status.
 """
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -79,3 +81,20 @@ def leave_to_parent(worker: int = 0) -> None:
     """
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
+
+
+def end_with(parent: int) -> None:
+    """Let this process end within a second after the one that it serves, however that one ended.
+
+    Does nothing on Windows, where a process keeps the number of a parent that is gone.
+
+    Args:
+        parent: The number of the process that is served; it started this one itself.
+    """
+
+    def wait() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()

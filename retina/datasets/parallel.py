@@ -1,5 +1,6 @@
 """Work on many photographs at once, with a progress bar where that takes long."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from joblib import Parallel, cpu_count, delayed  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from retina.errors import InputError
-from retina.interrupt import ignored
+from retina.interrupt import end_with, ignored
 
 Result = TypeVar("Result")
 
@@ -49,9 +50,13 @@ def map_pictures(
             yield from _watched(threads.map(guarded, paths), len(paths), doing)
         return
     with ignored():  # A terminal sends Ctrl-C to the processes too; this one will end them.
-        results = Parallel(n_jobs=cpu_count(), return_as="generator")(
-            delayed(guarded)(path) for path in paths
+        pool = Parallel(
+            n_jobs=cpu_count(),
+            return_as="generator",
+            initializer=end_with,
+            initargs=(os.getpid(),),
         )
+        results = pool(delayed(guarded)(path) for path in paths)
     yield from _watched(results, len(paths), doing)
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import gradio as gr
 
 from retina.assessment import Assessment
+from retina.images.decode import ImageError
 from retina.inference.audit import NOTE_LENGTH, AuditError, AuditLog
 from retina.inference.verdicts import read_log, to_csv
-from retina.web import filing_text, markup
+from retina.web import filing_text, markup, text
 from retina.web.handlers import Case, Handlers, in_one_sentence
 
 _DOWNLOADS = "() => document.querySelectorAll('#{} a[download]').forEach((link) => link.click())"
@@ -84,7 +85,8 @@ def add_filing(handlers: Handlers) -> Filing:
 
 
 def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
-    which = gr.Radio([], label=filing_text.WHICH, visible=False, elem_id="verdict-which")
+    # As many as there can be, also for a page that was forgotten meanwhile.
+    which = gr.Radio([0, 1], label=filing_text.WHICH, visible=False, elem_id="verdict-which")
     grade = gr.Radio(
         filing_text.CHOICES, label=filing_text.VERDICT, value=None, elem_id="verdict-grade"
     )
@@ -98,6 +100,8 @@ def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
     def recorded(
         held: Sequence[Case], number: int, choice: str | None, note: str, request: gr.Request
     ) -> tuple[str, None, str]:
+        if not held:
+            raise ImageError(text.LET_GO)
         if choice is None:
             raise AuditError(filing_text.NO_VERDICT)
         assessment: Assessment = held[number].assessment

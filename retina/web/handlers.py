@@ -266,9 +266,11 @@ class Handlers:
         """Case reports in one file, as ``pdf`` or ``html``.
 
         Raises:
-            ImageError: A photograph has been deleted since.
+            ImageError: A photograph has been deleted since, or the page was forgotten.
             SettingsError: The name is too long.
         """
+        if not cases:
+            raise ImageError(text.LET_GO)
         reports = []
         for case in cases:
             grader = self._graders.get(case.assessment.model)

@@ -3,6 +3,7 @@
 import logging
 import re
 import time
+from contextlib import suppress
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio import processing_utils
 from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -106,7 +108,19 @@ class NoErrands:
         await app(scope, receive, send)
 
 
-MIDDLEWARE = (RequestLog, Headers, NoErrands)
+class Departures:
+    """Let go who goes away in the middle of a request, which Gradio tells of with a traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        with suppress(ClientDisconnect):
+            await self.app(scope, receive, send)
+
+
+MIDDLEWARE = (Departures, RequestLog, Headers, NoErrands)
 """From the network inwards."""
 
 

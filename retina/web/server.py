@@ -6,6 +6,7 @@ import socket
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -20,14 +21,18 @@ from retina.models.config import unusable_checkpoints
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
 from retina.web.guard import guards
-from retina.web.layout import build_page
+from retina.web.layout import CACHE_SECONDS, build_page
 from retina.web.middleware import MIDDLEWARE, log_to
 from retina.web.theme import STYLESHEETS, page_script, page_theme
+from retina.web.uploads import forget_halves
 
 MAX_FILE_SIZE = 100
 """In megabytes of 1024 x 1024 bytes, as Gradio counts."""
 
 QUEUE_SIZE = 128
+
+SESSIONS = 256
+"""Pages and calls of the API that are remembered; each takes about 0.2 MB, and the oldest goes."""
 
 
 def build_demo(
@@ -112,6 +117,7 @@ def launch(
                 share=False,
                 run_history=False,
                 enable_monitoring=False,
+                state_session_capacity=SESSIONS,
                 mcp_server=False,
                 ssr_mode=False,
                 strict_cors=True,
@@ -130,7 +136,10 @@ def launch(
             print(f"Retina is open at {address}", flush=True)
             # PyTorch takes seconds to import: while one looks at the page, not at its first grade.
             threading.Thread(target=import_module, args=["retina.inference.grader"]).start()
-            threading.Event().wait()
+            every, age = CACHE_SECONDS
+            while True:
+                time.sleep(every)
+                forget_halves(workspace.with_name("cache"), age)
         finally:
             page.close(verbose=False)
 

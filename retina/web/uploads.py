@@ -1,5 +1,6 @@
 """Files that keep the names, and the folders, that they had where they came from."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,3 +31,16 @@ def uploads(**settings: Any) -> gr.File:
 def _named(payload: ListFiles | FileData | None) -> list[Upload] | None:
     files = payload if isinstance(payload, ListFiles) else [payload] if payload else []
     return [(file.orig_name or Path(file.path).name, Path(file.path)) for file in files] or None
+
+
+def forget_halves(cache: Path, seconds: float) -> None:
+    """Delete what is left of uploads that ended in the middle, which Gradio would keep for ever.
+
+    Args:
+        cache: Gradio's; what was uploaded whole lies in folders there.
+        seconds: For how long nothing was added to what is deleted.
+    """
+    until = time.time() - seconds
+    for half in cache.glob("*"):
+        if half.is_file() and half.stat().st_mtime < until:
+            half.unlink(missing_ok=True)

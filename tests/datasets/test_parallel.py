@@ -1,6 +1,8 @@
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from threading import Barrier
 
@@ -19,6 +21,18 @@ from os.path import basename
 
 multiprocessing.set_start_method("spawn")
 print(",".join(map_pictures(basename, [f"x/{n}" for n in range(200)], "Working")))
+"""
+
+ENDLESS = """
+import time
+from retina.datasets.parallel import map_pictures
+
+def work(path):
+    time.sleep(0.01)
+    return path
+
+for done in map_pictures(work, [str(n) for n in range(5000)], "Working"):
+    print("at work", flush=True)
 """
 
 
@@ -74,3 +88,25 @@ def test_a_few_pictures_are_worked_on_at_once() -> None:
         return path
 
     assert list(map_pictures(meet, names, "Meeting")) == names
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="groups of processes are of POSIX")
+def test_processes_end_with_the_one_that_they_serve(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(ENDLESS)
+    with subprocess.Popen(
+        [sys.executable, script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    ) as served:
+        assert served.stdout is not None
+        assert served.stdout.readline() == b"at work\n"
+        os.killpg(served.pid, 0)
+        served.kill()
+    until = time.monotonic() + 20
+    with suppress(ProcessLookupError):
+        while True:
+            os.killpg(served.pid, 0)
+            assert time.monotonic() < until
+            time.sleep(0.1)

@@ -10,6 +10,7 @@ a terminal's and a service's do.
 """
 
 import argparse
+import faulthandler
 import json
 import os
 import random
@@ -20,7 +21,6 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ from tests.reliability.works import WORKS, Work
 
 STATUS = {signal.SIGKILL: -signal.SIGKILL, signal.SIGTERM: 143, signal.SIGINT: 130}
 PATIENCE = 300.0
+SECONDS_TO_NOTICE = 15.0
 
 
 class Life:
@@ -57,6 +58,8 @@ class Life:
         with (self.folder / "told").open("a") as told:
             os.dup2(told.fileno(), 1)
             os.dup2(told.fileno(), 2)
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" had it ignored
+        faulthandler.register(signal.SIGUSR1)
         name, *flags = self.work.arguments(self.folder, photographs)
         command: Any = COMMANDS[name]
         run: Callable[[argparse.Namespace], int] = command.run
@@ -91,8 +94,14 @@ class Life:
         else:
             os.killpg(self.pid, number)
         status = self.ended(PATIENCE)
-        assert status is not None, f"{number.name} did not end it"
+        assert status is not None, f"{number.name} did not end it: {self.stuck()}"
         return status
+
+    def stuck(self) -> str:
+        """What it said, and where each of its threads is."""
+        os.kill(self.pid, signal.SIGUSR1)
+        time.sleep(1)
+        return (self.folder / "told").read_text()
 
     def finish(self) -> None:
         """Let it come to its end."""
@@ -101,9 +110,18 @@ class Life:
             if status is not None:
                 assert status == 0, (status, (self.folder / "told").read_text())
                 return
-            assert time.monotonic() - self.began < PATIENCE
+            assert time.monotonic() - self.began < PATIENCE, self.stuck()
         status = self.stop(signal.SIGTERM)
         assert status == 143, (status, (self.folder / "told").read_text())
+
+
+def lives_on(group: int) -> bool:
+    """Whether a process of a group is left."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def draw(folder: Path, work: Work) -> None:
@@ -151,9 +169,10 @@ def disturbed(name: str, stops: int, seed: int, place: Path) -> Counter[str]:
             assert runs < 10 * stops
     Life(work, folder, photographs).finish()
     work.compare(work.result(folder), expected)
-    for group in groups:  # Processes that a killed one had started wait for five minutes.
-        with suppress(ProcessLookupError):
-            os.killpg(group, signal.SIGKILL)
+    until = time.monotonic() + SECONDS_TO_NOTICE
+    while any(map(lives_on, groups)):  # processes that a killed one had started
+        assert time.monotonic() < until
+        time.sleep(0.1)
     for told in place.glob("*/told"):
         assert "Traceback" not in told.read_text(), told.read_text()
     return struck

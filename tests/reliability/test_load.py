@@ -11,6 +11,7 @@ import pytest
 
 from retina.datasets.synthetic import draw_fundus
 from retina.web.server import QUEUE_SIZE
+from retina.web.uploads import forget_halves
 from tests.reliability.conftest import Running
 from tests.reliability.load import Caller, seconds_of_one, storm
 
@@ -37,6 +38,30 @@ def test_a_few_at_once_are_answered_as_one_alone(running: Running, photographs: 
     asked, wrong = storm(running.address, photographs, FEW_CLIENTS, FEW_REQUESTS, seed=1)
     assert wrong == []
     assert len(asked) == 6
+    assert "Traceback" not in (running.folder / "errors").read_text()
+
+
+def test_what_is_left_of_half_an_upload_can_be_found_and_is_deleted(
+    running: Running, photographs: list[Path]
+) -> None:
+    caller = Caller(running.address, photographs)
+    (cache,) = (running.folder / "temporary").glob("retina-*/cache")
+
+    def halves() -> list[Path]:
+        return [each for each in cache.iterdir() if each.is_file()]
+
+    caller.half()
+    until = time.monotonic() + 20
+    while not halves():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    whole = caller.page.post("gradio_api/upload", files={"files": b"eye"}).json()[0]
+    forget_halves(cache, 3600)
+    assert halves()
+    while halves():  # another may be on its way
+        forget_halves(cache, 0)
+        assert time.monotonic() < until
+    assert Path(whole).exists()
 
 
 def test_who_uploads_slowly_holds_up_nobody(running: Running, photographs: list[Path]) -> None:

@@ -3,7 +3,9 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, Download, Page, expect
 from pypdf import PdfReader
@@ -11,6 +13,7 @@ from pypdf import PdfReader
 from retina.inference.audit import AuditLog
 from retina.inference.verdicts import read_log
 from retina.web import filing_text
+from retina.web.text import LET_GO
 from tests.assessments import assessment
 from tests.web.conftest import PHOTOGRAPH, open_page, served, upload
 
@@ -30,6 +33,33 @@ def audited(
 def page(browser: Browser, audited: tuple[str, Path]) -> Iterator[Page]:
     with open_page(browser, audited[0]) as page:
         yield page
+
+
+def click(address: str, button: str, values: list[object]) -> str:
+    """What a page that the server does not know, as after it was started anew, is answered."""
+    with httpx.Client(base_url=address, timeout=60) as page:
+        config = page.get("config").json()
+        (number,) = (each["id"] for each in config["components"] if _is(each, button))
+        (event,) = (
+            each["id"] for each in config["dependencies"] if [number, "click"] in each["targets"]
+        )
+        asked = {"data": values, "fn_index": event, "session_hash": button}
+        page.post("gradio_api/queue/join", json=asked)
+        return page.get("gradio_api/queue/data", params={"session_hash": button}).text
+
+
+def _is(component: dict[str, Any], name: str) -> bool:
+    return bool(component["props"].get("elem_id") == name)
+
+
+@pytest.mark.parametrize(
+    ("button", "values"),
+    [("make-report", [None, "", "pdf"]), ("verdict-record", [None, 1, "I agree", ""])],
+)
+def test_a_page_that_was_forgotten_is_asked_to_choose_again(
+    audited: tuple[str, Path], button: str, values: list[object]
+) -> None:
+    assert LET_GO in click(audited[0], button, values)
 
 
 def grade(page: Page, *photographs: Path) -> None:
