@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A room imports from lower rooms only; rooms on one line know nothing of each other.
 LEVELS = (
-    {"errors", "version", "atomic", "folders", "interrupt", "scale"},
+    {"errors", "version", "atomic", "folders", "interrupt", "scale", "spreadsheet"},
     {"limits"},
     {"assessment", "devices", "distributed"},
     {"images"},

@@ -12,6 +12,7 @@ from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers, Array
 from retina.limits import MAX_TABLE, refuse_large
 from retina.scale import NUM_GRADES
+from retina.spreadsheet import no_formula
 
 _PROBABILITIES = [f"p{grade}" for grade in range(NUM_GRADES)]
 _COLUMNS = ["image_id", "grade", "predicted", *_PROBABILITIES]
@@ -28,7 +29,8 @@ def predictions_table(image_ids: "pd.Series[str]", answers: Answers) -> pd.DataF
 
 def write_predictions(file: Path, predictions: pd.DataFrame) -> None:
     """Write what ``predictions_table`` gave, atomically; probabilities keep all their digits."""
-    write_text(file, predictions.to_csv(index=False))
+    harmless = predictions.assign(image_id=predictions["image_id"].map(no_formula))
+    write_text(file, harmless.to_csv(index=False))
 
 
 def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answers:

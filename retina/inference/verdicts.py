@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from retina.inference.audit import UNGRADABLE, AuditError
-from retina.inference.spreadsheet import csv_text
 from retina.limits import MAX_LOG, refuse_large
 from retina.scale import NUM_GRADES
+from retina.spreadsheet import csv_text
 
 _PROBABILITIES = tuple(f"p{grade}" for grade in range(NUM_GRADES))
 COLUMNS = (

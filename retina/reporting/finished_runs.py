@@ -22,6 +22,7 @@ from retina.models.config import (
 )
 from retina.models.metrics import METRICS_FILE, read_metrics
 from retina.scale import NUM_GRADES
+from retina.spreadsheet import no_formula
 
 ACCURACY_COLUMNS = ["epoch", "train_accuracy", "validation_accuracy"]
 
@@ -246,8 +247,8 @@ def comparison_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for label, run in zip(labels(runs), runs, strict=True):
         row: dict[str, Any] = {
-            "model": label,
-            "initial_weights": run.config.initial_weights.source,
+            "model": no_formula(label),
+            "initial_weights": no_formula(run.config.initial_weights.source),
             "epochs": run.epochs,
             "best_epoch": run.best_epoch,
             "n": run.pictures,

@@ -24,7 +24,7 @@ from retina.web.guard import guards
 from retina.web.layout import CACHE_SECONDS, build_page
 from retina.web.middleware import MIDDLEWARE, log_to
 from retina.web.theme import STYLESHEETS, page_script, page_theme
-from retina.web.uploads import forget_halves
+from retina.web.uploads import forget_uploads
 
 MAX_FILE_SIZE = 100
 """In megabytes of 1024 x 1024 bytes, as Gradio counts."""
@@ -105,6 +105,8 @@ def launch(
     )
     with _private_cache() as workspace:
         page = build_demo(workspace, checkpoints, examples, audit)
+        cache = workspace.with_name("cache")
+        examples_shown = set(cache.rglob("*"))
         try:
             _, address, _ = page.launch(
                 server_name=f"[{host}]" if ":" in host else host,
@@ -136,10 +138,9 @@ def launch(
             print(f"Retina is open at {address}", flush=True)
             # PyTorch takes seconds to import: while one looks at the page, not at its first grade.
             threading.Thread(target=import_module, args=["retina.inference.grader"]).start()
-            every, age = CACHE_SECONDS
             while True:
-                time.sleep(every)
-                forget_halves(workspace.with_name("cache"), age)
+                time.sleep(CACHE_SECONDS[0])
+                forget_uploads(cache, sum(CACHE_SECONDS), examples_shown)
         finally:
             page.close(verbose=False)
 

@@ -1,6 +1,8 @@
 """Files that keep the names, and the folders, that they had where they came from."""
 
 import time
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +35,18 @@ def _named(payload: ListFiles | FileData | None) -> list[Upload] | None:
     return [(file.orig_name or Path(file.path).name, Path(file.path)) for file in files] or None
 
 
-def forget_halves(cache: Path, seconds: float) -> None:
-    """Delete what is left of uploads that ended in the middle, which Gradio would keep for ever.
+def forget_uploads(cache: Path, seconds: float, kept: Collection[Path] = ()) -> None:
+    """Delete what has lain in Gradio's cache for so long, and what Gradio leaves there.
+
+    It leaves halves of uploads, and everything once somebody has named a folder as an upload.
 
     Args:
-        cache: Gradio's; what was uploaded whole lies in folders there.
-        seconds: For how long nothing was added to what is deleted.
+        cache: Gradio's.
+        seconds: Since what is deleted was written, or last given out.
+        kept: What is not deleted.
     """
     until = time.time() - seconds
-    for half in cache.glob("*"):
-        if half.is_file() and half.stat().st_mtime < until:
-            half.unlink(missing_ok=True)
+    for path in cache.rglob("*"):
+        with suppress(OSError):  # deleted meanwhile
+            if path.is_file() and path not in kept and path.lstat().st_ctime < until:
+                path.unlink()

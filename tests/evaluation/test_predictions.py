@@ -34,6 +34,15 @@ def test_what_was_written_is_read_again(answers: Answers, tmp_path: Path) -> Non
     np.testing.assert_allclose(found.uncalibrated, answers.uncalibrated, rtol=1e-9, atol=1e-12)
 
 
+def test_no_name_of_a_photograph_runs_as_a_formula(answers: Answers, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    names = pd.Series(["=1+1", "@SUM(1)", "12_right", "\t=1"])
+    write_predictions(file, predictions_table(names, answers))
+    written = pd.read_csv(file, dtype="str")["image_id"].tolist()
+    assert written == ["'=1+1", "'@SUM(1)", "12_right", "'\t=1"]
+    assert read_predictions(file, TEMPERATURE).grades.tolist() == answers.grades.tolist()
+
+
 @pytest.mark.parametrize(
     "content",
     [

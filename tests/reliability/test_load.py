@@ -2,16 +2,15 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
 
 from retina.datasets.synthetic import draw_fundus
 from retina.web.server import QUEUE_SIZE
-from retina.web.uploads import forget_halves
+from retina.web.uploads import forget_uploads
 from tests.reliability.conftest import Running
 from tests.reliability.load import Caller, seconds_of_one, storm
 
@@ -41,7 +40,7 @@ def test_a_few_at_once_are_answered_as_one_alone(running: Running, photographs: 
     assert "Traceback" not in (running.folder / "errors").read_text()
 
 
-def test_what_is_left_of_half_an_upload_can_be_found_and_is_deleted(
+def test_uploads_are_deleted_and_what_is_left_of_half_of_one(
     running: Running, photographs: list[Path]
 ) -> None:
     caller = Caller(running.address, photographs)
@@ -55,38 +54,16 @@ def test_what_is_left_of_half_an_upload_can_be_found_and_is_deleted(
     while not halves():
         assert time.monotonic() < until
         time.sleep(0.1)
-    whole = caller.page.post("gradio_api/upload", files={"files": b"eye"}).json()[0]
-    forget_halves(cache, 3600)
+    whole = Path(caller.page.post("gradio_api/upload", files={"files": b"eye"}).json()[0])
+    kept = caller.page.post("gradio_api/upload", files={"files": b"example"}).json()[0]
+    forget_uploads(cache, 3600)
     assert halves()
+    assert whole.exists()
     while halves():  # another may be on its way
-        forget_halves(cache, 0)
+        forget_uploads(cache, 0, {Path(kept)})
         assert time.monotonic() < until
-    assert Path(whole).exists()
-
-
-def test_who_uploads_slowly_holds_up_nobody(running: Running, photographs: list[Path]) -> None:
-    caller = Caller(running.address, photographs)
-
-    def slowly() -> None:
-        def drops() -> Iterator[bytes]:
-            yield b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\n'
-            for _ in range(10):
-                time.sleep(0.3)
-                yield bytes(100)
-            yield b"\r\n--b--\r\n"
-
-        headers = {"Content-Type": "multipart/form-data; boundary=b"}
-        answer = httpx.post(
-            f"{running.address}gradio_api/upload", content=drops(), headers=headers, timeout=60
-        )
-        assert answer.status_code == 200
-
-    with ThreadPoolExecutor(4) as pool:
-        uploads = [pool.submit(slowly) for _ in range(4)]
-        caller.grade(0)
-        assert not any(upload.done() for upload in uploads)
-        for upload in uploads:
-            upload.result()
+    assert not whole.exists()
+    assert Path(kept).exists()
 
 
 @pytest.mark.long

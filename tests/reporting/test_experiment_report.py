@@ -166,6 +166,13 @@ def test_everything_is_escaped(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_no_name_of_a_weights_file_runs_as_a_formula(tmp_path: Path) -> None:
+    write_run(tmp_path, initial=StartedFrom("file", "=1+1", None))
+    write(tmp_path)
+    assert ",'=1+1," in (tmp_path / "comparison.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_intervals_get_columns_and_undefined_stays_empty(tmp_path: Path) -> None:
     metrics = compute_metrics(GRADES[GRADES != 3], answers(0.5, grades=GRADES[GRADES != 3]), 0.5)
     assert metrics["recall"][3] is None

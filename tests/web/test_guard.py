@@ -1,6 +1,7 @@
 """Who may enter: every route of the page is tried from outside."""
 
 import re
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -41,6 +42,40 @@ def test_no_route_answers_without_the_password(guarded: Guarded) -> None:
     program = {path for path in answered if path.startswith(("/assets/", "/static/"))}
     assert answered - program <= set(BEFORE_THE_PASSWORD)
     assert httpx.get(f"{guarded.address}config").text == text.NOT_LOGGED_IN
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("config", "config/", "//config", "/./config", "assets/../config", "static/..%2fconfig"),
+        *("assets/..%2f..%2fconfig", "%63onfig", "config?__theme=dark", "CONFIG", "config%00"),
+        *("gradio_api/heartbeat/mine", "gradio_api/file=/etc/passwd", "monitoring", "openapi.json"),
+        *("gradio_api/stream/a/b/playlist.m3u8", "gradio_api/custom_component/a/b/c", "docs"),
+        *("gradio_api/upload_progress?upload_id=1", "gradio_api/info?all_endpoints=true", "robots"),
+    ],
+)
+@pytest.mark.parametrize("cookie", ["", "access-token-unsecure", "access-token"])
+def test_no_spelling_of_a_route_leads_past_the_password(
+    guarded: Guarded, path: str, cookie: str
+) -> None:
+    """Sent by hand, because clients tidy addresses up."""
+    host = httpx.URL(guarded.address)
+    head = f"GET /{path} HTTP/1.1\r\nHost: {host.host}\r\nConnection: close\r\n"
+    if cookie:
+        name = httpx.get(f"{guarded.address}login_check").headers.get("set-cookie", cookie)
+        head += f"Cookie: {name.partition('=')[0]}=; {cookie}-1=None; {cookie}=null\r\n"
+    with socket.create_connection((host.host, host.port or 80), timeout=10) as connection:
+        connection.sendall(f"{head}\r\n".encode())
+        answer = connection.makefile("rb").read()
+    assert answer[9:12] in (b"400", b"401", b"403", b"404"), answer[:200]
+    assert b"components" not in answer
+
+
+@pytest.mark.parametrize("path", BEFORE_THE_PASSWORD)
+def test_what_is_open_tells_nothing_of_the_page(guarded: Guarded, path: str) -> None:
+    answer = httpx.get(f"{guarded.address.rstrip('/')}{path}", timeout=10)
+    for word in ("resnet18", 'dependencies":[{', guarded.user[0], guarded.user[1], "retina-"):
+        assert word not in answer.text, (path, word)
 
 
 def wrong(guarded: Guarded) -> int:

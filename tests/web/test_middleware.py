@@ -97,6 +97,23 @@ def test_nothing_outside_the_page_is_served(entered: httpx.Client, guarded: Guar
             assert entered.get(address).status_code in (403, 404), address
 
 
+def test_an_upload_is_not_found_by_guess(entered: httpx.Client) -> None:
+    file = Path(upload(entered))
+    folder, cache = file.parent, file.parents[1]
+    assert len(folder.name) == 64  # of the SHA-256 of what is in it
+    guesses = [
+        *(cache.parent, cache, f"{cache}/", folder, f"{folder}/", folder / "*", cache / "*/*"),
+        *(folder / "blob", folder / f"{file.name}.png", folder.with_name("0" * 64) / file.name),
+        *(cache / folder.name[:8], cache / file.name, f"{folder}/../../users"),
+        *(Path("/tmp") / file.name, file.relative_to("/"), f"./{file.name}"),
+    ]
+    for guess in map(str, guesses):
+        for address in (f"gradio_api/file={guess}", f"gradio_api/file/{guess}"):
+            assert entered.get(address).status_code in (403, 404), address
+        assert "event: error" in grade(entered, guess), guess
+    assert entered.get(f"gradio_api/file={file}").content == PHOTOGRAPH.read_bytes()
+
+
 @pytest.mark.parametrize("path", ["/etc/passwd", str(PHOTOGRAPH), str(REPOSITORY / "app.py")])
 def test_nothing_outside_the_page_is_graded(page: httpx.Client, path: str) -> None:
     assert "event: complete" in grade(page, upload(page))

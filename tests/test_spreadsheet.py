@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from retina.inference.spreadsheet import csv_text
+from retina.spreadsheet import csv_text
 
 
 @pytest.mark.parametrize(

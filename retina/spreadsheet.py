@@ -13,9 +13,8 @@ _FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠]|[\t\r])")
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     """Rows as CSV, in which no cell can run as a formula.
 
-    A text that would begin one (OWASP, "CSV Injection") gets an apostrophe before it, also after a
-    semicolon or tab, where spreadsheets of some countries begin a cell. A carriage return, which
-    Python's writer leaves unquoted and its reader then refuses, becomes a space.
+    A carriage return, which Python's writer leaves unquoted and its reader then refuses, becomes a
+    space.
 
     Args:
         columns: The header, in order.
@@ -29,7 +28,14 @@ def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
+def no_formula(text: str) -> str:
+    """A text in which no formula begins (OWASP, "CSV Injection").
+
+    What would begin one gets an apostrophe before it, also after a semicolon or tab, where
+    spreadsheets of some countries begin a cell.
+    """
+    return _FORMULA.sub(r"\1'", text)
+
+
 def _safe(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    return _FORMULA.sub(r"\1'", value).replace("\r", " ")
+    return no_formula(value).replace("\r", " ") if isinstance(value, str) else value
