@@ -39,7 +39,7 @@ def test_no_name_of_a_photograph_runs_as_a_formula(answers: Answers, tmp_path: P
     names = pd.Series(["=1+1", "@SUM(1)", "12_right", "\t=1"])
     write_predictions(file, predictions_table(names, answers))
     written = pd.read_csv(file, dtype="str")["image_id"].tolist()
-    assert written == ["'=1+1", "'@SUM(1)", "12_right", "'\t=1"]
+    assert written == ["'=1+1", "'@SUM(1)", "12_right", "'\t'=1"]
     assert read_predictions(file, TEMPERATURE).grades.tolist() == answers.grades.tolist()
 
 
