@@ -21,12 +21,12 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks._turns import medians
+from retina.datasets.transforms import LabAugmentation
 from retina.devices import choose_device
 from retina.models.architectures import build
 from retina.training.config import RunSettings
 from retina.training.experiment import default_workers
 from retina.training.parts import read_parts
-from retina.training.recipes import LAB
 from retina.training.trainer import Trainer
 
 GIGA_OPERATIONS = {"resnet18": 1.814, "resnet50": 4.089}
@@ -112,7 +112,7 @@ def _trainer(
     settings: RunSettings, data: str, steps: int, folder: Path, device: torch.device, workers: int
 ) -> Trainer:
     parts = read_parts(data, seed=0)
-    training = parts.dataset("train", parts.preprocessing(settings.image_size), LAB.augmentation)
+    training = parts.dataset("train", parts.preprocessing(settings.image_size), LabAugmentation())
     count = steps * settings.batch_size
     repeats = -(-count // len(training))
     training.paths = (training.paths * repeats)[:count]

@@ -26,11 +26,12 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from benchmarks._apart import side
+from retina.datasets.transforms import LabAugmentation
 from retina.devices import choose_device, keep_freed_memory
 from retina.models.architectures import build
 from retina.training.config import RunSettings
 from retina.training.parts import read_parts
-from retina.training.recipes import LAB, MOMENTUM, WEIGHT_DECAY
+from retina.training.recipes import MOMENTUM, WEIGHT_DECAY
 from retina.training.trainer import Trainer
 
 
@@ -89,7 +90,7 @@ def _ours(data: str, settings: RunSettings, count: int, device_name: str) -> Ite
         keep_freed_memory()
     parts = read_parts(data, seed=0)
     preprocessing = parts.preprocessing(settings.image_size)
-    training = parts.dataset("train", preprocessing, LAB.augmentation)
+    training = parts.dataset("train", preprocessing, LabAugmentation())
     training.paths, training.grades = training.paths[:count], training.grades[:count]
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(

@@ -37,7 +37,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--lr", type=float, help="learning rate (0.001; modern: its own)")
     add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
     add("--seed", type=int, default=0, help="of split, weights, order and augmentation (0)")
-    add("--sampling", help="none, over, under, balanced or sqrt (none; modern: sqrt)")
+    add("--sampling", default="none", help="none, over, under, balanced or sqrt (none)")
     add(
         "--loss",
         default="cross-entropy",
@@ -123,12 +123,7 @@ def _report(folders: list[Path], output: Path, command: str) -> None:
 
 
 def _train(options: argparse.Namespace, output: Path, command: str) -> None:
-    from retina.training.config import (
-        LEARNING_RATES,
-        SAMPLING_OF_RECIPE,
-        RunSettings,
-        TeacherSettings,
-    )
+    from retina.training.config import LEARNING_RATES, RunSettings, TeacherSettings
     from retina.training.experiment import Experiment, run_experiment
     from retina.training.plan import DEFAULT_EPOCHS, plan
     from retina.training.teacher import load_teacher
@@ -151,7 +146,7 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
         lr=LEARNING_RATES.get(options.recipe, 0.001) if options.lr is None else options.lr,
         image_size=options.image_size,
         seed=options.seed,
-        sampling=options.sampling or SAMPLING_OF_RECIPE.get(options.recipe, "none"),
+        sampling=options.sampling,
         loss=options.loss,
         amp=options.amp,
         sensitivity=options.sensitivity,

@@ -47,44 +47,6 @@ def _rotate(square: Tensor, degrees: float) -> Tensor:
     return torch.from_numpy(rotated).permute(2, 0, 1)
 
 
-class TintAugmentation(LabAugmentation):
-    """The lab's augmentation, and for each channel a gain and a gamma of its own.
-
-    Cameras and eyes differ in tint more than in anything else, and where one clinic's camera saw
-    the ill and another's the healthy, a network takes the tint for the grade.
-    """
-
-    GAIN = 0.2
-    GAMMA = 0.2
-
-    def __call__(self, square: Tensor) -> Tensor:
-        """Change a square at random.
-
-        Args:
-            square: (3, H, W) uint8.
-
-        Returns:
-            The same shape and type; the square given is left as it is.
-        """
-        tables = _channel_tables(self.GAIN, self.GAMMA)
-        pixels = super().__call__(square).permute(1, 2, 0).contiguous().numpy()
-        tinted = cv2.LUT(pixels, tables.T.reshape(1, 256, 3).numpy())
-        return torch.from_numpy(tinted).permute(2, 0, 1)
-
-
-def _channel_tables(gain: float, gamma: float) -> Tensor:
-    """What becomes of each of the 256 values of red, green and blue: (3, 256) uint8.
-
-    Args:
-        gain: How far from 1 a channel's factor may be.
-        gamma: How far from 0 the logarithm of a channel's exponent may be.
-    """
-    gains = 1 + gain * (2 * torch.rand(3, 1) - 1)
-    gammas = torch.exp(gamma * (2 * torch.rand(3, 1) - 1))
-    values = gains * torch.linspace(0, 1, 256) ** gammas
-    return (255 * values).round().clamp(0, 255).to(torch.uint8)
-
-
 class CameraAugmentation:
     """Flips, any rotation, scale and shift in one resampling; colour, blur and erasing.
 
@@ -145,7 +107,10 @@ class CameraAugmentation:
 
     def _tables(self) -> list[int]:
         """What becomes of each of the 256 values of red, green and blue."""
-        return _channel_tables(self.GAIN, self.GAMMA).flatten().tolist()
+        gains = 1 + self.GAIN * (2 * torch.rand(3, 1) - 1)
+        gammas = torch.exp(self.GAMMA * (2 * torch.rand(3, 1) - 1))
+        values = gains * torch.linspace(0, 1, 256) ** gammas
+        return (255 * values).round().clamp(0, 255).to(torch.uint8).flatten().tolist()
 
 
 class StrongAugmentation(CameraAugmentation):

@@ -18,7 +18,6 @@ RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 PRECISIONS: tuple[AmpName, ...] = get_args(AmpName)
 
 LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.004}
-SAMPLING_OF_RECIPE: dict[Recipe, Sampling] = {"lab": "none", "modern": "sqrt"}
 
 STUDENTS = tuple(name for name in NAMES if name != LITE)
 # Of a growing distillation: for what share of the passes its squares are small, and how small.

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from retina.datasets.dataset import Augmentation
-from retina.datasets.transforms import LabAugmentation, TintAugmentation
 from retina.training.config import RunSettings
 
 MOMENTUM = 0.9
@@ -23,14 +21,12 @@ class Recipe:
     """How a run is trained, beyond what its settings say.
 
     Attributes:
-        augmentation: Of the training pictures.
         nesterov: Whether the momentum looks ahead.
         decays_all: Whether weight decay also holds biases and batch-norm.
         cosine: Whether the learning rate warms up and falls along half a cosine; else constant.
         growing: Whether the first epochs see smaller squares.
     """
 
-    augmentation: Augmentation
     nesterov: bool = False
     decays_all: bool = True
     cosine: bool = False
@@ -65,14 +61,8 @@ class Recipe:
         ]
 
 
-LAB = Recipe(augmentation=LabAugmentation())
-MODERN = Recipe(
-    augmentation=TintAugmentation(),
-    nesterov=True,
-    decays_all=False,
-    cosine=True,
-    growing=True,
-)
+LAB = Recipe()
+MODERN = Recipe(nesterov=True, decays_all=False, cosine=True, growing=True)
 
 
 def recipe_of(run: RunSettings) -> Recipe:

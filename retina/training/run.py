@@ -9,6 +9,7 @@ import torch
 from retina import distributed
 from retina.atomic import remove_unfinished, write_json
 from retina.datasets.splits import write_split
+from retina.datasets.transforms import LabAugmentation
 from retina.evaluation.calibration import fit_temperature, probabilities
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.operating_point import choose_threshold, rule
@@ -28,7 +29,6 @@ from retina.models.pretrained import InitialWeights, start_from
 from retina.reporting.model_card import write_model_card
 from retina.training.config import RunSettings
 from retina.training.parts import Parts
-from retina.training.recipes import recipe_of
 from retina.training.state import Outcome
 from retina.training.teacher import Teacher
 from retina.training.trainer import Trainer
@@ -69,7 +69,7 @@ def train_run(
         start_from(model, initial)
     preprocessing = parts.preprocessing(run.image_size, run.normalisation)
     validation = parts.dataset("validation", preprocessing)
-    augmentation = recipe_of(run).augmentation if run.augmentation else None
+    augmentation = LabAugmentation() if run.augmentation else None
     training = parts.dataset("train", preprocessing, augmentation, run.seed)
     folder.mkdir(parents=True, exist_ok=True)
     if distributed.is_writer():

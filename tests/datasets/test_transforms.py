@@ -13,7 +13,6 @@ from retina.datasets.transforms import (
     CameraAugmentation,
     LabAugmentation,
     StrongAugmentation,
-    TintAugmentation,
 )
 
 SIZE = 64
@@ -90,33 +89,9 @@ def test_each_flip_happens_half_the_time_and_angles_fill_the_range(
     assert histogram == pytest.approx([2000 / 6] * 6, abs=80)
 
 
-@pytest.mark.parametrize("kind", [LabAugmentation, TintAugmentation, CameraAugmentation])
+@pytest.mark.parametrize("kind", [LabAugmentation, CameraAugmentation])
 def test_it_can_be_sent_to_another_process(kind: type) -> None:
     assert isinstance(pickle.loads(pickle.dumps(kind())), kind)
-
-
-def test_a_tint_is_a_gain_and_a_gamma_for_each_channel() -> None:
-    levels = torch.arange(256, dtype=torch.uint8).expand(3, 256, 256).clone()
-    torch.manual_seed(3)
-    gains = 1 + TintAugmentation.GAIN * (2 * torch.rand(3, 1) - 1)
-    gammas = torch.exp(TintAugmentation.GAMMA * (2 * torch.rand(3, 1) - 1))
-    expected = (255 * gains * torch.linspace(0, 1, 256) ** gammas).clamp(max=255)
-    tints = set()
-    torch.manual_seed(3)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(LabAugmentation, "__call__", lambda _, square: square)
-        tinted = TintAugmentation()(levels)
-        tints = {TintAugmentation()(levels)[0, 0, 128].item() for _ in range(50)}
-    assert torch.allclose(tinted[:, 0].float(), expected, atol=0.51)
-    assert max(tints) - min(tints) > 128 * TintAugmentation.GAIN
-
-
-def test_a_tint_comes_with_the_labs_flips_and_rotation() -> None:
-    torch.manual_seed(0)
-    corners = torch.zeros((3, SIZE, SIZE), dtype=torch.uint8)
-    corners[:, SIZE // 4, SIZE // 2] = 255
-    places = {int(TintAugmentation()(corners)[1].flatten().argmax()) for _ in range(50)}
-    assert len(places) > 25
 
 
 # What each of the camera augmentation's random numbers means; 0.5 is the middle of a range.
