@@ -5,7 +5,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -45,13 +45,20 @@ def triage(
     waiting: deque[tuple[Source, Future[Prepared | str]]] = deque()
     sources = iter(sources)
     workers = os.cpu_count() or 1
+    # On a CPU the network takes every core, and its threads wait for each other where another
+    # thread prepares photographs meanwhile: there both take turns.
+    by_turns = grader.device.type == "cpu"
+    ahead = MOST_AT_ONCE if by_turns else at_once + 2 * workers
     with ThreadPoolExecutor(workers) as pool:
         try:
             while True:
-                for source in islice(sources, at_once + 2 * workers - len(waiting)):
-                    waiting.append((source, pool.submit(_prepare, grader, source, seen)))
+                if not (by_turns and waiting):
+                    for source in islice(sources, ahead - len(waiting)):
+                        waiting.append((source, pool.submit(_prepare, grader, source, seen)))
                 if not waiting:
                     return
+                if by_turns:
+                    wait([future for _, future in waiting])
                 batch = [waiting.popleft() for _ in range(min(at_once, len(waiting)))]
                 ready = [(source.name, future.result()) for source, future in batch]
                 answers = iter(
