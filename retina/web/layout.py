@@ -17,9 +17,6 @@ from retina.web.handlers import MODEL_QUEUE, Handlers, Update
 from retina.web.models_tab import add_models_tab
 from retina.web.triage_tab import add_triage_tab
 
-CACHE_SECONDS = (600, 3600)
-"""How often Gradio's cache is emptied, and of files of what age."""
-
 
 @dataclass(frozen=True)
 class Desk:
@@ -80,7 +77,7 @@ def build_page(
         own: Whether they are the user's own, and not drawn.
     """
     handlers = Handlers(graders, audit)
-    with Page(title=text.TITLE, analytics_enabled=False, delete_cache=CACHE_SECONDS) as page:
+    with Page(title=text.TITLE, analytics_enabled=False) as page:
         add_api(handlers, graders.names)  # First, so that it has first claim to its names.
         gr.HTML(markup.header())
         if not graders.names:

@@ -21,13 +21,16 @@ from retina.models.config import unusable_checkpoints
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
 from retina.web.guard import guards
-from retina.web.layout import CACHE_SECONDS, build_page
+from retina.web.layout import build_page
 from retina.web.middleware import MIDDLEWARE, log_to
 from retina.web.theme import STYLESHEETS, page_script, page_theme
 from retina.web.uploads import forget_uploads
 
 MAX_FILE_SIZE = 100
 """In megabytes of 1024 x 1024 bytes, as Gradio counts."""
+
+CACHE_SECONDS = (600, 3600)
+"""How often Gradio's cache is emptied, and of files of what age."""
 
 QUEUE_SIZE = 128
 
@@ -138,9 +141,12 @@ def launch(
             print(f"Retina is open at {address}", flush=True)
             # PyTorch takes seconds to import: while one looks at the page, not at its first grade.
             threading.Thread(target=import_module, args=["retina.inference.grader"]).start()
+            every, age = CACHE_SECONDS
             while True:
-                time.sleep(CACHE_SECONDS[0])
-                forget_uploads(cache, sum(CACHE_SECONDS), examples_shown)
+                time.sleep(every)
+                forget_uploads(cache, age, examples_shown)
+                for names in page.temp_file_sets:  # which Gradio keeps for a deletion of its own
+                    names.clear()
         finally:
             page.close(verbose=False)
 

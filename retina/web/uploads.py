@@ -36,9 +36,10 @@ def _named(payload: ListFiles | FileData | None) -> list[Upload] | None:
 
 
 def forget_uploads(cache: Path, seconds: float, kept: Collection[Path] = ()) -> None:
-    """Delete what has lain in Gradio's cache for so long, and what Gradio leaves there.
+    """Delete what has lain in Gradio's cache for so long.
 
-    It leaves halves of uploads, and everything once somebody has named a folder as an upload.
+    Gradio's own ``delete_cache`` leaves halves of uploads, and everything once somebody has named a
+    folder as an upload.
 
     Args:
         cache: Gradio's.

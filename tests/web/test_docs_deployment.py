@@ -4,8 +4,7 @@ import re
 
 from retina.cli import demo
 from retina.cli.exits import Parser
-from retina.web.layout import CACHE_SECONDS
-from retina.web.server import MAX_FILE_SIZE
+from retina.web.server import CACHE_SECONDS, MAX_FILE_SIZE
 from tests.web.conftest import REPOSITORY
 
 DOCUMENT = (REPOSITORY / "docs/deployment.md").read_text(encoding="utf-8")

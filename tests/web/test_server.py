@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -14,6 +15,7 @@ from PIL import Image
 from retina.cli import main
 from retina.errors import CheckpointError, SettingsError
 from retina.scale import GRADES
+from retina.web import server
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
 from retina.web.server import check_free, check_open, launch, read_auth_file
@@ -22,10 +24,10 @@ from tests.web.conftest import PHOTOGRAPH, REPOSITORY, free_port, served
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        server.listen()
-        yield server.getsockname()[1]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        yield other.getsockname()[1]
 
 
 def test_a_busy_port_is_one_sentence_and_status_2(
@@ -216,3 +218,32 @@ def test_without_a_checkpoint_the_page_opens_and_leaves_nothing_behind(tmp_path:
         [opened] = [each for each in Path(path).parents if each.name.startswith("retina-")]
         assert opened.stat().st_mode & 0o077 == 0
     assert not opened.exists(), "uploads must not outlive the page"
+
+
+def test_uploads_are_deleted_in_time_and_examples_stay(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"http://127.0.0.1:{(port := free_port())}/"
+    uploads: list[Path] = []
+
+    def between_two_deletions(seconds: float) -> None:
+        assert seconds == 7
+        if len(uploads) == 2:
+            raise KeyboardInterrupt
+        assert [each.exists() for each in uploads] == [False] * len(uploads)
+        posted = httpx.post(f"{address}gradio_api/upload", files={"files": b"eye"})
+        uploads.append(Path(posted.json()[0]))
+        assert uploads[-1].exists()
+        galleries = [
+            component["props"]["value"]
+            for component in httpx.get(f"{address}config").json()["components"]
+            if component["type"] == "gallery"
+        ]
+        pictures = [each["image"]["path"] for gallery in galleries for each in gallery]
+        assert len(pictures) == 2 * len(GRADES)
+        assert all(Path(each).exists() for each in pictures)
+
+    monkeypatch.setattr(server, "CACHE_SECONDS", (7, 0))
+    monkeypatch.setattr(server, "time", SimpleNamespace(sleep=between_two_deletions))
+    with pytest.raises(KeyboardInterrupt):
+        launch(port=port, checkpoints=checkpoints)
