@@ -47,21 +47,24 @@ def _rotate(square: Tensor, degrees: float) -> Tensor:
     return torch.from_numpy(rotated).permute(2, 0, 1)
 
 
-class CameraAugmentation:
-    """Flips, any rotation, scale and shift in one resampling; colour, blur and erasing.
+class StrongAugmentation:
+    """Flips, any rotation, scale and shift in one resampling; colour, blur, erasing and noise.
 
-    Colour: each channel gets a gain and a gamma of its own, as cameras and eyes differ in tint
-    more than in anything else. Blur and erasing touch a tenth of the pictures each. The random
-    numbers come from torch's global generator on the CPU.
+    For learning without labels, from any camera's tints: exposure, and gain and gamma of each
+    channel, change so far that a photograph may look like another hospital's. Blur and erasing
+    touch a fifth of the pictures each, a sensor's noise half of them. The random numbers come from
+    torch's global generator on the CPU.
     """
 
-    SCALE = 0.1
-    SHIFT = 0.03
-    GAIN = 0.1
-    GAMMA = 0.15
+    SCALE = 0.25
+    SHIFT = 0.1
+    EXPOSURE = 0.3
+    GAIN = 0.35
+    GAMMA = 0.4
     BLUR_RADIUS = 1.0 / 200
     ERASED_SIDE = 0.2
-    RARE = 0.1
+    RARE = 0.2
+    NOISE = 12.0
 
     def __call__(self, square: Tensor) -> Tensor:
         """Change a square at random.
@@ -84,7 +87,12 @@ class CameraAugmentation:
             width, height = (1 + int(share * self.ERASED_SIDE * side) for share in (width, height))
             place = (int(left * (side - width)), int(top * (side - height)))
             image.paste((0, 0, 0), (*place, place[0] + width, place[1] + height))
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        changed = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+        deviation = self.NOISE * (2 * float(torch.rand(())) - 1)
+        if deviation <= 0:
+            return changed
+        noise = deviation * torch.randn(changed.shape)
+        return (changed + noise).round_().clamp_(0, 255).to(torch.uint8)
 
     def _affine(self, side: int) -> tuple[float, float, float, float, float, float]:
         """Where in the square each pixel of the result is taken from, as Pillow wants it."""
@@ -107,45 +115,9 @@ class CameraAugmentation:
 
     def _tables(self) -> list[int]:
         """What becomes of each of the 256 values of red, green and blue."""
+        exposure = math.exp(self.EXPOSURE * (2 * float(torch.rand(())) - 1))
         gains = 1 + self.GAIN * (2 * torch.rand(3, 1) - 1)
         gammas = torch.exp(self.GAMMA * (2 * torch.rand(3, 1) - 1))
         values = gains * torch.linspace(0, 1, 256) ** gammas
-        return (255 * values).round().clamp(0, 255).to(torch.uint8).flatten().tolist()
-
-
-class StrongAugmentation(CameraAugmentation):
-    """``CameraAugmentation`` taken further: for learning without labels, from any camera's tints.
-
-    Exposure, and gain and gamma of each channel, change so far that a photograph may look like
-    another hospital's; half of the pictures get a sensor's noise.
-    """
-
-    SCALE = 0.25
-    SHIFT = 0.1
-    GAIN = 0.35
-    GAMMA = 0.4
-    RARE = 0.2
-    NOISE = 12.0
-    EXPOSURE = 0.3
-
-    def __call__(self, square: Tensor) -> Tensor:
-        """Change a square at random.
-
-        Args:
-            square: (3, H, W) uint8, H equal to W.
-
-        Returns:
-            The same shape and type; the square given is left as it is.
-        """
-        square = super().__call__(square)
-        deviation = self.NOISE * (2 * float(torch.rand(())) - 1)
-        if deviation <= 0:
-            return square
-        noise = deviation * torch.randn(square.shape)
-        return (square + noise).round_().clamp_(0, 255).to(torch.uint8)
-
-    def _tables(self) -> list[int]:
-        """What becomes of each of the 256 values of red, green and blue."""
-        exposure = math.exp(self.EXPOSURE * (2 * float(torch.rand(())) - 1))
-        tables = exposure * torch.tensor(super()._tables())
-        return tables.round().clamp(0, 255).int().tolist()
+        tables = exposure * (255 * values).round().clamp(0, 255)
+        return tables.round().clamp(0, 255).int().flatten().tolist()
