@@ -29,9 +29,10 @@ def test_every_flag_that_is_named_exists() -> None:
 
 
 def test_the_proxy_takes_what_the_page_takes() -> None:
-    [limit] = re.findall(r"client_max_body_size (\d+)m;", DOCUMENT)
+    [limit] = re.findall(r"client_max_body_size (\d+)g;", DOCUMENT)
     default = flags().parse_args([])
-    assert int(limit) > default.max_file_size == MAX_FILE_SIZE
+    assert default.max_file_size == MAX_FILE_SIZE
+    assert int(limit) * 1024 > 10 * MAX_FILE_SIZE, "a triage's files come in one request"
     ports = re.findall(r"proxy_pass http://127\.0\.0\.1:(\d+)", DOCUMENT)
     assert ports
     assert set(ports) == {str(default.port)}
