@@ -37,11 +37,25 @@ def odd_names() -> list[Case]:
     return [case for case in corpus() if case.data == whole and "whole" not in case.name]
 
 
+@pytest.fixture
+def model(checkpoints: Path) -> list[str]:
+    return ["--model", "small", "--checkpoints", str(checkpoints)]
+
+
+@pytest.fixture
+def cases() -> list[Case]:
+    return [*corpus(), *small_bombs()]
+
+
+@pytest.fixture
+def files(tmp_path: Path, cases: list[Case]) -> list[Path]:
+    return written(tmp_path / "day", cases)
+
+
 def test_names_of_any_kind_are_graded_and_filed(
-    capsys: Shell, checkpoints: Path, tmp_path: Path
+    capsys: Shell, model: list[str], tmp_path: Path
 ) -> None:
     files = written(tmp_path / "day", odd_names())
-    model = ["--model", "small", "--checkpoints", str(checkpoints)]
     heat, reports = str(tmp_path / "heat"), str(tmp_path / "reports")
     filed = ["--anyway", "--heatmaps", heat, "--report", reports]
     answer = retina(capsys, "grade", *files, *model, *filed)
@@ -56,11 +70,12 @@ def test_names_of_any_kind_are_graded_and_filed(
 @needs_proc
 @pytest.mark.long
 def test_the_shell_grades_or_refuses_each(
-    checkpoints: Path, tmp_path: Path, record_property: Record
+    model: list[str],
+    cases: list[Case],
+    files: list[Path],
+    tmp_path: Path,
+    record_property: Record,
 ) -> None:
-    cases = [*corpus(), *small_bombs()]
-    files = written(tmp_path / "day", cases)
-    model = ["--model", "small", "--checkpoints", str(checkpoints)]
     run = measured(tmp_path, "grade", *files, *model, "--json")
     answers = json.loads(run.out)
     assert len(answers) == len(cases)
@@ -80,19 +95,17 @@ def test_the_shell_grades_or_refuses_each(
 
 @needs_proc
 @pytest.mark.long
+@pytest.mark.usefixtures("files")
 def test_triage_grades_or_refuses_each(
-    checkpoints: Path, tmp_path: Path, record_property: Record
+    model: list[str], tmp_path: Path, record_property: Record
 ) -> None:
-    cases = [*corpus(), *small_bombs()]
-    written(tmp_path / "day", cases)
     with zipfile.ZipFile(tmp_path / "day" / "outside.zip", "w") as packed:
         packed.writestr("../../outside.png", whole_files()["png"])
         packed.writestr("/outside.png", whole_files()["png"])
         packed.writestr("bomb.png", bytes(2**30), zipfile.ZIP_DEFLATED)
     for number, place in enumerate((tmp_path / "day", tmp_path / "day" / "outside.zip")):
         output = tmp_path / f"worklist-{number}.csv"
-        model = ["--model", "small", "--checkpoints", str(checkpoints), "--output", str(output)]
-        run = measured(tmp_path, "triage", place, *model)
+        run = measured(tmp_path, "triage", place, *model, "--output", output)
         assert run.status == 0, run.err[-2000:]
         assert "Traceback" not in run.err
         assert run.peak < SEVERAL_AT_ONCE * LIMIT_MIB
@@ -103,9 +116,8 @@ def test_triage_grades_or_refuses_each(
 @needs_proc
 @pytest.mark.long
 def test_large_bombs_stay_within_bounds(
-    checkpoints: Path, tmp_path: Path, record_property: Record
+    model: list[str], tmp_path: Path, record_property: Record
 ) -> None:
-    model = ["--model", "small", "--checkpoints", str(checkpoints)]
     idle = measured(tmp_path, "grade", *written(tmp_path, [*corpus()][:1]), *model)
     worst: list[tuple[float, float, str]] = []
     for case in large_bombs():
@@ -129,7 +141,7 @@ def test_large_bombs_stay_within_bounds(
 @needs_proc
 @pytest.mark.long
 def test_the_api_grades_or_refuses_each(
-    checkpoints: Path, tmp_path: Path, record_property: Record
+    checkpoints: Path, cases: list[Case], tmp_path: Path, record_property: Record
 ) -> None:
     from gradio_client import Client, handle_file
     from gradio_client.exceptions import AppError
@@ -137,7 +149,7 @@ def test_the_api_grades_or_refuses_each(
     from tests.web.conftest import served
 
     # The client cannot send a name that is no UTF-8.
-    cases = [each for each in (*corpus(), *small_bombs()) if "\udce9" not in each.name]
+    cases = [each for each in cases if "\udce9" not in each.name]
     files = written(tmp_path / "day", cases)
     refused = 0
     with served("--checkpoints", os.fspath(checkpoints)) as address:
