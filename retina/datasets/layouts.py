@@ -60,7 +60,8 @@ def find_layout(found: DataFolder) -> Layout | None:
     """Recognise the layout of a data folder.
 
     Tables of one format are taken together. Where several layouts fit, the one that labels most
-    photographs is taken; folders named by grades count where no table labels any.
+    photographs is taken; folders named by grades count where no table labels any, and one such
+    folder alone only where it holds all photographs: a number may mean something else.
 
     Returns:
         The layout, None where none is recognised.
@@ -155,7 +156,8 @@ def _class_folders(found: DataFolder) -> list[Layout]:
         for picture in found.pictures
         if (grade := grade_of_name(PurePosixPath(picture).parent.name)) is not None
     ]
-    if len({grade for _, _, grade in graded}) < 2:
+    grades = {grade for _, _, grade in graded}
+    if not grades or (len(grades) == 1 and len(graded) < len(found.pictures)):
         return []
     table = pd.DataFrame(graded, columns=["path", "written", "grade"])
     table = table.assign(image_id=_names(table["path"]), grade=table["grade"].astype("float64"))

@@ -135,6 +135,16 @@ def test_class_folders(tmp_path: Path, folders: tuple[str, str]) -> None:
     assert catalog.pictures_without_label == 1
 
 
+def test_one_class_folder_counts_where_it_holds_all_photographs(tmp_path: Path) -> None:
+    write_pictures(tmp_path, ["train/0/a.png", "train/0/b.png"])
+    catalog = read_folder(tmp_path)
+    assert catalog.format == "class folders"
+    assert grades(catalog) == {"a": 0, "b": 0}
+    write_pictures(tmp_path, ["train/c.png"])
+    with pytest.raises(DataError, match="No labels were recognised"):
+        read_folder(tmp_path)
+
+
 def test_the_labs_lists_give_a_split(tmp_path: Path) -> None:
     names = ["1_left", "1_right", "2_left", "2_right", "3_left"]
     write_pictures(tmp_path / "images", [f"{name}.jpeg" for name in names])
