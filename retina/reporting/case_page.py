@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from retina.assessment import Assessment
+from retina.assessment import Assessment, ImageFacts
+from retina.datasets.catalog import patient_and_eye
 from retina.errors import SettingsError
 from retina.explain.methods import GRAD_CAM
 from retina.reporting import assessment_text as text
@@ -68,9 +70,9 @@ class CasePage:
         right: Passages of the right column.
         below: Passages across the page.
         record: Names and values that tell which model judged which photograph.
+        photograph_caption: Under the photograph: also which eye it shows, where that is known.
         title: What the report is.
         purpose: What it is not for.
-        photograph_caption: Under the photograph.
         heatmap_caption: Under the heatmap; what its colours mean comes after it.
         heatmap_meaning: See above.
         scale: What the two ends of the colour bar stand for.
@@ -90,9 +92,9 @@ class CasePage:
     right: tuple[Passage, ...]
     below: tuple[Passage, ...]
     record: tuple[tuple[str, str], ...]
+    photograph_caption: str
     title: str = "Case report: diabetic retinopathy"
     purpose: str = RESEARCH_ONLY
-    photograph_caption: str = "The photograph"
     heatmap_caption: str = text.HEATMAP
     heatmap_meaning: str = text.heatmap_caption(GRAD_CAM)
     scale: tuple[str, str] = (text.SCALE_NONE, text.scale_end(GRAD_CAM))
@@ -146,7 +148,14 @@ def case_page(
             )
         ),
         record=tuple((label, _cut(value, RECORD_LENGTH)) for label, value in record),
+        photograph_caption=_photograph(assessment.image),
     )
+
+
+def _photograph(image: ImageFacts) -> str:
+    """The file's word on which eye it shows goes before its name's."""
+    eye = image.eye or patient_and_eye(PurePath(image.name).stem)[1]
+    return f"The photograph: {eye} eye" if eye else "The photograph"
 
 
 def _shortened(passages: tuple[Passage, ...]) -> tuple[Passage, ...]:

@@ -139,6 +139,26 @@ def test_the_same_report_is_the_same_file() -> None:
     assert report(made=MADE + timedelta(minutes=1)).to_pdf() != pdf_of()
 
 
+@pytest.mark.parametrize(
+    ("name", "eye", "caption"),
+    [
+        ("2576_right.jpeg", "", "The photograph: right eye"),
+        ("2576_right.dcm", "left", "The photograph: left eye"),
+        ("mallory_right.jpeg", "", "The photograph"),
+    ],
+)
+def test_the_eye_is_told_where_it_is_known(name: str, eye: str, caption: str) -> None:
+    usual = report()
+    image = replace(usual.assessment.image, name=name, eye=eye)
+    told = CaseReport(
+        replace(usual.assessment, image=image), usual.checkpoint, PHOTOGRAPH, usual.overlay
+    )
+    after = plain(f"{caption} {told.page.heatmap_caption}")
+    assert after in words(told.to_html())
+    assert caption in read(told.to_pdf())
+    assert "2576" not in words(told.to_html())
+
+
 def test_two_eyes_are_two_pages_of_one_file(browser: Browser) -> None:
     kinds = ("usual", "refused")
     eyes = [report(kind) for kind in kinds]
