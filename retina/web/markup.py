@@ -1,7 +1,9 @@
 """The page's own HTML, from the templates. Everything that comes from outside is escaped there."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 from retina.assessment import Assessment, Quality
@@ -15,6 +17,12 @@ from retina.web.viewer import Heat, View, colour_bar
 
 if TYPE_CHECKING:
     from retina.models.checkpoint import Checkpoint
+
+# No name can imitate it, because a name's "<" is escaped.
+_ANSWER = re.compile(
+    r'<section class="\w+" data-photograph="(.*?)"(?: data-model="(.*?)")?( data-anyway)?',
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -110,7 +118,7 @@ def assessment(results: Sequence[Result], unread: Sequence[Unread] = ()) -> str:
 
 def graded_anyway(html: str) -> bool:
     """Whether an answer holds a grade that the gate would have refused."""
-    return "data-anyway=" in html
+    return any(anyway for *_, anyway in _ANSWER.findall(html))
 
 
 def viewers(views: Sequence[View], results: Sequence[Result] = (), *, heat: bool = False) -> str:
@@ -136,9 +144,8 @@ def compared(view: View, results: Sequence[Result]) -> str:
 
 def answers_to(html: str, photographs: Sequence[str], model: str | None = None) -> bool:
     """Whether markup made here answers for photographs, by SHA-256, and a model if one is given."""
-    asked = [f'data-photograph="{sha256}"' for sha256 in photographs]
-    if model is not None:
-        asked.append(f'data-model="{model}"')
-    return all(each in html for each in asked) and html.count("data-photograph=") == len(
-        photographs
+    answers = _ANSWER.findall(html)
+    models = {unescape(name) for _, name, _ in answers}
+    return sorted(sha256 for sha256, *_ in answers) == sorted(photographs) and (
+        model is None or model in models
     )

@@ -231,6 +231,18 @@ def test_an_answer_knows_what_it_answers() -> None:
     assert not markup.answers_to(html, [answer.image.sha256, other.image.sha256], answer.model)
 
 
+@pytest.mark.parametrize("name", [HOSTILE, 'a "copy" data-photograph=', '\' data-anyway="true">\n'])
+def test_no_name_is_taken_for_what_an_answer_answers(name: str) -> None:
+    answer = replace(assessment(1), model=name, warnings=(name,))
+    other = replace(second_eye(2), image=ImageFacts(name, "d" * 64, 9, 9), model=name)
+    html = markup.assessment(answered(answer, other))
+    both = [answer.image.sha256, other.image.sha256]
+    assert markup.answers_to(html, both, name)
+    assert not markup.answers_to(html, both, "resnet18-scratch")
+    assert not markup.answers_to(html, both[:1], name)
+    assert not markup.graded_anyway(html)
+
+
 def test_the_header_says_research_only_and_what_is_not_assessed() -> None:
     shown = words(markup.header())
     assert RESEARCH_ONLY in shown
