@@ -1,9 +1,11 @@
 """Who may enter: nobody without the password, nobody who tries many, no page under another name."""
 
 import asyncio
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
@@ -27,6 +29,10 @@ SECONDS_A_WRONG_PASSWORD = 1.0
 WAITING = 20
 """Log-ins that wait while a wrong one is paid for; more are sent away."""
 
+_API = re.compile(rb"(window\.gradio_api_info = ).*?(;</script>)", re.DOTALL)
+
+_NO_API = rb'\1{"named_endpoints": {}, "unnamed_endpoints": {}}\2'
+
 _BUSY = PlainTextResponse(text.TOO_MANY_LOGINS, status_code=429)
 _LOCKED = PlainTextResponse(text.NOT_LOGGED_IN, status_code=401)
 
@@ -43,11 +49,32 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        is_open = scope["type"] == "lifespan" or (
-            scope["path"] in BEFORE_THE_PASSWORD or scope["path"].startswith(PROGRAM)
-        )
-        app = self.app if is_open or _is_logged_in(scope) else _LOCKED
-        await app(scope, receive, send)
+        if scope["type"] == "lifespan" or _is_logged_in(scope):
+            await self.app(scope, receive, send)
+        elif scope["path"] == "/":
+            await self._ask(scope, receive, send)
+        else:
+            is_open = scope["path"] in BEFORE_THE_PASSWORD or scope["path"].startswith(PROGRAM)
+            await (self.app if is_open else _LOCKED)(scope, receive, send)
+
+    async def _ask(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The question, without the description of the API that Gradio writes beside it."""
+        start: Message = {}
+        page = b""
+
+        async def held(message: Message) -> None:
+            nonlocal start, page
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            page += message.get("body", b"")
+            if not message.get("more_body"):
+                page = _API.sub(_NO_API, page)
+                MutableHeaders(scope=start)["Content-Length"] = str(len(page))
+                await send(start)
+                await send({"type": "http.response.body", "body": page})
+
+        await self.app(scope, receive, held)
 
 
 class Patience:

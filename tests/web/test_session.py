@@ -6,8 +6,11 @@ import httpx
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AuthenticationError
+from playwright.sync_api import Browser, expect
 
-from tests.web.conftest import PHOTOGRAPH, Guarded
+from retina.web import text
+from retina.web.api_text import GIVES, TAKES
+from tests.web.conftest import PHOTOGRAPH, Guarded, open_page
 
 EVENT = {"data": [None, "", False], "fn_index": 0, "session_hash": "mine"}
 ROUTES: dict[str, Any] = {
@@ -58,8 +61,20 @@ def test_the_page_before_the_password_shows_no_more_than_the_question(guarded: G
     with httpx.Client(base_url=guarded.address) as page:
         assert '"auth_required":true' in page.get("").text
         assert '"components":[]' in page.get("").text
+        for word in ("resnet18", "/grade", "/triage", *TAKES, *GIVES):
+            assert f'"{word}' not in page.get("").text
         log_in(page, guarded.user)
+        assert "resnet18" in page.get("").text
         assert '"auth_required":true' not in page.get("").text
+
+
+def test_the_form_lets_in_who_knows_the_password(browser: Browser, guarded: Guarded) -> None:
+    with open_page(browser, guarded.address) as page:
+        for field, word in zip(("username", "password"), guarded.user, strict=True):
+            page.get_by_label(field).fill(word)
+        page.get_by_role("button", name="Login").click()
+        expect(page.get_by_role("tab", name=text.TAB_GRADE)).to_be_visible()
+        assert "/grade" in page.evaluate("Object.keys(gradio_api_info.named_endpoints)")
 
 
 def test_who_logs_out_is_out(guarded: Guarded) -> None:
