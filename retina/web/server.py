@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 import gradio as gr
+from gradio.utils import LRUCache
 from starlette.middleware import Middleware
 
 from retina.errors import SettingsError
@@ -37,6 +38,9 @@ QUEUE_SIZE = 128
 SESSIONS = 256
 """Pages and calls of the API that are remembered; each takes about 0.2 MB, and the oldest goes."""
 
+EVENTS = 2000
+"""Pages and calls whose events are remembered: as many as Gradio keeps messages for."""
+
 
 def build_demo(
     workspace: Path,
@@ -58,6 +62,8 @@ def build_demo(
     shown = drawn_examples(workspace) if examples is None else own_examples(examples, workspace)
     page = build_page(Graders(checkpoints), shown, audit, own=examples is not None)
     page.queue(max_size=QUEUE_SIZE)
+    # Gradio would keep an empty set for each call of the API, for ever.
+    page._queue.pending_event_ids_session = LRUCache(EVENTS)
     return page
 
 

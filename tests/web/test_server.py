@@ -18,7 +18,14 @@ from retina.scale import GRADES
 from retina.web import server
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
-from retina.web.server import check_free, check_open, launch, read_auth_file
+from retina.web.server import (
+    EVENTS,
+    build_demo,
+    check_free,
+    check_open,
+    launch,
+    read_auth_file,
+)
 from tests.web.conftest import PHOTOGRAPH, REPOSITORY, free_port, served
 
 
@@ -73,6 +80,13 @@ def test_who_lets_other_machines_in_is_warned(
     assert "everyone" not in guarded
     check_open(host, guarded=False, insecure=True)
     assert "everyone who can reach" in capsys.readouterr().err
+
+
+def test_calls_that_are_over_are_not_remembered_for_ever(tmp_path: Path) -> None:
+    remembered = build_demo(tmp_path, tmp_path)._queue.pending_event_ids_session
+    for call in range(EVENTS + 100):  # as Gradio does at each
+        remembered[str(call)] = set()
+    assert len(remembered) == EVENTS
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.8.8", "::1", "localhost"])
