@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PER_WORK = {"train": 20, "prepare": 10, "triage": 10, "watch": 10}
+PER_WORK = {"train": 20, "distil": 10, "prepare": 10, "triage": 10, "watch": 10}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")
 
@@ -48,7 +48,7 @@ def test_a_few_stops_lose_nothing(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", PER_WORK)
-def test_fifty_stops_lose_nothing(
+def test_sixty_stops_lose_nothing(
     name: str, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     struck = stopped(name, PER_WORK[name], 7, tmp_path)
