@@ -14,7 +14,7 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.explain.cam import forward_with_cam
 from retina.scale import NUM_GRADES
 
-Answers = npt.NDArray[np.float32]
+Array = npt.NDArray[np.float32]
 
 
 def predict_logits(
@@ -77,7 +77,7 @@ def _batches(
         yield batch.to(device, memory_format=torch.channels_last)
 
 
-def _in_order(batches: list[Answers], empty: tuple[int, ...]) -> Answers:
+def _in_order(batches: list[Array], empty: tuple[int, ...]) -> Array:
     """Join the batches of this process, and those of the others: each took every so-manieth."""
     own = np.concatenate(batches) if batches else np.empty(empty, dtype=np.float32)
     parts = distributed.gather(own)

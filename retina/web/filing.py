@@ -13,7 +13,8 @@ from retina.images.decode import ImageError
 from retina.inference.audit import NOTE_LENGTH, AuditError, AuditLog
 from retina.inference.verdicts import read_log, to_csv
 from retina.web import filing_text, markup, text
-from retina.web.handlers import Case, Handlers, in_one_sentence
+from retina.web.answering import in_one_sentence
+from retina.web.handlers import Case, Handlers
 
 _DOWNLOADS = "() => document.querySelectorAll('#{} a[download]').forEach((link) => link.click())"
 _MIME = {"pdf": "application/pdf", "html": "text/html", "csv": "text/csv"}

@@ -9,11 +9,12 @@ import gradio as gr
 from retina.explain.methods import GRAD_CAM, METHODS
 from retina.inference.audit import AuditLog
 from retina.web import markup, text
+from retina.web.answering import Update
 from retina.web.api import Page, add_api
 from retina.web.examples import Example
 from retina.web.filing import add_filing
 from retina.web.graders import Graders
-from retina.web.handlers import MODEL_QUEUE, Handlers, Update
+from retina.web.handlers import MODEL_QUEUE, Handlers
 from retina.web.models_tab import add_models_tab
 from retina.web.triage_tab import add_triage_tab
 

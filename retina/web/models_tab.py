@@ -16,9 +16,9 @@ from retina.reporting.model_figures import model_figures
 from retina.reporting.model_table import Column, model_table, origin, why_the_lab_differs
 from retina.reporting.shown_models import ShownModel, read_shown_model, shown_models
 from retina.web import models_text, text
+from retina.web.answering import in_one_sentence_each
 from retina.web.card import model_card_html
 from retina.web.graders import Graders
-from retina.web.handlers import in_one_sentence_each
 
 _TEMPLATE: Any = html_template(
     "retina.web", "models.html", text=models_text, no_model=text.NO_MODEL

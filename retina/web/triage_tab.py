@@ -25,15 +25,10 @@ from retina.reporting.html_template import html_template
 from retina.reporting.palette import text_on
 from retina.scale import GRADES, RESEARCH_ONLY
 from retina.web import text, triage_text
+from retina.web.answering import Update, in_one_sentence, in_one_sentence_each, shown_html
 from retina.web.graders import Graders
-from retina.web.handlers import (
-    LOOK_SECONDS,
-    Handlers,
-    Update,
-    in_one_sentence,
-    in_one_sentence_each,
-    shown_html,
-)
+from retina.web.handlers import Handlers
+from retina.web.turns import LOOK_SECONDS
 from retina.web.uploads import Upload, uploads
 from retina.web.viewer import picture_address
 

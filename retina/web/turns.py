@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+LOOK_SECONDS = 0.4
+"""Between two looks at how far a triage is, or at one's place in the line."""
+
 
 class Turns:
     """A line to wait in, of which everyone can see the place."""
