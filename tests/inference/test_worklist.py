@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from retina.assessment import Assessment, ImageFacts, Quality
+from retina.assessment import Assessment
 from retina.inference.worklist import (
     COLUMNS,
     URGENCIES,
@@ -16,41 +16,17 @@ from retina.inference.worklist import (
     to_csv,
     urgency,
 )
-from retina.scale import LABELS
+from tests.inference import assessments
 
 THRESHOLD = 0.4
 
 
-def assessed(*probabilities: float, verdict: str = "good") -> Assessment:
-    grade = max(range(5), key=lambda g: probabilities[g])
-    referable = sum(probabilities[2:])
-    return Assessment(
-        model="small",
-        model_sha256="a" * 64,
-        grade=grade,
-        label=LABELS[grade],
-        probabilities=probabilities,
-        confidence=probabilities[grade],
-        referable=referable >= THRESHOLD,
-        referable_probability=referable,
-        sight_threatening_probability=sum(probabilities[3:]),
-        quality=Quality("good", 1.0),
-        image=ImageFacts("eye.jpg", "b" * 64, 640, 480),
-        warnings=(),
-        seconds=0.1,
-    )
+def assessed(*probabilities: float) -> Assessment:
+    referable = sum(probabilities[2:]) >= THRESHOLD
+    return replace(assessments.assessed(probabilities), referable=referable)
 
 
-REFUSED = replace(
-    assessed(1, 0, 0, 0, 0),
-    grade=None,
-    label=None,
-    probabilities=None,
-    referable=None,
-    referable_probability=None,
-    sight_threatening_probability=None,
-    quality=Quality("reject", 0.1, ("Too dark.",)),
-)
+REFUSED = assessments.refused()
 
 
 @pytest.mark.parametrize(
