@@ -1,5 +1,7 @@
 import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -238,22 +240,29 @@ def test_an_unreadable_eye_does_not_keep_the_other_from_its_answer(
     expect(page.locator("#assessment .bars")).to_have_count(1)
 
 
-def test_a_comparison_can_be_cancelled(browser: Browser, checkpoints: Path, tmp_path: Path) -> None:
-    for number in range(12):
-        shutil.copytree(checkpoints / "resnet18-scratch", tmp_path / f"model{number}")
-    with served("--checkpoints", str(tmp_path)) as address:
+@contextmanager
+def comparing(browser: Browser, checkpoints: Path) -> Iterator[Page]:
+    """The page of these models, while they compare a photograph."""
+    with served("--checkpoints", str(checkpoints)) as address:
         page = browser.new_page()
         page.goto(address)
         page.get_by_role("tab", name="Compare").click()
         upload(page, "compare", PHOTOGRAPH)
         page.get_by_role("button", name="Compare", exact=True).click()
+        yield page
+        page.close()
+
+
+def test_a_comparison_can_be_cancelled(browser: Browser, checkpoints: Path, tmp_path: Path) -> None:
+    for number in range(12):
+        shutil.copytree(checkpoints / "resnet18-scratch", tmp_path / f"model{number}")
+    with comparing(browser, tmp_path) as page:
         page.locator("#cancel").click()
         expect(page.locator("#cancel")).to_be_hidden()
         expect(page.locator("#agreement")).to_have_text("")
         page.wait_for_timeout(2000)
         expect(page.get_by_role("article")).to_have_count(0)
         expect(page.locator("#agreement")).to_have_text("")
-        page.close()
 
 
 def test_three_photographs_are_not_two_eyes(page: Page, tmp_path: Path) -> None:
@@ -301,12 +310,7 @@ def test_two_of_three_models_can_be_looked_at_closely(
 ) -> None:
     for name in ("one", "two", "three"):
         shutil.copytree(checkpoints / "resnet18-scratch", tmp_path / name)
-    with served("--checkpoints", str(tmp_path)) as address:
-        page = browser.new_page()
-        page.goto(address)
-        page.get_by_role("tab", name="Compare").click()
-        upload(page, "compare", PHOTOGRAPH)
-        page.get_by_role("button", name="Compare", exact=True).click()
+    with comparing(browser, tmp_path) as page:
         for name in ("one", "two", "three"):  # the third takes the place of the first
             card = page.get_by_role("article", name=name, exact=True)
             card.get_by_label(text.CLOSER).check()
@@ -318,7 +322,6 @@ def test_two_of_three_models_can_be_looked_at_closely(
         shown = page.get_by_role("article")
         expect(shown).to_have_count(2)
         assert [shown.nth(n).get_attribute("aria-label") for n in range(2)] == ["three", "two"]
-        page.close()
 
 
 @on_both
