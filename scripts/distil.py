@@ -54,7 +54,8 @@ def main() -> int:
 
 def distil(options: argparse.Namespace) -> int:
     """Do what the flags ask for."""
-    from retina.devices import choose_device, keep_freed_memory
+    from retina.devices import choose_device
+    from retina.memory import keep_freed_memory
     from retina.models.pretrained import LITE, resolve_pretrained
     from retina.training.config import DistillationSettings
     from retina.training.distillation import Distiller, check_output

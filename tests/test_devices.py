@@ -1,7 +1,3 @@
-import platform
-import subprocess
-import sys
-
 import pytest
 import torch
 
@@ -27,28 +23,3 @@ def test_the_cpu_is_always_to_be_had() -> None:
 def test_a_device_that_cannot_compute_here_is_named(name: str) -> None:
     with pytest.raises(SettingsError, match=f"^--device {name} .*--device cpu"):
         choose_device(name)
-
-
-PAGE_FAULTS = """
-import resource, torch
-from retina.devices import keep_freed_memory
-{call}
-def faults():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(10):
-    torch.ones(2**24)
-before = faults()
-for _ in range(5):
-    torch.ones(2**24)
-print(faults() - before)
-"""
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the GNU C library alone")
-def test_freed_memory_is_kept() -> None:
-    given_back, kept = (
-        int(subprocess.check_output([sys.executable, "-c", PAGE_FAULTS.format(call=call)]))
-        for call in ("", "assert keep_freed_memory()")
-    )
-    assert given_back > 5 * 1000
-    assert kept < 100

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     {"errors", "version", "atomic", "folders", "interrupt", "scale", "spreadsheet"},
     {"limits"},
-    {"assessment", "devices", "distributed"},
+    {"assessment", "devices", "distributed", "memory"},
     {"images"},
     {"datasets", "models"},
     {"explain"},

@@ -11,8 +11,9 @@ import torch
 
 from retina import distributed
 from retina.atomic import remove_unfinished, write_json
-from retina.devices import choose_device, keep_freed_memory
+from retina.devices import choose_device
 from retina.errors import SettingsError, WeightsError
+from retina.memory import keep_freed_memory
 from retina.models.checkpoint import Checkpoint
 from retina.models.metrics import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained

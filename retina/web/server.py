@@ -18,6 +18,7 @@ from starlette.middleware import Middleware
 
 from retina.errors import SettingsError
 from retina.inference.audit import AuditLog
+from retina.memory import share_freed_memory
 from retina.models.config import unusable_checkpoints
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
@@ -108,6 +109,7 @@ def launch(
     audit = None if audit_log is None else AuditLog(audit_log)
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
+    share_freed_memory()
     os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and nobody else's.
     at_the_door = guards(
         host, guarded=people is not None, insecure=insecure, is_loopback=_is_loopback(host)
