@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +27,8 @@ BEFORE_THE_PASSWORD = (
 _COOKIES = ("access-token", "access-token-unsecure")
 
 SECONDS_A_WRONG_PASSWORD = 1.0
-WAITING = 20
-"""Log-ins that wait while a wrong one is paid for; more are sent away."""
+WAITING, WAITING_FROM_ONE = 20, 5
+"""Log-ins that wait while a wrong one is paid for, and those of one address; more are sent away."""
 
 _API = re.compile(rb"(window\.gradio_api_info = ).*?(;</script>)", re.DOTALL)
 
@@ -83,14 +84,15 @@ class Patience:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self._turn = asyncio.Lock()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope.get("path", "").rstrip("/") != "/login":
             await self.app(scope, receive, send)
             return
-        if self._waiting >= WAITING:
+        address, _ = scope["client"] or ("", 0)
+        if self._waiting.total() >= WAITING or self._waiting[address] >= WAITING_FROM_ONE:
             await _BUSY(scope, receive, send)
             return
 
@@ -99,12 +101,12 @@ class Patience:
                 await asyncio.sleep(SECONDS_A_WRONG_PASSWORD)
             await send(message)
 
-        self._waiting += 1
+        self._waiting[address] += 1
         try:
             async with self._turn:
                 await self.app(scope, receive, after_a_while)
         finally:
-            self._waiting -= 1
+            self._waiting -= Counter([address])  # which drops an address at 0
 
 
 def _is_logged_in(scope: Scope) -> bool:
