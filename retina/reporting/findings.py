@@ -199,8 +199,8 @@ def _difference(label: str, run: FinishedRun, other_label: str, other: FinishedR
     if gain is None or accuracy_gain is None:
         return f"{name} cannot be set against {other_label}: kappa is undefined for one of them."
     return (
-        f"{name} minus {_named(other_label, other)}: kappa {_signed(gain)} ({decimal(before)} to "
-        f"{decimal(kappa)}), accuracy {_points(accuracy_gain, signed=True)}."
+        f"{name} minus {_named(other_label, other)}: kappa {_signed(gain)} ({decimal(kappa)} less "
+        f"{decimal(before)}), accuracy {_points(accuracy_gain, signed=True)}."
     )
 
 

@@ -110,7 +110,10 @@ def test_says_what_follows_from_the_numbers(tmp_path: Path) -> None:
     scratch, pretrained = runs["resnet50-scratch"], runs["resnet50-pretrained"]
     kappas = [run.metrics["quadratic_weighted_kappa"] for run in (scratch, pretrained)]
     gain = round(kappas[1], 3) - round(kappas[0], 3)
-    assert f"resnet50-pretrained minus resnet50-scratch: kappa +{gain:.3f}" in text
+    assert (
+        f"resnet50-pretrained minus resnet50-scratch: kappa +{gain:.3f} "
+        f"({kappas[1]:.3f} less {kappas[0]:.3f})"
+    ) in text
     share = runs["resnet18-scratch"].confusion_matrix[:, 0].sum() / 701
     assert share > 0.9
     assert f"It answers No DR nearly always: to {share:.1%} of the pictures" in text
