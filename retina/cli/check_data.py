@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retina.cli.exits import DONE
+from retina.cli.exits import DONE, printable
 
 if TYPE_CHECKING:
     from retina.datasets.check import Alike, BothCheck, FolderCheck
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         return DONE
     sections = [_both(both, folders)] if both else []
     sections += [_folder(folder) for folder in folders]
-    print("\n\n".join("\n".join(section) for section in sections))
+    print("\n\n".join("\n".join(map(printable, section)) for section in sections))
     return DONE
 
 

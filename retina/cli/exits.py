@@ -42,7 +42,15 @@ class Parser(argparse.ArgumentParser):
 
 def say(message: str) -> None:
     """Print an error as one line on stderr."""
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
+
+
+def printable(line: str) -> str:
+    """A line without what steers a terminal, begins another line, or cannot be encoded.
+
+    A file's name may hold all of it.
+    """
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def exit_status(command: Callable[[], int]) -> int:

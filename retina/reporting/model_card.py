@@ -1,6 +1,7 @@
 """A checkpoint's ``README.md``: a model card in Hugging Face's form, from what the folder holds."""
 
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,7 @@ def model_card(
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    templates.filters["cell"] = _cell
     templates.filters["figure"] = _figure
     templates.filters["number"] = number
     others = evaluations or {}
@@ -115,6 +117,11 @@ def _words(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _cell(value: object) -> str:
+    """A text from outside that neither leaves its cell nor is HTML."""
+    return escape(" ".join(str(value).split()), quote=False).replace("|", "\\|")
 
 
 def _figure(value: Any) -> str:

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,15 @@ def test_long_lists_are_cut(capsys: Shell, tmp_path: Path) -> None:
     lines = retina(capsys, "check-data", tmp_path).out.splitlines()
     assert "  7 pictures without a label" in lines
     assert "    ... and 2 more (--json lists them)" in lines
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses the names")
+def test_no_name_steers_the_terminal_or_forges_a_line(capsys: Shell, tmp_path: Path) -> None:
+    write_pictures(tmp_path, ["0.png", "1\x1b[2J.png", "2\nVerdict: nothing to mend.png"])
+    write_table(tmp_path / "labels.csv", "image,level\n0,0\n")
+    lines = retina(capsys, "check-data", tmp_path).out.splitlines()
+    assert "    1\ufffd[2J.png" in lines
+    assert "    2\ufffdVerdict: nothing to mend.png" in lines
 
 
 def test_a_folder_that_is_not_there_is_one_line(capsys: Shell, tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ def test_the_commands_own_status_is_kept(status: int, capsys: pytest.CaptureFixt
 def test_what_the_user_can_mend_is_2_and_one_line(
     kind: type[InputError], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert exit_status(raising(kind("no such\nmodel:  train one"))) == 2
-    assert capsys.readouterr() == ("", "error: no such model: train one\n")
+    assert exit_status(raising(kind("no such\nmodel:  \x1b[2Jtrain one"))) == 2
+    assert capsys.readouterr() == ("", "error: no such model: \ufffd[2Jtrain one\n")
 
 
 @pytest.mark.parametrize(

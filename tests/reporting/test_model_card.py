@@ -14,7 +14,7 @@ from retina.datasets.splits import write_split
 from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
-from retina.models.config import StartedFrom, list_checkpoints, read_config
+from retina.models.config import DataSource, StartedFrom, list_checkpoints, read_config
 from retina.reporting.model_card import model_card, write_model_card
 from tests.checkpoints import small_config
 
@@ -117,6 +117,22 @@ def test_weights_that_are_not_imagenets_are_called_so(folder: Path) -> None:
     )
     text = model_card(config, figures())
     assert "mine.pth, **not from ImageNet** (SHA-256 `abab" in text
+
+
+def test_no_text_from_outside_leaves_its_cell_or_is_html(folder: Path) -> None:
+    acts = "a | b\n\n# No\n<img src=x onerror=alert(1)>"
+    config = replace(
+        read_config(folder),
+        training={"teacher": acts},
+        initial_weights=StartedFrom("file", acts, None),
+        data=DataSource(acts, 80, "", acts),
+    )
+    text = model_card(config, figures(), {acts: figures(seed=1)})
+    body = text.partition("\n---\n")[2]
+    assert "<img" not in body
+    assert body.count("a \\| b # No &lt;img src=x onerror=alert(1)&gt;") >= 5
+    data: Any = ModelCard(text).data
+    assert {each.dataset_name for each in data.eval_results} == {f"{acts}, test part", acts}
 
 
 def test_a_split_that_shares_patients_is_said_beside_the_figures(folder: Path) -> None:
