@@ -52,15 +52,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, Any]:
-    from retina.images.decode import read_photograph
-    from retina.images.sight import Sight
-
     began = time.perf_counter()
-    at_least = grader.checkpoint.config.preprocessing.at_least
-    photograph = read_photograph(image, at_least=at_least)
-    sight = Sight(photograph)
+    sight = grader.look(image)
     assessment = grader.assess(sight, anyway=options.anyway, began=began)
-    stem = f"{Path(image).stem[:_NAME_LENGTH]}-{photograph.sha256[:8]}"
+    stem = f"{Path(image).stem[:_NAME_LENGTH]}-{sight.photograph.sha256[:8]}"
     wanted = options.heatmaps or options.report
     overlay = grader.overlay(sight, assessment) if wanted else None
     if options.heatmaps and overlay is not None:
@@ -68,7 +63,7 @@ def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, An
     if options.report:
         from retina.reporting.case_report import CaseReport
 
-        report = CaseReport(assessment, grader.checkpoint, photograph.image, overlay)
+        report = CaseReport(assessment, grader.checkpoint, sight.photograph.image, overlay)
         report.write(options.report, stem)
     return dict(assessment.to_json())
 

@@ -124,8 +124,20 @@ class Grader:
             ImageError: it is no photograph that can be read.
         """
         began = time.perf_counter()
-        photograph = read_photograph(source, at_least=self.checkpoint.config.preprocessing.at_least)
-        return self.assess(photograph, anyway=anyway, began=began)
+        return self.assess(self.look(source), anyway=anyway, began=began)
+
+    def look(self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Sight:
+        """Decode a photograph as large as this model needs it.
+
+        Args:
+            source: Path or open binary file.
+            name: What to call it; the file's own name if None.
+
+        Raises:
+            ImageError: it is no photograph that can be read.
+        """
+        need = self.checkpoint.config.preprocessing.at_least
+        return Sight(read_photograph(source, at_least=need, name=name))
 
     def assess(
         self,

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from retina.images.decode import ImageError, read_photograph
+from retina.images.decode import ImageError
 from retina.images.sight import Sight
 from retina.inference.prepared import Prepared
 from retina.inference.sources import Source, read_source
@@ -78,10 +78,8 @@ def _prepare(
     grader: "Grader", source: Source, seen: Callable[[Source, Sight], None] | None
 ) -> Prepared | str:
     began = time.perf_counter()
-    need = grader.checkpoint.config.preprocessing.at_least
     try:
-        data = io.BytesIO(read_source(source))
-        sight = Sight(read_photograph(data, at_least=need, name=source.name))
+        sight = grader.look(io.BytesIO(read_source(source)), name=source.name)
         if seen is not None:
             seen(source, sight)
         return grader.prepared(sight, began)

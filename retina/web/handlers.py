@@ -15,7 +15,7 @@ from PIL import Image
 from retina.assessment import Assessment
 from retina.errors import CheckpointError
 from retina.explain.methods import GRAD_CAM
-from retina.images.decode import ImageError, read_photograph
+from retina.images.decode import ImageError
 from retina.images.sight import Sight
 from retina.inference.audit import AuditLog
 from retina.inference.sources import named
@@ -71,7 +71,7 @@ class Handlers:
         """``/grade``: the assessment, the heatmap, the confusion matrix."""
         grader = self._graders.get(model)
         began = time.perf_counter()
-        sight = _look(image, grader)
+        sight = grader.look(_held(image))
         assessment = grader.assess(sight, anyway=anyway, began=began)
         self._record([assessment], request)
         return assessment.to_json(), grader.overlay(sight, assessment), self._matrix(model)
@@ -149,7 +149,7 @@ class Handlers:
         for image in images or (None,):
             began = time.perf_counter()
             try:
-                results.append(self._result(_look(image, grader), grader, anyway, began=began))
+                results.append(self._result(grader.look(_held(image)), grader, anyway, began=began))
                 cases.append(Case(str(image), results[-1].assessment))
                 views.append(view_of(str(image)))
             except ImageError as error:
@@ -181,7 +181,7 @@ class Handlers:
         results, views = [], []
         for image in images or ():
             with suppress(ImageError):  # It is named in the answer.
-                results.append(self._result(_look(image, grader), grader, anyway, method))
+                results.append(self._result(grader.look(_held(image)), grader, anyway, method))
                 views.append(view_of(image))
         return shown_html(markup.viewers(views, results, heat=True))
 
@@ -233,7 +233,7 @@ class Handlers:
         reports = []
         for case in cases:
             grader = self._graders.get(case.assessment.model)
-            sight = _look(case.image, grader)
+            sight = grader.look(_held(case.image))
             overlay = grader.overlay(sight, case.assessment)
             photograph = sight.photograph.image
             reports.append(
@@ -271,7 +271,7 @@ class Handlers:
                 continue
             need = grader.checkpoint.config.preprocessing.at_least
             if need not in sights:
-                sights[need] = _look(image, grader)
+                sights[need] = grader.look(_held(image))
             yield grader, sights[need]
 
     def _result(
@@ -297,11 +297,6 @@ def _held(image: str | None) -> str:
     if not Path(image).exists():
         raise ImageError(text.LET_GO)
     return image
-
-
-def _look(image: str | None, grader: "Grader") -> Sight:
-    need = grader.checkpoint.config.preprocessing.at_least
-    return Sight(read_photograph(_held(image), at_least=need))
 
 
 def _sha256(image: str) -> str:

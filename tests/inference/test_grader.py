@@ -13,6 +13,7 @@ from retina import Grader
 from retina.assessment import Assessment, Quality
 from retina.datasets.cache import PreparedCache
 from retina.datasets.formats import read_folder
+from retina.datasets.synthetic import draw_fundus
 from retina.errors import CheckpointError
 from retina.evaluation.evaluate import evaluate
 from retina.explain import forward_with_cam
@@ -130,6 +131,16 @@ def test_path_text_file_and_decoded_photograph_give_the_same(
     at_least = grader.checkpoint.config.preprocessing.at_least
     decoded = read_photograph(photographs[0], at_least=at_least)
     assert figures(grader.assess(decoded)) == expected
+    assert figures(grader.assess(grader.look(photographs[0]))) == expected
+
+
+def test_a_look_decodes_no_more_than_the_model_needs(grader: Grader, tmp_path: Path) -> None:
+    file = tmp_path / "eye.jpg"
+    draw_fundus(2, 0, 1000).save(file)
+    seen = grader.look(file, name="another.jpg")
+    need = grader.checkpoint.config.preprocessing.at_least
+    assert need <= min(seen.photograph.image.size) < 1000 <= seen.photograph.width
+    assert seen.facts.name == "another.jpg"
 
 
 def test_threads_share_a_grader(grader: Grader, photographs: list[Path]) -> None:
