@@ -27,7 +27,7 @@ demo: $(READY)
 test: $(READY_DEV) browser
 	$(BIN)/python -m pytest
 
-test-long: $(READY_DEV)
+test-long: $(READY_DEV) browser
 	$(BIN)/python -m pytest -m long
 
 lint: $(READY_DEV)

@@ -16,7 +16,7 @@ from tests.reliability.load import Caller, seconds_of_one, storm
 
 CLIENTS, REQUESTS = 32, 1000
 FEW_CLIENTS, FEW_REQUESTS = 8, 40
-GROWTH = 1.15
+GROWTH = 1.05
 """Of memory over the second half of all requests, once the first half has filled what is kept."""
 SLOWER = 1.5
 """Of one request afterwards, on a machine that others use too."""
