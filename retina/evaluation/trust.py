@@ -7,6 +7,9 @@ from retina.evaluation.intervals import wilson
 
 Matrix = Sequence[Sequence[int]]
 
+POOR_RECALL = 0.5
+"""Who recognises fewer of a grade's test photographs than this share is said to be poor at it."""
+
 
 @dataclass(frozen=True)
 class Proportion:

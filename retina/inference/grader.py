@@ -4,7 +4,7 @@ import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,15 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from retina.assessment import Assessment, Quality
+from retina.assessment import Assessment
 from retina.evaluation.calibration import probabilities
-from retina.evaluation.trust import recall_of
 from retina.explain.cam import forward_with_cam
 from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import normalise, prepare
 from retina.images.sight import Sight
-from retina.inference.close_call import close_call
+from retina.inference.cautions import cautions
 from retina.inference.prepared import Prepared
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.engines import Engine, network_for_grading
@@ -29,11 +28,8 @@ from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 FloatMap = npt.NDArray[np.float32]
 
-POOR_RECALL = 0.5
-"""Who recognises fewer of a grade's test photographs than this share is said to be poor at it."""
-
-VIEW_SIDE = 768
-"""The longer side, in pixels, of a photograph as page and shell show it."""
+OVERLAY_SIDE = 768
+"""The longer side, in pixels, of a heatmap's picture in files, answers and case reports."""
 
 _log = logging.getLogger(__name__)
 
@@ -209,7 +205,7 @@ class Grader:
             sight_threatening_probability=float(answer[SIGHT_THREATENING_FROM:].sum()),
             quality=prepared.quality,
             image=prepared.facts,
-            warnings=_warnings(answer.tolist(), prepared.quality, self.checkpoint.metrics),
+            warnings=cautions(answer.tolist(), prepared.quality, self.checkpoint.metrics),
             seconds=seconds,
             heatmap=heatmap,
         )
@@ -244,14 +240,14 @@ class Grader:
             assessment: Of this grader.
 
         Returns:
-            An RGB picture of at most ``VIEW_SIDE`` pixels a side; None where nothing was graded.
+            An RGB picture of at most ``OVERLAY_SIDE`` pixels a side; None where nothing was graded.
         """
         if assessment.heatmap is None:
             return None
         config = self.checkpoint.config
         sight = _sight(photograph)
         view = sight.photograph.image.crop(sight.box(config.preprocessing))
-        view.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.LANCZOS)
+        view.thumbnail((OVERLAY_SIDE, OVERLAY_SIDE), Image.Resampling.LANCZOS)
         return overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
 
     def _ungraded(self, prepared: Prepared) -> Assessment:
@@ -275,34 +271,3 @@ class Grader:
 
 def _sight(photograph: Photograph | Sight) -> Sight:
     return photograph if isinstance(photograph, Sight) else Sight(photograph)
-
-
-def _warnings(
-    answer: list[float], quality: Quality, metrics: dict[str, Any] | None
-) -> tuple[str, ...]:
-    warnings = []
-    if quality.verdict == "reject":
-        warnings.append("The quality gate rejected this photograph; it was graded all the same.")
-    if sentence := close_call(answer):
-        warnings.append(sentence)
-    if metrics is not None:
-        warnings += _poorly_recognised(answer.index(max(answer)), metrics["confusion_matrix"])
-    return tuple(warnings)
-
-
-def _poorly_recognised(grade: int, matrix: Sequence[Sequence[int]]) -> list[str]:
-    """Whether the answer, or a worse grade that it may stand for, is one the model is poor at."""
-    sentences = []
-    for other in range(grade, len(LABELS)):
-        recall = recall_of(matrix, other)
-        if (
-            recall is None
-            or recall.value >= POOR_RECALL
-            or not (other == grade or other >= REFERABLE_FROM)
-        ):
-            continue
-        found = f"{recall.hits:,}" if recall.hits else "none"
-        sentences.append(
-            f"This model recognised {found} of {recall.count:,} {LABELS[other]} test photographs."
-        )
-    return sentences

@@ -6,7 +6,7 @@ from typing import Any
 
 from retina.assessment import Assessment
 from retina.datasets.catalog import patient_and_eye
-from retina.inference.close_call import CLOSE, close_call
+from retina.inference.cautions import CLOSE, close_call
 from retina.scale import NUM_GRADES, SIGHT_THREATENING_FROM
 from retina.spreadsheet import csv_text
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from retina.evaluation.trust import POOR_RECALL
 from retina.reporting.finished_runs import number
 from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM
 
-POOR_RECALL = 0.5
 MISSED = 0.1
 FEWEST = 5
 """Of fewer photographs no share is told: chance alone could make it anything."""

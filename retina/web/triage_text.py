@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from retina.inference.close_call import close_call
+from retina.inference.cautions import close_call
 from retina.inference.sources import Found
 from retina.inference.worklist import (
     REFERABLE,
