@@ -10,9 +10,9 @@ MINIMUM_SENSITIVITY = 0.90
 
 
 def referable_probability(probability: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """(N, 5) probabilities of the grades to (N,) probabilities of grade 2 or above."""
+    """(..., 5) probabilities of the grades to (...) probabilities of grade 2 or above."""
     values: npt.NDArray[np.float64] = np.asarray(probability, dtype=np.float64)
-    return np.asarray(values[:, REFERABLE_FROM:].sum(axis=1))
+    return np.asarray(values[..., REFERABLE_FROM:].sum(axis=-1))
 
 
 def rule(minimum_sensitivity: float = MINIMUM_SENSITIVITY) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from retina.assessment import Assessment
 from retina.evaluation.calibration import probabilities
+from retina.evaluation.operating_point import referable_probability
 from retina.explain.cam import forward_with_cam
 from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
@@ -24,7 +25,7 @@ from retina.inference.cautions import cautions
 from retina.inference.prepared import Prepared
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.engines import Engine, network_for_grading
-from retina.scale import LABELS, REFERABLE_FROM, SIGHT_THREATENING_FROM
+from retina.scale import LABELS, SIGHT_THREATENING_FROM
 
 FloatMap = npt.NDArray[np.float32]
 
@@ -190,7 +191,7 @@ class Grader:
         self, prepared: Prepared, answer: FloatMap, heatmap: FloatMap, forward_seconds: float
     ) -> Assessment:
         grade = int(answer.argmax())
-        referable = float(answer[REFERABLE_FROM:].sum())
+        referable = float(referable_probability(answer))
         seconds = prepared.seconds + forward_seconds
         _log.info("%s: a photograph graded in %.3f s", self.name, seconds)
         return Assessment(
