@@ -51,16 +51,25 @@ def origin(config: CheckpointConfig, started: str) -> list[tuple[str, str]]:
     """
     training, data = dict(config.training or {}), config.data
     sha256 = config.initial_weights.sha256
-    known = {
-        "Network": f"{config.architecture}, {config.preprocessing.size} × "
-        f"{config.preprocessing.size} pixels",
-        "Started from": f"{started} (SHA-256 {sha256[:12]}…)" if sha256 else started,
-        "Photographs": f"{data.rows:,} of {data.name}, in all three parts",
-        "Their terms": data.terms,
-        "Recipe": training.get("recipe"),
-        "Epochs": training.get("epochs"),
-        "Refers from": f"a probability of {config.referable.threshold:.3f}: "
-        f"{config.referable.rule}, on {config.referable.chosen_on}",
-        "Weights": f"SHA-256 {config.weights_sha256[:12]}…, made by retina {config.code_version}",
-    }
-    return [(term, str(value)) for term, value in known.items() if value]
+    known: list[tuple[str, object]] = [
+        (
+            "Network",
+            f"{config.architecture}, {config.preprocessing.size} × "
+            f"{config.preprocessing.size} pixels",
+        ),
+        ("Started from", f"{started} (SHA-256 {sha256[:12]}…)" if sha256 else started),
+        ("Photographs", f"{data.rows:,} of {data.name}, in all three parts"),
+        ("Their terms", data.terms),
+        ("Recipe", training.get("recipe")),
+        ("Epochs", training.get("epochs")),
+        (
+            "Refers from",
+            f"a probability of {config.referable.threshold:.3f}: "
+            f"{config.referable.rule}, on {config.referable.chosen_on}",
+        ),
+        (
+            "Weights",
+            f"SHA-256 {config.weights_sha256[:12]}…, made by retina {config.code_version}",
+        ),
+    ]
+    return [(term, str(value)) for term, value in known if value]
