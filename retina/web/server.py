@@ -20,6 +20,7 @@ from retina.errors import SettingsError
 from retina.inference.audit import AuditLog
 from retina.memory import share_freed_memory
 from retina.models.config import unusable_checkpoints
+from retina.web import text
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.graders import Graders
 from retina.web.guard import guards
@@ -137,6 +138,7 @@ def launch(
                 max_file_size=f"{max_file_size}mb",
                 allowed_paths=[],
                 footer_links=["api", "settings"],
+                i18n=gr.I18n(en=text.GRADIO),
                 app_kwargs={
                     "middleware": [*(Middleware(each) for each in MIDDLEWARE), *at_the_door]
                 },

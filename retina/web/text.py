@@ -55,6 +55,9 @@ NO_ADDRESSES = "This page fetches nothing from other addresses: give it a file o
 NOT_LOGGED_IN = "This page asks for a password: log in first."
 TOO_MANY_LOGINS = "Many passwords are being tried at this page: wait a minute, then log in."
 ERROR_TITLE = "This did not work"
+GRADIO = {"common.complete": "Done"}
+"""What Gradio says to screen readers by a name that it has no words for, in any language."""
+
 NO_MODEL = (
     "There is no trained model in the checkpoints folder, so nothing can be graded yet. "
     "Train one, then start the page anew."

@@ -104,6 +104,13 @@ def test_an_answer_is_said_to_a_screen_reader(page: Page) -> None:
     expect(said).to_have_text(page.locator("#agreement p").first.inner_text())
 
 
+def test_no_name_of_gradios_is_said_for_its_words(page: Page) -> None:
+    graded(page)
+    [done] = text.GRADIO.values()
+    expect(page.get_by_role("status").filter(has_text=done)).to_have_count(1)
+    assert "common." not in page.locator("body").inner_text()
+
+
 def go_to(page: Page, name: str, key: str) -> None:
     """Press a key until something of that name has the focus, and shows it."""
     for _ in range(40):
