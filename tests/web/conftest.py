@@ -163,3 +163,9 @@ def page(browser: Browser, address: str, request: pytest.FixtureRequest) -> Iter
 
 def upload(page: Page, tab: str, *files: Path) -> None:
     page.locator(f"#{tab}-upload input[type=file]").set_input_files(files)
+
+
+def expect_photograph(page: Page, tab: str) -> None:
+    picture = page.locator(f"#{tab}-photograph img.photograph").first
+    expect(picture).to_be_visible()
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100

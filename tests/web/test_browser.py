@@ -1,13 +1,10 @@
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from PIL import Image, ImageFilter
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from retina.explain.methods import GRAD_CAM
 from retina.images.field_of_view import find_retina
@@ -21,8 +18,8 @@ from tests.web.conftest import (
     STARTED_FROM,
     WIDE_DARK,
     WIDE_LIGHT,
+    expect_photograph,
     on_both,
-    served,
     upload,
 )
 
@@ -38,12 +35,6 @@ def grade(page: Page) -> str:
     page.get_by_role("button", name="Grade", exact=True).click()
     expect(page.locator("#assessment")).to_contain_text(PHOTOGRAPH.name)
     return page.locator("#assessment").inner_text()
-
-
-def expect_photograph(page: Page, tab: str) -> None:
-    picture = page.locator(f"#{tab}-photograph img.photograph").first
-    expect(picture).to_be_visible()
-    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") > 100
 
 
 @on_both
@@ -240,31 +231,6 @@ def test_an_unreadable_eye_does_not_keep_the_other_from_its_answer(
     expect(page.locator("#assessment .bars")).to_have_count(1)
 
 
-@contextmanager
-def comparing(browser: Browser, checkpoints: Path) -> Iterator[Page]:
-    """The page of these models, while they compare a photograph."""
-    with served("--checkpoints", str(checkpoints)) as address:
-        page = browser.new_page()
-        page.goto(address)
-        page.get_by_role("tab", name="Compare").click()
-        upload(page, "compare", PHOTOGRAPH)
-        page.get_by_role("button", name="Compare", exact=True).click()
-        yield page
-        page.close()
-
-
-def test_a_comparison_can_be_cancelled(browser: Browser, checkpoints: Path, tmp_path: Path) -> None:
-    for number in range(12):
-        shutil.copytree(checkpoints / "resnet18-scratch", tmp_path / f"model{number}")
-    with comparing(browser, tmp_path) as page:
-        page.locator("#cancel").click()
-        expect(page.locator("#cancel")).to_be_hidden()
-        expect(page.locator("#agreement")).to_have_text("")
-        page.wait_for_timeout(2000)
-        expect(page.get_by_role("article")).to_have_count(0)
-        expect(page.locator("#agreement")).to_have_text("")
-
-
 def test_three_photographs_are_not_two_eyes(page: Page, tmp_path: Path) -> None:
     copies = [tmp_path / f"{name}.png" for name in "abc"]
     for copy in copies:
@@ -284,58 +250,6 @@ def test_a_file_that_is_no_picture_is_refused_in_the_page(page: Page, tmp_path: 
     expect(page.get_by_role("alert")).to_contain_text("notes.jpg")
     expect(page.get_by_role("button", name="Grade", exact=True)).to_be_disabled()
     expect(page.locator("#assessment")).to_have_text("")
-
-
-@on_both
-def test_all_models_stand_side_by_side(page: Page) -> None:
-    upload(page, "grade", PHOTOGRAPH)
-    expect_photograph(page, "grade")
-    page.get_by_role("tab", name="Compare").click()
-    expect_photograph(page, "compare")  # carried over
-    page.get_by_role("button", name="Compare", exact=True).click()
-    expect(page.locator("#agreement")).to_contain_text("The models disagree")
-    expect(page.locator("#cancel")).to_be_hidden()
-    for name in ("resnet18-pretrained", "resnet18-scratch"):
-        card = page.get_by_role("article", name=name)
-        expect(card.get_by_role("heading", name=name)).to_be_visible()
-        expect(card.locator(".bars")).to_have_count(1)
-        card.get_by_role("button", name=text.HEATMAP).click()
-        expect(card.locator("img.heat")).to_be_visible()
-    scratch = page.get_by_role("article", name="resnet18-scratch")
-    expect(scratch.locator(".matrix .marked")).to_have_count(6)
-
-
-def test_two_of_three_models_can_be_looked_at_closely(
-    browser: Browser, checkpoints: Path, tmp_path: Path
-) -> None:
-    for name in ("one", "two", "three"):
-        shutil.copytree(checkpoints / "resnet18-scratch", tmp_path / name)
-    with comparing(browser, tmp_path) as page:
-        for name in ("one", "two", "three"):  # the third takes the place of the first
-            card = page.get_by_role("article", name=name, exact=True)
-            card.get_by_label(text.CLOSER).check()
-            if name == "two":
-                expect(page.get_by_role("article")).to_have_count(2)
-                page.get_by_role("article", name="one", exact=True).get_by_label(
-                    text.CLOSER
-                ).uncheck()
-        shown = page.get_by_role("article")
-        expect(shown).to_have_count(2)
-        assert [shown.nth(n).get_attribute("aria-label") for n in range(2)] == ["three", "two"]
-
-
-@on_both
-def test_compare_follows_the_photograph_of_grade(page: Page) -> None:
-    for example in (0, 3):
-        page.get_by_role("tab", name="Grade").click()
-        page.locator("#grade-examples button").nth(example).click()
-        expect(page.locator("#grade-upload")).to_contain_text(f"drawn-grade-{example}")
-        page.get_by_role("tab", name="Compare").click()
-        expect(page.locator("#compare-upload")).to_contain_text(f"drawn-grade-{example}")
-        expect(page.locator("#agreement")).to_have_text("")
-        page.get_by_role("button", name="Compare", exact=True).click()
-        expect(page.locator("#agreement p")).not_to_have_count(0)
-        expect_photograph(page, "compare")
 
 
 @on_both
