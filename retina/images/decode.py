@@ -34,6 +34,7 @@ from retina.images.refusals import (
     Truncated,
     Unsupported,
     damaged,
+    refuse_bytes,
     refuse_size,
 )
 
@@ -188,10 +189,7 @@ def _read_bytes(source: str | os.PathLike[str] | BinaryIO, name: str) -> bytes:
             raise Unsupported(f"{name} is a folder; give the photographs in it instead.")
         if path.exists() and not path.is_file():
             raise Unsupported(f"{name} is not an ordinary file; give a {FORMATS} file.")
-        if path.stat().st_size > MAX_BYTES:
-            raise TooLarge(
-                f"{name} is larger than {MAX_BYTES // 2**20} MiB; export the photograph as a JPEG."
-            )
+        refuse_bytes(path.stat().st_size, name)
         return path.read_bytes()
     except ImageError:
         raise

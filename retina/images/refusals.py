@@ -38,6 +38,18 @@ class Unsupported(ImageError):  # noqa: N818
     """A picture of a kind that is refused: greyscale, animated, SVG, CMYK without a profile..."""
 
 
+def refuse_bytes(count: int, name: str) -> None:
+    """Raise where a file is too large to be read into memory.
+
+    Raises:
+        TooLarge: It has more than ``MAX_BYTES``.
+    """
+    if count > MAX_BYTES:
+        raise TooLarge(
+            f"{name} is larger than {MAX_BYTES // 2**20} MiB; export the photograph as a JPEG."
+        )
+
+
 def refuse_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
     """Raise where a picture has too many pixels to be decoded safely, or too few to be graded.
 

@@ -15,6 +15,7 @@ from typing import BinaryIO
 
 from retina.images.decode import ImageError
 from retina.images.dicom import SIGNATURE as DICOM
+from retina.images.refusals import refuse_bytes
 from retina.inference.archive import UNREADABLE, Archive, TriageError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")
@@ -198,8 +199,8 @@ def read_source(source: Source) -> bytes:
     """The bytes of a photograph that waits.
 
     Raises:
-        ImageError: They cannot be read: gone, or the archive is damaged, encrypted or packed in a
-            way that is not known here.
+        ImageError: They cannot be read: too many, gone, or the archive is damaged, encrypted or
+            packed in a way that is not known here.
     """
     try:
         with source.open() as file:
@@ -248,7 +249,12 @@ def _beginning(file: BinaryIO) -> bytes:
 
 def _file(name: str, path: Path) -> Source:
     status = path.stat()
-    return Source(name, f"{status.st_size}-{status.st_mtime_ns}", lambda: path.open("rb"))
+    return Source(name, f"{status.st_size}-{status.st_mtime_ns}", lambda: _opened(name, path))
+
+
+def _opened(name: str, path: Path) -> BinaryIO:
+    refuse_bytes(path.stat().st_size, name)
+    return path.open("rb")
 
 
 def _is_archive(name: str, path: Path) -> bool:

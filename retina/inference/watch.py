@@ -1,11 +1,13 @@
 """A folder that a camera fills becomes a worklist that grows."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from retina.atomic import remove_unfinished, write_text
 from retina.errors import SettingsError
+from retina.images.decode import TooLarge
 from retina.inference.grader import Grader
 from retina.inference.journal import journal_of, read_journal, writing_journal
 from retina.inference.sources import Source, in_folder
@@ -22,9 +24,9 @@ def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | 
     A photograph is graded once its size and time of change are what they were at the look before:
     cameras and networks write while we look. One that another takes the place of is graded again,
     and its row replaced; one that may not be opened is tried again at each look; one that is taken
-    away keeps its row. The worklist is rewritten whole,
-    after each batch and where the caller stops; the journal beside it keeps every row from when it
-    is known, and the next call goes on from there.
+    away keeps its row. The worklist is rewritten whole, after each batch and where the caller
+    stops; the journal beside it keeps every row from when it is known, and the next call goes on
+    from there.
 
     Args:
         grader: The model.
@@ -86,7 +88,8 @@ def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | 
 
 def _opens(source: Source) -> bool:
     try:
-        source.open().close()
+        with suppress(TooLarge):  # which it still is at the next look
+            source.open().close()
     except FileNotFoundError:
         raise
     except OSError:

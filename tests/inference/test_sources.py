@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from retina.datasets.synthetic import draw_fundus
-from retina.images.decode import ImageError
+from retina.images.decode import MAX_BYTES, ImageError, TooLarge
 from retina.inference.archive import TriageError
 from retina.inference.sources import Found, in_folder, named, photographs_in, read_source, uploaded
 from tests.images.dicom_files import dicom
@@ -157,6 +157,14 @@ def test_a_photograph_that_may_not_be_opened_is_named_without_its_folders_and_no
             ImageError, match=rf"^{source.name} cannot be read \(Permission denied\)"
         ):
             read_source(source)
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "7_left.jpg").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
+    [source] = in_folder(tmp_path).sources
+    with pytest.raises(TooLarge, match=r"^7_left\.jpg is larger than 512 MiB"):
+        read_source(source)
 
 
 def test_what_holds_no_photograph_is_named_with_what_was_left_out(tmp_path: Path) -> None:

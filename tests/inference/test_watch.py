@@ -10,6 +10,7 @@ import pytest
 from retina import Grader
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import SettingsError
+from retina.images.decode import MAX_BYTES
 from retina.inference import watch as module
 from retina.inference.journal import journal_of
 from retina.inference.sources import Source
@@ -75,13 +76,17 @@ def test_a_bad_file_costs_a_row_and_tables_none(
 ) -> None:
     shoot(camera, "a.png")
     (camera / "b.png").write_text("no picture")
+    with (camera / "c.png").open("wb") as file:
+        file.truncate(MAX_BYTES + 1)
     (camera / "table.csv").write_text("image,level\n")
     (camera / ".a.png").write_text("what a copy leaves behind")
     looks = watch(grader, camera, worklist)
     next(looks)
-    assert names(next(looks)) == ["a.png", "b.png"]
+    assert names(next(looks)) == ["a.png", "b.png", "c.png"]
+    assert names(next(looks)) == []
     rows = read(worklist)
     assert "holds text" in rows["b.png"]["error"]
+    assert "larger than 512 MiB" in rows["c.png"]["error"]
     places = [URGENCIES.index(row["urgency"]) for row in rows.values()]
     assert places == sorted(places)
 
