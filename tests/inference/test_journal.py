@@ -59,6 +59,7 @@ def test_two_cannot_write_one_journal(tmp_path: Path) -> None:
 def test_what_is_no_record_of_today_is_passed_over(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     write(journal, "a.png")
-    with journal.open("a") as file:
-        file.write('[]\n7\n{"row": {"image": "old.png"}, "stamp": "1-1"}\n{"stamp": "1-1"}\n')
+    with journal.open("ab") as file:
+        file.write(b'[]\n7\n{"row": {"image": "old.png"}, "stamp": "1-1"}\n{"stamp": "1-1"}\n')
+        file.write(b"\xff\n")
     assert images(journal) == ["a.png"]

@@ -35,14 +35,12 @@ def fuzz(
     strategy: st.SearchStrategy[Spoilt],
     check: Callable[[Spoilt], None],
     examples: int,
-    found: Sequence[Spoilt] = (),
 ) -> None:
-    """Call ``check`` with the cases that were ``found`` before, then with new ones.
+    """Call ``check`` with so many cases.
 
-    The same ones each time; a failing one is made small before it is shown.
+    The same ones each time; a failing one is made small before it is shown, and then belongs into
+    the tests of what it breaks.
     """
-    for case in found:
-        check(case)
     held = settings(
         max_examples=examples,
         derandomize=True,
