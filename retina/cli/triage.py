@@ -14,7 +14,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
     add("place", type=Path, metavar="DIR", help="a folder, with the folders in it, or a ZIP")
-    add("--model", required=True, metavar="NAME", help="a checkpoint's name, or its folder")
+    add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
     add("--output", required=True, type=Path, metavar="FILE", help="the worklist, as CSV")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
     add("--engine", choices=("torch", "onnxruntime"), default="torch", help="what computes (torch)")

@@ -15,7 +15,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
     add("place", type=Path, metavar="DIR", help="the folder, with the folders in it")
-    add("--model", required=True, metavar="NAME", help="a checkpoint's name, or its folder")
+    add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
     add("--output", required=True, type=Path, metavar="FILE", help="the worklist, as CSV")
     add("--every", type=float, default=5, metavar="SECONDS", help="between two looks (5)")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
