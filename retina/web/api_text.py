@@ -12,8 +12,8 @@ ENDPOINTS = {
 
 TAKES = {
     "image": (
-        "A photograph of one eye: JPEG, PNG, TIFF, WebP or BMP. Send the file itself; an address "
-        "is not fetched."
+        "A photograph of one eye: JPEG, PNG, TIFF, WebP, BMP or DICOM. Send the file itself; an "
+        "address is not fetched."
     ),
     "images": "Photographs, or ZIP archives of them. One that cannot be read stops no other.",
     "model": "The name of a model, as /models gives it. Left out: the first of them.",
