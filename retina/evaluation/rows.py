@@ -22,7 +22,8 @@ class Overlap:
     Attributes:
         trained_on: Pictures of its training part.
         chosen_on: Pictures of its validation part.
-        familiar_patients: Other pictures, of a patient who has one in these parts.
+        familiar_patients: Other pictures, of a patient who has one in these parts, as far as names
+            such as ``2576_right`` tell.
     """
 
     trained_on: int
