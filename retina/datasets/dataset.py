@@ -24,9 +24,10 @@ Augmentation = Callable[[Tensor], Tensor]
 class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
     """Paths and grades in, normalised squares and grades out.
 
-    A key is an index, or a pair ``(index, epoch)``. The augmentation of a picture depends on seed,
-    epoch and index alone, whichever worker makes it and in whatever order, and leaves torch's
-    generator as it was. It comes before the normalisation.
+    A key is an index, ``(index, epoch)``, or ``(index, epoch, before)``, where the epoch has shown
+    the picture ``before`` times already. The augmentation depends on seed and key alone, whichever
+    worker makes it and in whatever order, and leaves torch's generator as it was. It comes before
+    the normalisation.
 
     Args:
         paths: Of the photographs.
@@ -81,7 +82,7 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: int | tuple[int, ...]) -> tuple[Tensor, int]:
         """Prepare one photograph.
 
         Returns:
@@ -94,13 +95,13 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
         square, grade = self.square(key)
         return torch.from_numpy(normalise(square, self.preprocessing)), grade
 
-    def square(self, key: int | tuple[int, int]) -> tuple[npt.NDArray[np.uint8], int]:
+    def square(self, key: int | tuple[int, ...]) -> tuple[npt.NDArray[np.uint8], int]:
         """The square before it is normalised, (H, W, 3) uint8, and the grade."""
-        index, epoch = key if isinstance(key, tuple) else (key, 0)
+        index, epoch, before = (*(key if isinstance(key, tuple) else (key,)), 0, 0)[:3]
         index = range(len(self))[operator.index(index)]
         square = prepared_square(self.paths[index], self.preprocessing, self.cache)
         if self.augment is not None:
-            square = _augmented(square, self.augment, (self.seed, epoch, index))
+            square = _augmented(square, self.augment, (self.seed, epoch, index, before))
         return square, self.grades[index]
 
 
@@ -117,14 +118,14 @@ class Squares(Dataset[tuple[Tensor, int]]):
     def __len__(self) -> int:
         return len(self.pictures)
 
-    def __getitem__(self, key: int | tuple[int, int]) -> tuple[Tensor, int]:
+    def __getitem__(self, key: int | tuple[int, ...]) -> tuple[Tensor, int]:
         """The square, (H, W, 3) uint8, and the grade."""
         square, grade = self.pictures.square(key)
         return torch.from_numpy(np.ascontiguousarray(square)), grade
 
 
 def _augmented(
-    square: npt.NDArray[np.uint8], augment: Augmentation, origin: tuple[int, int, int]
+    square: npt.NDArray[np.uint8], augment: Augmentation, origin: tuple[int, ...]
 ) -> npt.NDArray[np.uint8]:
     seed = int(np.random.SeedSequence(origin).generate_state(1, np.uint64)[0])
     with torch.random.fork_rng(devices=[]):

@@ -5,6 +5,7 @@ from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from torch.utils.data import Sampler
 
 from retina.errors import SettingsError
@@ -15,8 +16,10 @@ SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 Order = npt.NDArray[np.int64]
 
 
-class EpochBatches(Sampler[list[tuple[int, int]]]):
-    """Batches of ``(index, epoch)`` in an order that depends only on seed and epoch.
+class EpochBatches(Sampler[list[tuple[int, int, int]]]):
+    """Batches of ``(index, epoch, before)`` in an order that depends only on seed and epoch.
+
+    ``before`` is how often the epoch has already shown the picture: it is changed anew each time.
 
     An epoch holds, in random order: with ``none`` every picture once; with ``over`` every grade as
     often as the most frequent one, its pictures repeated; with ``under`` every grade as often as
@@ -69,11 +72,13 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         """Batches in a whole epoch."""
         return self.pictures // self.batch_size
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        order = self._order(self.epoch).tolist()
+    def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
+        order = pd.Series(self._order(self.epoch))
+        keys = [*zip(order.tolist(), order.groupby(order).cumcount().tolist(), strict=True)]
         for batch in range(self.first_batch, len(self)):
-            chosen = order[batch * self.batch_size : (batch + 1) * self.batch_size]
-            yield [(index, self.epoch) for index in chosen[self.rank :: self.processes]]
+            chosen = keys[batch * self.batch_size : (batch + 1) * self.batch_size]
+            mine = chosen[self.rank :: self.processes]
+            yield [(index, self.epoch, before) for index, before in mine]
 
     def _order(self, epoch: int) -> Order:
         random = np.random.default_rng((self.seed, epoch))

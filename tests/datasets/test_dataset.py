@@ -48,7 +48,7 @@ def test_without_augmentation_a_picture_is_what_the_grader_sees(
             assert grade == grades[index]
 
 
-def test_augmentation_depends_on_seed_epoch_and_index_alone(paths: list[str]) -> None:
+def test_augmentation_depends_on_seed_and_key_alone(paths: list[str]) -> None:
     dataset = augmented(paths)
     first = [dataset[index, 3][0] for index in range(COUNT)]
     torch.manual_seed(99)
@@ -58,6 +58,8 @@ def test_augmentation_depends_on_seed_epoch_and_index_alone(paths: list[str]) ->
     assert torch.equal(dataset[0][0], dataset[0, 0][0])
     assert torch.equal(dataset[-1, 3][0], first[-1])
     assert not torch.equal(dataset[0, 4][0], first[0])
+    assert torch.equal(dataset[0, 3, 0][0], first[0])
+    assert not torch.equal(dataset[0, 3, 1][0], first[0])
     assert not torch.equal(augmented(paths, seed=1)[0, 3][0], first[0])
 
 

@@ -18,9 +18,9 @@ def batches(sampling: Sampling = "none", epoch: int = 0, **changes: int) -> list
     sampler = EpochBatches(GRADES, sampling=sampling, **values)
     sampler.epoch = epoch
     drawn = list(sampler)
-    assert {of for batch in drawn for _, of in batch} == {epoch}
+    assert {of for batch in drawn for _, of, _ in batch} == {epoch}
     assert len(drawn) == len(sampler)
-    return [[index for index, _ in batch] for batch in drawn]
+    return [[index for index, *_ in batch] for batch in drawn]
 
 
 def epoch_of(sampling: Sampling, epoch: int = 0, seed: int = 0) -> list[int]:
@@ -42,6 +42,16 @@ def test_over_repeats_the_rare_ones_evenly() -> None:
     for grade, size in enumerate(SIZES):
         times = [seen[index] for index, other in enumerate(GRADES) if other == grade]
         assert set(times) <= {50 // size, -(-50 // size)}
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_a_picture_that_comes_again_has_another_key(sampling: Sampling) -> None:
+    shares = [EpochBatches(GRADES, 4, 0, sampling, rank, 2) for rank in range(2)]
+    keys = [key for share in shares for batch in share for key in batch]
+    assert len(set(keys)) == len(keys)
+    often = Counter(index for index, *_ in keys)
+    assert {before for *_, before in keys} == set(range(max(often.values())))
+    assert (max(often.values()) > 1) == (sampling not in ("none", "under"))
 
 
 def test_under_takes_as_many_of_each_grade_as_the_rarest_has_and_others_each_epoch() -> None:
@@ -98,7 +108,7 @@ def test_an_epoch_goes_on_from_any_batch(sampling: Sampling) -> None:
     sampler.epoch = 1
     for first in range(len(whole) + 1):
         sampler.first_batch = first
-        assert [[index for index, _ in batch] for batch in sampler] == whole[first:]
+        assert [[index for index, *_ in batch] for batch in sampler] == whole[first:]
         assert len(sampler) == len(whole)
 
 
@@ -114,13 +124,13 @@ def test_the_only_batch_may_be_smaller() -> None:
 def test_grades_that_never_occur_do_no_harm() -> None:
     for sampling in SAMPLINGS:
         drawn = list(EpochBatches([4, 4, 4, 1], 1, 0, sampling))
-        assert {index for batch in drawn for index, _ in batch} <= {0, 1, 2, 3}
+        assert {index for batch in drawn for index, *_ in batch} <= {0, 1, 2, 3}
     assert len(EpochBatches([4, 4, 4, 1], 1, 0, "under")) == 2
     assert len(EpochBatches([4, 4, 4, 1], 1, 0, "over")) == 6
 
 
 def test_a_loader_takes_it() -> None:
     sampler = EpochBatches([0, 1, 2, 3], 2, 0)
-    keys: Any = {(index, 0): index for index in range(4)}
+    keys: Any = {(index, 0, 0): index for index in range(4)}
     loader = DataLoader[Any](keys, batch_sampler=sampler)
     assert sorted(int(key) for batch in loader for key in batch) == [0, 1, 2, 3]
