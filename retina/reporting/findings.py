@@ -131,6 +131,11 @@ def _last_epoch(run: FinishedRun) -> list[str]:
     if math.isfinite(training) and math.isfinite(validation):
         gap = _minus(training, validation) or 0.0
         verdict = "a sign of overfitting" if gap > OVERFITTING_GAP else "no sign of overfitting"
+        if (sampling := run.training.get("sampling", "none")) != "none":
+            verdict = (
+                f"which drew the grades in other shares (--sampling {sampling}): no measure of "
+                "overfitting"
+            )
         sentences.append(
             f"At the last epoch, {int(last['epoch'])}, accuracy is {percent(training)} in training "
             f"and {percent(validation)} on validation: {_points(abs(gap))} "

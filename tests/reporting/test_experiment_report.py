@@ -20,6 +20,7 @@ from retina.reporting.experiment_report import (
     read_finished_run,
     write_experiment_report,
 )
+from retina.reporting.findings import findings
 from tests.reporting.runs import GRADES, answers, write_run
 
 FILE = StartedFrom("file", "trial.safetensors", "b2" * 32)
@@ -123,6 +124,17 @@ def test_says_what_follows_from_the_numbers(tmp_path: Path) -> None:
     assert "Mild 0.00 (n = 67)" in text
     for lab in ("73.12%", "72.24%", "81.52%", "82.60%"):
         assert lab in text
+
+
+@pytest.mark.parametrize("sampling", ["none", "over"])
+def test_training_on_other_shares_of_grades_is_no_measure_of_overfitting(
+    tmp_path: Path, sampling: str
+) -> None:
+    write_run(tmp_path, gap=0.3, training={"sampling": sampling})
+    _, (_, sentences) = findings(finished_runs([tmp_path]), "imbalance")
+    (told,) = [each for each in sentences if each.startswith("At the last epoch")]
+    assert ("no measure of overfitting" in told) == (sampling == "over")
+    assert ("a sign of overfitting" in told) == (sampling == "none")
 
 
 @pytest.mark.usefixtures("undrawn")
