@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from retina.errors import SettingsError
+
 # Preparing the cache of a large data set is waited for by the other processes.
 PATIENCE = datetime.timedelta(hours=12)
 
@@ -23,12 +25,20 @@ def process_group(device: torch.device) -> Iterator[torch.device]:
 
     Yields:
         The device of this process: its own GPU where there are several.
+
+    Raises:
+        SettingsError: this machine has fewer GPUs than processes.
     """
     if "LOCAL_RANK" not in os.environ or int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield device
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        if int(os.environ["LOCAL_RANK"]) >= torch.cuda.device_count():
+            raise SettingsError(
+                f"this machine has {torch.cuda.device_count()} GPUs, too few for a process each: "
+                "start fewer with --nproc-per-node"
+            )
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
@@ -45,6 +55,11 @@ def rank() -> int:
 def processes() -> int:
     """How many processes there are."""
     return dist.get_world_size() if _active() else 1
+
+
+def processes_here() -> int:
+    """How many of them share this machine."""
+    return int(os.environ["LOCAL_WORLD_SIZE"]) if _active() else 1
 
 
 def is_writer() -> bool:

@@ -92,6 +92,8 @@ def run(options: argparse.Namespace) -> int:
     command = shlex.join([*program, *sys.argv[1:]])
     if options.resume and options.output is None:
         raise SettingsError("--resume goes on with what lies in a folder: name it with --output")
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and options.output is None:
+        raise SettingsError("several processes write to one folder: name it with --output")
     if options.report:
         _report(options.report, output, command)
     else:

@@ -76,7 +76,8 @@ def run_experiment(experiment: Experiment) -> None:
         if distributed.is_writer():
             _check_output(experiment)
         check_data(experiment.data)
-        weights, gap = _initial_weights(experiment)
+        with distributed.first_process_first():
+            weights, gap = _initial_weights(experiment)
         if gap:
             _say(f"the pretrained runs are left out: {gap}")
         parts = read_parts(experiment.data, experiment.runs[0].seed)
@@ -118,8 +119,13 @@ def run_experiment(experiment: Experiment) -> None:
 
 
 def default_workers(device: torch.device) -> int:
-    """Processes that prepare batches: none beside a CPU that computes, up to 8 beside a GPU."""
-    return min(8, os.cpu_count() or 1) if device.type == "cuda" else 0
+    """Processes that prepare batches: none beside a CPU that computes, up to 8 beside a GPU.
+
+    Several GPUs of a machine share its cores.
+    """
+    if device.type != "cuda":
+        return 0
+    return max(1, min(8, (os.cpu_count() or 1) // distributed.processes_here()))
 
 
 def _check_processes(experiment: Experiment) -> None:

@@ -142,6 +142,17 @@ def test_without_flags_it_is_the_labs_four_runs(capsys: Shell, planned: list[Exp
     assert answer.out == f"{asked.output}\n"
 
 
+def test_several_processes_need_a_folder_that_all_know(
+    capsys: Shell, planned: list[Experiment], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each would name its own by the second at which it starts.
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    answer = retina(capsys, "train")
+    assert (answer.status, planned) == (2, [])
+    assert "name it with --output" in answer.errors[0]
+    assert retina(capsys, "train", "--output", "output").status == 0
+
+
 @pytest.mark.parametrize(
     ("flags", "starts", "path", "needed"),
     [

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from retina import distributed
+from retina.errors import SettingsError
 from tests.training import two_processes
 from tests.training.runs import CPU
 
@@ -100,12 +101,24 @@ def test_one_writes(single: dict[str, Any], pair: list[dict[str, Any]]) -> None:
     assert [found["wrote"] for found in pair] == [True, False]
 
 
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOCAL_RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    with (
+        pytest.raises(SettingsError, match="2 GPUs, too few"),
+        distributed.process_group(torch.device("cuda")),
+    ):
+        pass
+
+
 def test_a_single_process_needs_no_group(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "1")
     with distributed.process_group(CPU) as device:
         assert device == CPU
         assert (distributed.rank(), distributed.processes()) == (0, 1)
+        assert distributed.processes_here() == 1
         assert distributed.is_writer()
         assert distributed.gather("part") == ["part"]
         distributed.wait_for_all()

@@ -279,3 +279,7 @@ def test_workers_serve_a_gpu_and_leave_a_cpu_its_cores(monkeypatch: pytest.Monke
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     assert default_workers(torch.device("cpu")) == 0
     assert default_workers(torch.device("cuda")) == 8
+    monkeypatch.setattr(distributed, "processes_here", lambda: 16)
+    assert default_workers(torch.device("cuda")) == 4
+    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    assert default_workers(torch.device("cuda")) == 1
