@@ -240,7 +240,7 @@ class Distiller:
         self.teacher.normalisers.load_state_dict(state["normalisers"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
-        self.precision.scaler.load_state_dict(state["scaler"])
+        self.precision.restore_scaler(state["scaler"])
         self.passed, self.batch, self.errors = state["passed"], state["batch"], state["errors"]
         return True
 

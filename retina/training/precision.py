@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,6 +46,11 @@ class Precision:
         """Run the block in the chosen precision."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             yield
+
+    def restore_scaler(self, state: dict[str, Any]) -> None:
+        """Go on from the scaler's state; one that computed without float16 left none."""
+        if state:
+            self.scaler.load_state_dict(state)
 
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
         """Backward pass and step of the optimizer, which is left out where float16 overflowed."""

@@ -44,7 +44,7 @@ class Recipe:
     def side(self, epoch: int, epochs: int, image_size: int) -> int:
         """The side in pixels of what the network sees in an epoch: 128, then 224, for 224.
 
-        Most of the time is so spent on pictures that cost a third.
+        Most epochs so see a third of the pixels.
         """
         if not self.growing or epoch >= int(SMALL_UNTIL * epochs):
             return image_size

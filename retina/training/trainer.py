@@ -1,7 +1,7 @@
 """One run: a network, its training part and its validation part become the best epoch's weights.
 
-The order of the pictures and their augmentation depend on seed, epoch and index alone, and the
-whole state is written atomically, so that a run that is killed at any moment and resumed ends, on
+The order of the pictures and their augmentation depend on seed and epoch alone, and the whole
+state is written atomically, so that a run that is killed at any moment and resumed ends, on
 the CPU, with the very same weights as one that was not.
 """
 
@@ -39,6 +39,8 @@ from retina.training.upload import Batch, upload
 from retina.training.watching import EventLog
 
 SECONDS_BETWEEN_SAVES = 120.0
+# As PyTorch's allocators, CUDA, and cuBLAS and cuDNN say it.
+OUT_OF_MEMORY = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
 
 
 class Trainer:
@@ -182,7 +184,7 @@ class Trainer:
                     group["lr"] = lr
                 try:
                     loss, correct = self.step(pictures, grades)
-                except (torch.OutOfMemoryError, RuntimeError) as error:
+                except RuntimeError as error:
                     raise _out_of_memory(error, self.settings) or error from None
                 except ValueError as error:
                     raise _too_few_values(error, self.settings) or error from None
@@ -272,7 +274,7 @@ class Trainer:
         if state is not None:
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
-            self.precision.scaler.load_state_dict(state["scaler"])
+            self.precision.restore_scaler(state["scaler"])
             self.progress = Progress(**state["progress"])
             if not distributed.is_writer():  # whose sums these are
                 self.progress.begin_epoch(self.progress.epoch, self.progress.batch)
@@ -288,7 +290,7 @@ def _wrapped(model: nn.Module, compiled: bool) -> nn.Module:
 
 
 def _out_of_memory(error: RuntimeError, settings: RunSettings) -> MemoryError | None:
-    if not isinstance(error, torch.OutOfMemoryError) and "allocate memory" not in str(error):
+    if not any(words in str(error) for words in OUT_OF_MEMORY):
         return None
     return MemoryError(
         f"{settings.name} does not fit into memory: lower --batch-size (now "

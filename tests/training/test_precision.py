@@ -67,6 +67,20 @@ def test_a_step_is_the_optimizers(dtype: torch.dtype | None) -> None:
     torch.testing.assert_close(model.weight, plain.weight)
 
 
+@pytest.mark.parametrize("later", [None, torch.float16])
+@pytest.mark.parametrize("before", [None, torch.float16])
+def test_a_run_goes_on_in_another_precision(
+    before: torch.dtype | None, later: torch.dtype | None
+) -> None:
+    # `--amp auto` is one on the CPU and another on the GPU on which the run is resumed.
+    first, second = Precision(CPU, before), Precision(CPU, later)
+    model, optimizer = model_and_optimizer()
+    first.step(model(torch.full((1, 4), 1e38)).sum(), optimizer)
+    second.restore_scaler(first.scaler.state_dict())
+    if before == later:
+        assert second.scaler.get_scale() == first.scaler.get_scale()
+
+
 def test_a_step_that_overflows_float16_is_left_out() -> None:
     model, optimizer = model_and_optimizer()
     before = model.weight.detach().clone()

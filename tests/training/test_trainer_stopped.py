@@ -199,8 +199,10 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_state(
         RuntimeError(
             "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
         ),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     ],
-    ids=["cuda", "cpu"],
+    ids=["cuda", "cpu", "cublas", "cudnn"],
 )
 def test_too_little_memory_names_the_batch_size(
     parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
