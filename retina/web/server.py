@@ -22,23 +22,23 @@ from retina.memory import share_freed_memory
 from retina.models.config import unusable_checkpoints
 from retina.web import text
 from retina.web.examples import drawn_examples, own_examples
+from retina.web.forgetting import forget_uploads, forget_visitors
 from retina.web.graders import Graders
 from retina.web.guard import guards
 from retina.web.layout import build_page
 from retina.web.middleware import MIDDLEWARE, log_to
 from retina.web.theme import STYLESHEETS, page_script, page_theme
-from retina.web.uploads import forget_uploads
 
 MAX_FILE_SIZE = 100
 """In megabytes of 1024 x 1024 bytes, as Gradio counts."""
 
 CACHE_SECONDS = (600, 3600)
-"""How often Gradio's cache is emptied, and of files of what age."""
+"""How often uploads and visitors are forgotten, and those of what age."""
 
 QUEUE_SIZE = 128
 
 SESSIONS = 256
-"""Pages and calls of the API that are remembered; each takes about 0.2 MB, and the oldest goes."""
+"""Pages and calls of the API that are remembered at once; each takes 0.2 MB and what it shows."""
 
 EVENTS = 2000
 """Pages and calls whose events are remembered: as many as Gradio keeps messages for."""
@@ -152,9 +152,11 @@ def launch(
             # PyTorch takes seconds to import: while one looks at the page, not at its first grade.
             threading.Thread(target=import_module, args=["retina.inference.grader"]).start()
             every, age = CACHE_SECONDS
+            met: dict[str, float] = {}
             while True:
                 time.sleep(every)
                 forget_uploads(cache, age, examples_shown)
+                forget_visitors(page, met, age)
                 for names in page.temp_file_sets:  # which Gradio keeps for a deletion of its own
                     names.clear()
         finally:

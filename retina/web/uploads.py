@@ -1,8 +1,5 @@
 """Files that keep the names, and the folders, that they had where they came from."""
 
-import time
-from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,21 +30,3 @@ def uploads(**settings: Any) -> gr.File:
 def _named(payload: ListFiles | FileData | None) -> list[Upload] | None:
     files = payload if isinstance(payload, ListFiles) else [payload] if payload else []
     return [(file.orig_name or Path(file.path).name, Path(file.path)) for file in files] or None
-
-
-def forget_uploads(cache: Path, seconds: float, kept: Collection[Path] = ()) -> None:
-    """Delete what has lain in Gradio's cache for so long.
-
-    Gradio's own ``delete_cache`` leaves halves of uploads, and everything once somebody has named a
-    folder as an upload.
-
-    Args:
-        cache: Gradio's.
-        seconds: Since what is deleted was written, or last given out.
-        kept: What is not deleted.
-    """
-    until = time.time() - seconds
-    for path in cache.rglob("*"):
-        with suppress(OSError):  # deleted meanwhile
-            if path.is_file() and path not in kept and path.lstat().st_ctime < until:
-                path.unlink()

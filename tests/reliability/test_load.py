@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from retina.datasets.synthetic import draw_fundus
+from retina.web.forgetting import forget_uploads
 from retina.web.server import QUEUE_SIZE
-from retina.web.uploads import forget_uploads
 from tests.reliability.conftest import Running
 from tests.reliability.load import Caller, seconds_of_one, storm
 

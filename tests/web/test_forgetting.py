@@ -1,0 +1,117 @@
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+import gradio as gr
+import httpx
+import pytest
+
+from retina.web.forgetting import forget_visitors
+from tests.web.conftest import free_port
+
+HOUR = 3600.0
+
+
+READY = threading.Event()
+
+
+def shown_when_ready(name: str) -> str:
+    """What the page shows of a name; ``READY`` says when."""
+    READY.wait(10)
+    return f"<p>{name}</p>"
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[gr.Blocks]:
+    with gr.Blocks() as blocks:
+        name, shown = gr.Textbox(), gr.HTML()
+        name.change(shown_when_ready, name, shown)
+    blocks.launch(
+        server_port=free_port(),
+        ssr_mode=False,
+        prevent_thread_lock=True,
+        quiet=True,
+        _frontend=False,
+    )
+    yield blocks
+    blocks.close(verbose=False)
+
+
+@pytest.fixture(autouse=True)
+def nobody(page: gr.Blocks) -> None:
+    READY.set()
+    forget_visitors(page, {}, 0)
+
+
+def ask(page: gr.Blocks, session: str) -> None:
+    """Have the page show a name to somebody who does not wait for it."""
+    asked = {"data": ["Ada Lovelace"], "fn_index": 0, "session_hash": session}
+    httpx.post(f"{page.local_url}gradio_api/queue/join", json=asked).raise_for_status()
+    while session not in page.state_holder:
+        time.sleep(0.02)
+    if READY.is_set():
+        finish(page)
+
+
+def finish(page: gr.Blocks) -> None:
+    READY.set()
+    while page._queue.event_ids_to_events:
+        time.sleep(0.02)
+
+
+def long_unused(page: gr.Blocks, session: str, met: dict[str, float]) -> None:
+    met[session] = time.time() - 2 * HOUR
+    if session in page.state_holder:
+        page.state_holder.time_last_used[session] = datetime.now() - timedelta(hours=2)
+
+
+def test_who_did_nothing_for_an_hour_is_forgotten_with_what_was_shown(page: gr.Blocks) -> None:
+    ask(page, "old")
+    ask(page, "new")
+    holder, queue = page.state_holder, page._queue
+    met: dict[str, float] = {}
+    forget_visitors(page, met, HOUR)
+    assert {*holder.session_data} == {*queue.pending_messages_per_session} == {"old", "new"}
+    long_unused(page, "old", met)
+    forget_visitors(page, met, HOUR)
+    assert {*holder.session_data} == {*queue.pending_messages_per_session} == {"new"}
+    assert {*holder.time_last_used} == {"new"}
+    assert "old" not in queue.pending_event_ids_session
+
+
+def test_an_answer_that_nobody_read_goes_where_its_page_has_gone_before(page: gr.Blocks) -> None:
+    ask(page, "left")
+    for kept in (page.state_holder.session_data, page.state_holder.time_last_used):
+        kept.clear()  # as Gradio does once enough others have come
+    met: dict[str, float] = {}
+    forget_visitors(page, met, HOUR)
+    assert "left" in page._queue.pending_messages_per_session
+    long_unused(page, "left", met)
+    forget_visitors(page, met, HOUR)
+    assert "left" not in page._queue.pending_messages_per_session
+    forget_visitors(page, met, HOUR)
+    assert met == {}
+
+
+def test_a_page_that_was_forgotten_can_be_used_again(page: gr.Blocks) -> None:
+    ask(page, "back")
+    forget_visitors(page, {}, 0)
+    assert "back" not in page.state_holder
+    ask(page, "back")
+
+
+def test_who_waits_for_an_answer_is_not_forgotten(page: gr.Blocks) -> None:
+    READY.clear()
+    ask(page, "waits")
+    met: dict[str, float] = {}
+    long_unused(page, "waits", met)
+    forget_visitors(page, met, HOUR)
+    assert "waits" in page.state_holder
+    finish(page)
+    page.state_holder.time_last_used["waits"] = datetime.now() - timedelta(hours=2)
+    forget_visitors(page, met, HOUR)
+    assert "waits" in page.state_holder
+    long_unused(page, "waits", met)
+    forget_visitors(page, met, HOUR)
+    assert "waits" not in page.state_holder
