@@ -3,18 +3,18 @@
 import json
 import random
 import socket
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import httpx
 import numpy as np
 
 PATIENCE = 600.0
-KINDS = {"grade": 12, "broken": 3, "models": 2, "nothing": 1, "leave": 1, "half": 1}
+KINDS = {"grade": 11, "slow": 1, "broken": 3, "models": 2, "nothing": 1, "leave": 1, "half": 1}
 """How often each kind of request is among twenty."""
 
 
@@ -35,6 +35,22 @@ class Caller:
         content = self.photographs[number].read_bytes()
         name = self.photographs[number].name
         path = self.page.post("gradio_api/upload", files={"files": (name, content)}).json()[0]
+        return self.ask("grade", {"image": _file(path)})
+
+    def grade_slowly(self, number: int) -> Any:
+        """The same of a photograph that takes a second and a half to come."""
+        head = '--b\r\nContent-Disposition: form-data; name="files"; filename="{}"\r\n\r\n'
+        file = self.photographs[number]
+        body = head.format(file.name).encode() + file.read_bytes() + b"\r\n--b--\r\n"
+
+        def pieces() -> Iterator[bytes]:
+            size = -(-len(body) // 15)
+            for first in range(0, len(body), size):
+                time.sleep(0.1)
+                yield body[first : first + size]
+
+        form = {"Content-Type": "multipart/form-data; boundary=b"}
+        path = self.page.post("gradio_api/upload", content=pieces(), headers=form).json()[0]
         return self.ask("grade", {"image": _file(path)})
 
     def ask(self, endpoint: str, arguments: dict[str, Any]) -> Any:
@@ -103,9 +119,10 @@ def storm(
         if kind == "half":
             caller.half()
             return None
-        if kind in ("grade", "broken"):
-            which = number % good if kind == "grade" else good
-            found, key = caller.grade(which), f"grade {which}"
+        if kind in ("grade", "slow", "broken"):
+            which = good if kind == "broken" else number % good
+            sent = caller.grade_slowly if kind == "slow" else caller.grade
+            found, key = sent(which), f"grade {which}"
         else:
             found = (
                 caller.ask("models", {})
@@ -124,7 +141,7 @@ def seconds_of_one(caller: Caller, times: int = 15) -> float:
     """The median time of a single request, when nobody else asks."""
     took = []
     for _ in range(times):
-        began = perf_counter()
+        began = time.perf_counter()
         caller.grade(0)
-        took.append(perf_counter() - began)
+        took.append(time.perf_counter() - began)
     return float(np.median(took))
