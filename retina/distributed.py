@@ -93,6 +93,15 @@ def gather(part: Any) -> list[Any]:
     return parts
 
 
+def greatest(number: int, device: torch.device) -> int:
+    """The greatest of every process's ``number``, at every process; all of them have to ask."""
+    if not _active():
+        return number
+    shared = torch.tensor(number, device=device)
+    dist.all_reduce(shared, dist.ReduceOp.MAX)
+    return int(shared)
+
+
 def share_buffers(model: nn.Module) -> None:
     """Give every process the first one's batch-norm statistics."""
     if _active():

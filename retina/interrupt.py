@@ -48,7 +48,10 @@ def ignored() -> Iterator[None]:
 
 @contextmanager
 def stop_between_steps() -> Iterator[Callable[[], int]]:
-    """Note the first Ctrl-C or SIGTERM, to be acted on between steps; the second acts at once.
+    """Note Ctrl-C or SIGTERM, to be acted on between steps; the same once more acts at once.
+
+    One after the other is only noted: a terminal's Ctrl-C goes to ``torchrun`` too, which passes it
+    on as SIGTERM.
 
     Yields:
         ``interrupted``: the number of the signal that came, 0 for none.
@@ -62,8 +65,8 @@ def stop_between_steps() -> Iterator[Callable[[], int]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         nonlocal came
-        came = number
-        restore()
+        came = came or number
+        signal.signal(number, before[number])
 
     for number in SIGNALS:
         signal.signal(number, note)

@@ -153,10 +153,14 @@ def refuse_leaks(parts: Parts) -> None:
 
 def _remarks(catalog: Catalog, table: pd.DataFrame, identical: IdenticalReport) -> tuple[str, ...]:
     counts = {
-        f"{catalog.labels_without_picture} labels have no picture": catalog.labels_without_picture,
-        f"{catalog.pictures_without_label} pictures have no label": catalog.pictures_without_label,
-        f"{catalog.unusable_rows} rows of the tables cannot be used": catalog.unusable_rows,
-        f"{len(identical.unreadable)} pictures cannot be read: "
+        f"labels without a picture: {catalog.labels_without_picture}": (
+            catalog.labels_without_picture
+        ),
+        f"pictures without a label: {catalog.pictures_without_label}": (
+            catalog.pictures_without_label
+        ),
+        f"rows of the tables that cannot be used: {catalog.unusable_rows}": catalog.unusable_rows,
+        f"pictures that cannot be read, {len(identical.unreadable)}: "
         + "; ".join(picture.reason for picture in identical.unreadable[:3]): len(
             identical.unreadable
         ),

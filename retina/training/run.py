@@ -96,7 +96,7 @@ def train_run(
         referable=OperatingPoint(threshold, rule(run.sensitivity), "validation"),
         heatmap_scale=max(float(np.percentile(maps, HEATMAP_PERCENTILE)), 1e-6),
         initial_weights=_started_from(initial),
-        training=_record(run, outcome, device),
+        training=_record(run, outcome, device, trainer.precision.dtype),
     )
     if distributed.is_writer():
         save_checkpoint(folder, model, config)
@@ -116,13 +116,16 @@ def _started_from(initial: InitialWeights | None) -> StartedFrom:
     return StartedFrom(initial.kind, initial.source, initial.sha256)
 
 
-def _record(run: RunSettings, outcome: Outcome, device: torch.device) -> dict[str, Any]:
+def _record(
+    run: RunSettings, outcome: Outcome, device: torch.device, dtype: torch.dtype | None
+) -> dict[str, Any]:
     kappas = outcome.history["validation_kappa"].dropna()
     return {
         **run.to_json(),
         "best_epoch": outcome.best_epoch,
         "best_validation_kappa": float(kappas.max()) if len(kappas) else None,
         "seconds": round(float(outcome.history["seconds"].sum()), 1),
+        "precision": str(dtype or torch.float32).removeprefix("torch."),
         "processes": distributed.processes(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "torch": str(torch.__version__),

@@ -118,7 +118,11 @@ class Trainer:
         if resume:
             self._restore()
         log = EventLog(self.folder)
-        with stop_between_steps() as interrupted, self.precision.quick_kernels(), in_own_words():
+        with stop_between_steps() as signalled, self.precision.quick_kernels(), in_own_words():
+
+            def interrupted() -> int:  # all processes stop after the same step
+                return distributed.greatest(signalled(), self.device)
+
             while self.progress.epoch < self.settings.epochs:
                 self._train_epoch(interrupted)
                 row = self._close_epoch()
@@ -267,6 +271,8 @@ class Trainer:
                 "scaler": self.precision.scaler.state_dict(),
                 "random": torch.get_rng_state(),
             }
+            if self.device.type == "cuda":
+                state["random_cuda"] = torch.cuda.get_rng_state(self.device)
             write_state(self.folder, self.settings, state)
 
     def _restore(self) -> None:
@@ -280,6 +286,8 @@ class Trainer:
                 self.progress.begin_epoch(self.progress.epoch, self.progress.batch)
             self.best_weights = state["best_weights"]
             torch.set_rng_state(state["random"])
+            if self.device.type == "cuda" and "random_cuda" in state:
+                torch.cuda.set_rng_state(state["random_cuda"], self.device)
 
 
 def _wrapped(model: nn.Module, compiled: bool) -> nn.Module:

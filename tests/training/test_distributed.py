@@ -101,6 +101,16 @@ def test_one_writes(single: dict[str, Any], pair: list[dict[str, Any]]) -> None:
     assert [found["wrote"] for found in pair] == [True, False]
 
 
+def test_all_stop_where_one_is_told_to_and_resume_to_the_same_weights(
+    single: dict[str, Any], pair: list[dict[str, Any]]
+) -> None:
+    for found in (single, *pair):
+        batch, weights = found["stopped"]
+        assert batch == 2
+        for name, value in weights.items():
+            assert torch.equal(value, found["weights"][name]), name
+
+
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOCAL_RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "4")

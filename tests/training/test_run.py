@@ -79,6 +79,7 @@ def test_the_record_says_what_was_done(finished: Path, parts: Parts) -> None:
     assert config.training is not None
     assert settings().to_json().items() <= dict(config.training).items()
     assert (config.training["device"], config.training["processes"]) == ("cpu", 1)
+    assert config.training["precision"] == "float32"
 
 
 def test_the_split_is_shipped(finished: Path, parts: Parts) -> None:

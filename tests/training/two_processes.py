@@ -4,9 +4,12 @@ Every process leaves ``OUT/RANK.pt``; a single one, called without ``torchrun``,
 to compare with.
 """
 
+import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -30,6 +33,24 @@ def one_step(parts: Parts, folder: Path) -> dict[str, torch.Tensor]:
         for name, value in trainer.model.named_parameters()
         if value.grad is not None
     }
+
+
+def stopped_by_one(parts: Parts, folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
+    """The step after which all stop when the last of them is told to, and the resumed weights."""
+    trainer = tiny_trainer(parts, folder, epochs=1)
+    step = trainer.step
+
+    def told(*batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if trainer.progress.batch == 1 and distributed.rank() == distributed.processes() - 1:
+            signal.raise_signal(signal.SIGTERM)
+        return step(*batch)
+
+    with mock.patch.object(trainer, "step", told), suppress(KeyboardInterrupt):
+        trainer.fit()
+    distributed.wait_for_all()
+    resumed = tiny_trainer(parts, folder, epochs=1)
+    resumed.fit(resume=True)
+    return trainer.progress.batch, resumed.model.state_dict()
 
 
 def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
@@ -58,6 +79,7 @@ def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
         "gathered": distributed.gather(distributed.rank()),
         "history": history,
         "weights": trainer.model.state_dict(),
+        "stopped": stopped_by_one(parts, out / "stopped"),
         "wrote": (out / f"run{distributed.rank()}" / STATE_FILE).exists(),
     }
 
