@@ -66,7 +66,7 @@ def stop_between_steps() -> Iterator[Callable[[], int]]:
     def note(number: int, frame: FrameType | None) -> None:
         nonlocal came
         came = came or number
-        signal.signal(number, before[number])
+        signal.signal(number, before[signal.Signals(number)])
 
     for number in SIGNALS:
         signal.signal(number, note)

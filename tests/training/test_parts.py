@@ -57,7 +57,7 @@ def test_what_is_left_out_is_said(photographs: Path, tmp_path: Path) -> None:
     parts = read_parts(str(folder), 0)
     text = "\n".join(parts.remarks)
     assert "labels without a picture: 1" in text
-    assert "1 pictures cannot be read" in text
+    assert "pictures that cannot be read, 1: " in text
     assert "4 pictures in 2 groups are identical, 1 of them with conflicting grades" in text
     assert len(parts.table) == parts.source.rows == PICTURES - 1 - 1 - 1 - 2
 
