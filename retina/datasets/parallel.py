@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -14,6 +15,9 @@ from retina.errors import InputError
 from retina.interrupt import end_with, ignored
 
 Result = TypeVar("Result")
+
+# loky replaces a process that has grown by 300 MB, as decoding large photographs makes it do.
+warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 # Starting processes takes about as long as this many small photographs; fewer are left to threads.
 WORTH_PROCESSES = 64
