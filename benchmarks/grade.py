@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
         for size in options.sizes:
             model = build(name).eval().to(memory_format=torch.channels_last)
             photograph = torch.randn(1, 3, size, size).to(memory_format=torch.channels_last)
-            sides = {
+            sides: dict[str, Callable[[], object]] = {
                 "bare forward pass": partial(bare_forward, model, photograph),
                 "retina, with heatmap": partial(forward_with_cam, model, photograph),
                 "grad-cam library": _library(copy.deepcopy(model), photograph),
@@ -39,5 +39,5 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _library(model: nn.Module, photograph: Tensor) -> Callable[[], object]:
-    explain = GradCAM(model=model, target_layers=[model.get_submodule("layer4")[-1]])
+    explain = GradCAM(model=model, target_layers=[[*model.get_submodule("layer4").children()][-1]])
     return lambda: explain(photograph, None)

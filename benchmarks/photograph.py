@@ -93,8 +93,8 @@ def _steps(grader: Grader, file: Path) -> dict[str, float]:
     marks.append(time.perf_counter())
     forward_with_cam(grader.network, x.to(memory_format=torch.channels_last))
     marks.append(time.perf_counter())
-    names = ("read and decode", "find the retina", "quality", "crop and resize", "normalise")
-    names = (*names, "forward pass and heatmap")
+    names = ["read and decode", "find the retina", "quality", "crop and resize", "normalise"]
+    names.append("forward pass and heatmap")
     return {
         name: after - before
         for name, before, after in zip(names, marks[:-1], marks[1:], strict=True)

@@ -10,7 +10,9 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,14 +36,10 @@ def main(arguments: Sequence[str]) -> int:
         for turn in range(options.turns):
             cache = PreparedCache(Path(folder) / f"cache-{turn}")
             sides: dict[str, Callable[[], object]] = {
-                "plain Pillow loop": lambda: [_plain(path, options.image_size) for path in paths],
-                "retina, without a cache": lambda: [
-                    prepared_square(path, settings) for path in paths
-                ],
-                "retina, filling the cache": lambda cache=cache: cache.fill(paths, settings),
-                "retina, from the cache": lambda cache=cache: [
-                    cache.square(path, settings) for path in paths
-                ],
+                "plain Pillow loop": partial(_each, paths, _plain, options.image_size),
+                "retina, without a cache": partial(_each, paths, prepared_square, settings),
+                "retina, filling the cache": partial(cache.fill, paths, settings),
+                "retina, from the cache": partial(_each, paths, cache.square, settings),
             }
             for name, side in sides.items():
                 began = time.perf_counter()
@@ -64,6 +62,11 @@ def main(arguments: Sequence[str]) -> int:
 
 def _plain(path: Path, size: int) -> np.ndarray:
     return np.asarray(Image.open(path).convert("RGB").resize((size, size)))
+
+
+def _each(paths: Sequence[Path], work: Callable[[Path, Any], object], setting: object) -> None:
+    for path in paths:
+        work(path, setting)
 
 
 def _draw(folder: Path, count: int, width: int) -> list[Path]:
