@@ -10,7 +10,14 @@ from playwright.sync_api import Browser, expect
 from retina.images.prepare import Preprocessing
 from retina.models.config import CheckpointConfig, DataSource, OperatingPoint, StartedFrom
 from retina.web import filing_text, models_text, text, triage_text
-from tests.web.conftest import PHOTOGRAPH, make_checkpoint, open_page, served, upload
+from tests.web.conftest import (
+    PHOTOGRAPH,
+    expect_photograph,
+    make_checkpoint,
+    open_page,
+    served,
+    upload,
+)
 from tests.web.test_models_tab import fill
 
 ACTS = "<img src=x onerror=window.struck=1>\"'><svg onload=window.struck=1>"
@@ -73,7 +80,7 @@ def test_no_name_acts(browser: Browser, opened: str, photographs: list[Path]) ->
         expect(page.locator("#assessment")).to_contain_text(MODEL)
         unharmed()
         page.get_by_role("tab", name=text.TAB_COMPARE).click()
-        upload(page, "compare", photographs[1])
+        expect_photograph(page, "compare")  # the one that is carried over
         page.get_by_role("button", name=text.BUTTON_COMPARE).click()
         expect(page.locator("#compared article")).to_contain_text(MODEL)
         unharmed()
