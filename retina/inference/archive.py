@@ -10,11 +10,8 @@ from typing import BinaryIO
 from retina.errors import InputError
 from retina.images.decode import MAX_BYTES, TooLarge
 
-# RuntimeError: the archive is encrypted; NotImplementedError: packed in a rare way.
-UNREADABLE = (
-    *(OSError, EOFError, RuntimeError, NotImplementedError),
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError),
-)
+# RuntimeError: the archive is encrypted, or, as a subclass of it, packed in a rare way.
+UNREADABLE = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
 
 
 class TriageError(InputError):
