@@ -111,7 +111,7 @@ def main(arguments: Sequence[str]) -> int:
 def _trainer(
     settings: RunSettings, data: str, steps: int, folder: Path, device: torch.device, workers: int
 ) -> Trainer:
-    parts = read_parts(data, seed=0)
+    parts = read_parts([data], seed=0)
     training = parts.dataset("train", parts.preprocessing(settings.image_size), LabAugmentation())
     count = steps * settings.batch_size
     repeats = -(-count // len(training))

@@ -37,6 +37,7 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
             for none, as in validation and test.
         seed: Of the run, at least 0.
         cache: Where prepared squares are kept; None to prepare the photograph each time.
+        sources: Which source each photograph comes from; None where there is one alone.
 
     Raises:
         DataError: Paths and grades differ in number, or a grade is not one of the scale's.
@@ -64,6 +65,7 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
         augment: Augmentation | None = None,
         seed: int = 0,
         cache: PreparedCache | None = None,
+        sources: Sequence[str] | None = None,
     ) -> None:
         self.paths = [os.fspath(path) for path in paths]
         self.grades = [int(grade) for grade in grades]
@@ -78,6 +80,7 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
         self.augment = augment
         self.seed = seed
         self.cache = cache
+        self.sources = [""] * len(self.paths) if sources is None else list(sources)
 
     def __len__(self) -> int:
         return len(self.paths)

@@ -1,7 +1,6 @@
 """What would let a test part be known beforehand: identical pictures, and patients in two parts."""
 
 import hashlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,9 +8,7 @@ import pandas as pd
 from PIL import Image
 
 from retina.datasets.parallel import Unreadable
-from retina.datasets.remembered import remembered
 from retina.datasets.splits import TEST
-from retina.images.decode import load_fundus
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,8 @@ def drop_identical(
 
     Args:
         table: ``image_id`` and ``grade``, as in ``Catalog.table``.
-        digests: Of each row's pixels, as ``pixel_digests(table["path"])`` gives them; a picture
-            that is unreadable is dropped.
+        digests: Of each row's pixels, as ``digest_of`` gives them at full size; a picture that is
+            unreadable is dropped.
 
     Returns:
         The rows left, with the index they had, and what was found. Of identical pictures the one
@@ -58,7 +55,8 @@ def drop_identical(
     sizes, opinions = by_digest.size(), by_digest["grade"].nunique()
     conflicting = opinions.index[opinions > 1]
     agreed = rows[~rows["digest"].isin(conflicting)]
-    first = agreed.sort_values("image_id").drop_duplicates("digest").index
+    order = ["image_id", *(["source"] if "source" in agreed else [])]
+    first = agreed.sort_values(order).drop_duplicates("digest").index
     left = table[table.index.isin(first)]
     report = IdenticalReport(
         groups=int((sizes > 1).sum()),
@@ -70,32 +68,11 @@ def drop_identical(
     return left, report
 
 
-def pixel_digest(path: str | os.PathLike[str]) -> str:
-    """SHA-256, in hex, of a picture's size and of its upright RGB pixels at full size.
-
-    Raises:
-        ImageError: The file cannot be used as a photograph.
-    """
-    return digest_of(load_fundus(path))
-
-
 def digest_of(image: Image.Image) -> str:
-    """The digest of an upright RGB picture, as ``pixel_digest`` has it."""
+    """SHA-256, in hex, of an upright RGB picture's size and of its pixels."""
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()
-
-
-def pixel_digests(paths: Sequence[str]) -> list[str | Unreadable]:
-    """Digest many pictures, in several processes, with a progress bar on stderr.
-
-    Digests are remembered: see ``remembered``.
-
-    Returns:
-        A digest for each path, in their order, or why there is none.
-    """
-    doing = "Looking for identical pictures"
-    return remembered(pixel_digest, paths, str, "pixel-digests", doing)
 
 
 def shared_patients(table: pd.DataFrame, parts: "pd.Series[str]") -> int:

@@ -19,7 +19,7 @@ class Look:
     """What a photograph is, and what it looks like.
 
     Attributes:
-        digest: As ``leakage.pixel_digest`` gives it.
+        digest: As ``leakage.digest_of`` gives it at full size.
         width: Of the upright picture, in pixels.
         height: And its height.
         square: (32, 32) uint8, as ``near_identical.small_square`` gives it.

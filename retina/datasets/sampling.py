@@ -25,7 +25,7 @@ class EpochBatches(Sampler[list[tuple[int, int, int]]]):
     often as the most frequent one, its pictures repeated; with ``under`` every grade as often as
     the rarest, its pictures drawn anew each epoch; with ``balanced`` and ``sqrt`` as many pictures
     as there are, drawn with replacement, each grade equally often or in proportion to the square
-    root of its frequency.
+    root of its frequency; of several sources each is drawn likewise, and the grade within it.
 
     The last batch is left out where it is not full, unless it is the only one. Set ``epoch``, and
     ``first_batch`` to go on inside an epoch, before iterating.
@@ -37,6 +37,7 @@ class EpochBatches(Sampler[list[tuple[int, int, int]]]):
         sampling: One of ``SAMPLINGS``.
         rank: This process among those that share the batches.
         processes: How many they are; each takes every ``processes``-th picture of a batch.
+        sources: Which source each picture comes from; None for one alone.
 
     Raises:
         SettingsError: there are fewer pictures, or fewer a step, than processes.
@@ -50,9 +51,14 @@ class EpochBatches(Sampler[list[tuple[int, int, int]]]):
         sampling: Sampling = "none",
         rank: int = 0,
         processes: int = 1,
+        sources: Sequence[str] | None = None,
     ) -> None:
-        self.by_grade = [
-            np.flatnonzero(np.asarray(grades) == grade) for grade in sorted(set(grades))
+        of_grade = np.asarray(grades)
+        of_source = np.asarray(sources if sources is not None else [""] * len(of_grade))
+        self.by_grade = [np.flatnonzero(of_grade == grade) for grade in sorted(set(grades))]
+        self.by_source = [
+            [own for group in self.by_grade if len(own := group[of_source[group] == source])]
+            for source in sorted(set(of_source.tolist()))
         ]
         self.sampling = sampling
         self.seed = seed
@@ -89,9 +95,23 @@ class EpochBatches(Sampler[list[tuple[int, int, int]]]):
             wanted = sizes.max() if self.sampling == "over" else sizes.min()
             chosen = [_repeat(indices, int(wanted), random) for indices in self.by_grade]
             return random.permutation(np.concatenate(chosen))
-        weights = np.ones(len(sizes)) if self.sampling == "balanced" else np.sqrt(sizes)
-        drawn = random.choice(len(sizes), size=sizes.sum(), p=weights / weights.sum())
-        return np.array([random.choice(self.by_grade[grade]) for grade in drawn])
+        groups = [group for source in self.by_source for group in source]
+        drawn = random.choice(len(groups), size=sizes.sum(), p=self._shares())
+        return np.array([random.choice(groups[group]) for group in drawn])
+
+    def _shares(self) -> npt.NDArray[np.float64]:
+        """How often each grade of each source is drawn; adds up to 1."""
+        power = 0.0 if self.sampling == "balanced" else 0.5
+        of_source = _in_proportion([sum(map(len, source)) for source in self.by_source], power)
+        of_grade = [_in_proportion([*map(len, source)], power) for source in self.by_source]
+        return np.concatenate(
+            [share * shares for share, shares in zip(of_source, of_grade, strict=True)]
+        )
+
+
+def _in_proportion(sizes: Sequence[int], power: float) -> npt.NDArray[np.float64]:
+    weights = np.asarray(sizes, dtype=np.float64) ** power
+    return weights / weights.sum()
 
 
 def _repeat(indices: Order, count: int, random: np.random.Generator) -> Order:

@@ -69,6 +69,8 @@ class DataSource:
         shared_patients: The share, 0 to 1, of test pictures whose patient also has a picture in
             another part; 0 for a split by patient, 0.80 for the lab's own lists, None in a
             checkpoint that was made before this was written down.
+        sources: Where there are several data folders, each of them; the other fields then hold
+            for all of them together.
     """
 
     name: str
@@ -76,6 +78,22 @@ class DataSource:
     fingerprint: str
     terms: str
     shared_patients: float | None = None
+    sources: tuple["DataSource", ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON-ready values; ``sources`` only where there are several."""
+        values = asdict(self) | {"sources": [source.to_json() for source in self.sources]}
+        return values if self.sources else {k: v for k, v in values.items() if k != "sources"}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> "DataSource":
+        """Read what ``to_json`` gave.
+
+        Raises:
+            KeyError, TypeError: a field is missing or has a value that cannot be.
+        """
+        sources = tuple(cls.from_json(source) for source in value.get("sources", ()))
+        return _read_all(cls, {"shared_patients": None, **value, "sources": sources})
 
 
 @dataclass(frozen=True)
@@ -123,7 +141,7 @@ class CheckpointConfig:
             "heatmap_scale": self.heatmap_scale,
             "initial_weights": asdict(self.initial_weights),
             "training": dict(self.training or {}),
-            "data": asdict(self.data),
+            "data": self.data.to_json(),
             "code_version": self.code_version,
             "weights_sha256": self.weights_sha256,
         }
@@ -150,7 +168,7 @@ class CheckpointConfig:
                 heatmap_scale=float(value["heatmap_scale"]),
                 initial_weights=_read_all(StartedFrom, value["initial_weights"]),
                 training=dict(value["training"]),
-                data=_read_all(DataSource, {"shared_patients": None, **value["data"]}),
+                data=DataSource.from_json(value["data"]),
                 code_version=str(value["code_version"]),
                 weights_sha256=str(value["weights_sha256"]),
             )
@@ -174,22 +192,26 @@ class CheckpointConfig:
 
 def _wrong(config: CheckpointConfig) -> str | None:
     """The first of the descriptive fields that is none of its kind."""
-    start, data, shared = config.initial_weights, config.data, config.data.shared_patients
+    start = config.initial_weights
     texts = {
         "referable.rule": config.referable.rule,
         "referable.chosen_on": config.referable.chosen_on,
         "initial_weights.source": start.source,
         "initial_weights.sha256": start.sha256 or "",
-        "data.name": data.name,
-        "data.fingerprint": data.fingerprint,
-        "data.terms": data.terms,
     }
     possible = {name: isinstance(text, str) for name, text in texts.items()} | {
         "initial_weights.kind": start.kind in get_args(Kind),
-        "data.rows": isinstance(data.rows, int) and 0 <= data.rows < 10**9,
-        "data.shared_patients": shared is None
-        or (isinstance(shared, int | float) and 0 <= shared <= 1),
     }
+    for data in (config.data, *config.data.sources):
+        shared = data.shared_patients
+        possible |= {
+            "data.name": isinstance(data.name, str),
+            "data.fingerprint": isinstance(data.fingerprint, str),
+            "data.terms": isinstance(data.terms, str),
+            "data.rows": isinstance(data.rows, int) and 0 <= data.rows < 10**9,
+            "data.shared_patients": shared is None
+            or (isinstance(shared, int | float) and 0 <= shared <= 1),
+        }
     return next((name for name, fine in possible.items() if not fine), None)
 
 

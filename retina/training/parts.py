@@ -1,9 +1,11 @@
-"""From a data folder to the three parts that a run sees."""
+"""From data folders to the three parts that a run sees."""
 
 import hashlib
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from retina import distributed
@@ -11,16 +13,15 @@ from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
 from retina.datasets.dataset import Augmentation, RetinopathyDataset, channel_statistics
 from retina.datasets.formats import terms_of
-from retina.datasets.leakage import (
-    IdenticalReport,
-    drop_identical,
-    familiar_test_share,
-    pixel_digests,
-)
+from retina.datasets.leakage import IdenticalReport, drop_identical, familiar_test_share
+from retina.datasets.looks import Look, look_at
+from retina.datasets.near_identical import near_identical
+from retina.datasets.parallel import Unreadable
+from retina.datasets.sources import combine, family, read_sources
 from retina.datasets.splits import PARTS, split
-from retina.datasets.synthetic import SYNTHETIC, read_data
+from retina.datasets.synthetic import SYNTHETIC
 from retina.errors import DataError
-from retina.images.prepare import Preprocessing
+from retina.images.prepare import Preprocessing, Triple
 from retina.models.config import DataSource
 from retina.scale import NUM_GRADES
 
@@ -33,10 +34,11 @@ class Parts:
 
     Attributes:
         source: What the checkpoint will say of them.
-        table: The catalogue's columns and ``part``; identical pictures are gone.
+        table: The catalog's columns, ``source`` and ``part``; identical pictures are gone.
         remarks: Sentences on what was left out, and on what the split does not keep apart.
         cache: Where prepared squares are kept.
         sha256: Of every photograph's pixels, grade and part.
+        hospitals: The names of the sources, those of one public data set together.
     """
 
     source: DataSource
@@ -44,19 +46,30 @@ class Parts:
     remarks: tuple[str, ...]
     cache: PreparedCache
     sha256: str
+    hospitals: tuple[tuple[str, ...], ...] = ()
 
     def rows(self, part: str) -> pd.DataFrame:
         """The rows of ``train``, ``validation`` or ``test``."""
         return self.table[self.table["part"] == part]
 
-    def preprocessing(self, image_size: int, normalisation: bool = True) -> Preprocessing:
-        """The preparation, with the training part's own mean and deviation.
+    def without(self, sources: Collection[str]) -> "Parts":
+        """The same parts less some of several sources."""
+        table = self.table[~self.table["source"].isin(sources)]
+        left = [each for each in self.source.sources if each.name not in sources]
+        return replace(self, source=_together(left, table), table=table)
 
-        The prepared squares of all parts are in the cache afterwards.
+    def preprocessing(
+        self,
+        image_size: int,
+        normalisation: bool = True,
+        colours: tuple[Triple, Triple] | None = None,
+    ) -> Preprocessing:
+        """The preparation; the prepared squares of all parts are in the cache afterwards.
 
         Args:
             image_size: Side of the square, in pixels.
             normalisation: If not, pixels are only scaled to 0..1.
+            colours: Mean and deviation to normalise by; the training part's own if None.
 
         Raises:
             DataError: a picture that could be read a moment ago cannot any more.
@@ -68,7 +81,9 @@ class Parts:
                 raise DataError(f"{picture.reason} It could be read a moment ago: start again.")
         if not normalisation:
             return geometry
-        mean, std = channel_statistics(self.rows("train")["path"].tolist(), geometry, self.cache)
+        mean, std = colours or channel_statistics(
+            self.rows("train")["path"].tolist(), geometry, self.cache
+        )
         return replace(geometry, mean=mean, std=std)
 
     def dataset(
@@ -87,53 +102,102 @@ class Parts:
             augment=augmentation,
             seed=seed,
             cache=self.cache,
+            sources=rows["source"].tolist(),
         )
 
 
-def check_data(data: str) -> None:
+def check_data(data: Sequence[str]) -> None:
     """Make sure that there is something to read, before anything else is done.
 
     Raises:
         DataError: there is no such folder.
     """
-    if data != SYNTHETIC and not Path(data).is_dir():
-        raise DataError(
-            f"there is no data folder {data}: put EyePACS or APTOS 2019 there (images and the CSV "
-            "from Kaggle), name another folder with --data, or try --data synthetic"
-        )
+    for folder in data:
+        if folder != SYNTHETIC and not Path(folder).is_dir():
+            raise DataError(
+                f"there is no data folder {folder}: put EyePACS or APTOS 2019 there (images and "
+                "the CSV from Kaggle), name another folder with --data, or try --data synthetic"
+            )
 
 
-def read_parts(data: str, seed: int) -> Parts:
-    """Read a data folder, drop identical pictures, and split 70/10/20.
+def read_parts(data: Sequence[str], seed: int) -> Parts:
+    """Read data folders, drop identical pictures across all of them, and split 70/10/20.
 
     Args:
-        data: A folder, or ``synthetic`` for drawn photographs.
+        data: Folders, each a source of its own, or ``synthetic`` for drawn photographs.
         seed: Of the split.
 
     Raises:
-        DataError: nothing in it is recognised, or it is too small to split.
+        DataError: a folder is given twice, nothing in one is recognised, or all together are too
+            small to split.
     """
     with distributed.first_process_first():
-        catalog = read_data(data)
-        digests = pixel_digests(catalog.table["path"].tolist())
-    table, identical = drop_identical(catalog.table, digests)
-    table = table.assign(part=split(table, seed, catalog.given_parts))
-    pixels = pd.Series(digests, index=catalog.table.index, dtype="object")[table.index]
-    contents = table[["image_id", "grade", "part"]].assign(pixels=pixels).sort_values("image_id")
-    source = DataSource(
-        name=catalog.name,
-        rows=len(table),
-        fingerprint=catalog.fingerprint,
-        terms=DRAWN_TERMS if catalog.format == SYNTHETIC else terms_of(catalog),
-        shared_patients=familiar_test_share(table, table["part"]),
-    )
+        catalogs = read_sources(data)
+        everything, given = combine(catalogs)
+        looks = look_at(everything["path"].tolist())
+    digests = [look if isinstance(look, Unreadable) else look.digest for look in looks]
+    table, identical = drop_identical(everything, digests)
+    alike = _alike(table, looks)
+    table = table.assign(part=split(table, seed, given, alike))
+    pixels = pd.Series(digests, index=everything.index, dtype="object")[table.index]
+    columns = ["image_id", "grade", "part", *(["source"] if len(catalogs) > 1 else [])]
+    contents = table[columns].assign(pixels=pixels).sort_values(columns)
     return Parts(
-        source,
+        _together(_sources(catalogs, table), table),
         table,
-        _remarks(catalog, table, identical),
+        _remarks(catalogs, table, identical, alike),
         PreparedCache(),
         hashlib.sha256(contents.to_csv(index=False).encode()).hexdigest(),
+        _hospitals(catalogs),
     )
+
+
+def _alike(table: pd.DataFrame, looks: Sequence[Look | Unreadable]) -> list[tuple[int, int]]:
+    """The pairs of near-identical pictures, by the index of ``table``."""
+    squares = [
+        look.square for look in (looks[row] for row in table.index) if isinstance(look, Look)
+    ]
+    pairs = near_identical(np.stack(squares)) if squares else []
+    return [(int(table.index[pair.first]), int(table.index[pair.second])) for pair in pairs]
+
+
+def _sources(catalogs: Sequence[Catalog], table: pd.DataFrame) -> list[DataSource]:
+    """What a checkpoint says of each source."""
+    sources = []
+    for catalog in catalogs:
+        rows = table[table["source"] == catalog.name]
+        sources.append(
+            DataSource(
+                name=catalog.name,
+                rows=len(rows),
+                fingerprint=catalog.fingerprint,
+                terms=DRAWN_TERMS if catalog.format == SYNTHETIC else terms_of(catalog),
+                shared_patients=familiar_test_share(rows, rows["part"]),
+            )
+        )
+    return sources
+
+
+def _together(sources: Sequence[DataSource], table: pd.DataFrame) -> DataSource:
+    """One source as it is, or what several are together."""
+    if len(sources) == 1:
+        return sources[0]
+    fingerprints = "".join(f"{source.name},{source.fingerprint}\n" for source in sources)
+    return DataSource(
+        name=" + ".join(source.name for source in sources),
+        rows=len(table),
+        fingerprint=hashlib.sha256(fingerprints.encode()).hexdigest(),
+        terms="; ".join(dict.fromkeys(source.terms for source in sources)),
+        shared_patients=familiar_test_share(table, table["part"]),
+        sources=tuple(sources),
+    )
+
+
+def _hospitals(catalogs: Sequence[Catalog]) -> tuple[tuple[str, ...], ...]:
+    names: dict[str, list[str]] = {}
+    for catalog in catalogs:
+        names.setdefault(family(catalog), []).append(catalog.name)
+    return tuple(map(tuple, names.values()))
 
 
 def refuse_leaks(parts: Parts) -> None:
@@ -151,21 +215,26 @@ def refuse_leaks(parts: Parts) -> None:
         )
 
 
-def _remarks(catalog: Catalog, table: pd.DataFrame, identical: IdenticalReport) -> tuple[str, ...]:
+def _remarks(
+    catalogs: Sequence[Catalog],
+    table: pd.DataFrame,
+    identical: IdenticalReport,
+    alike: Sequence[tuple[int, int]],
+) -> tuple[str, ...]:
+    without_picture = sum(catalog.labels_without_picture for catalog in catalogs)
+    without_label = sum(catalog.pictures_without_label for catalog in catalogs)
+    unusable = sum(catalog.unusable_rows for catalog in catalogs)
     counts = {
-        f"labels without a picture: {catalog.labels_without_picture}": (
-            catalog.labels_without_picture
-        ),
-        f"pictures without a label: {catalog.pictures_without_label}": (
-            catalog.pictures_without_label
-        ),
-        f"rows of the tables that cannot be used: {catalog.unusable_rows}": catalog.unusable_rows,
+        f"labels without a picture: {without_picture}": without_picture,
+        f"pictures without a label: {without_label}": without_label,
+        f"rows of the tables that cannot be used: {unusable}": unusable,
         f"pictures that cannot be read, {len(identical.unreadable)}: "
         + "; ".join(picture.reason for picture in identical.unreadable[:3]): len(
             identical.unreadable
         ),
         f"{identical.files} pictures in {identical.groups} groups are identical, "
         f"{identical.conflicting_groups} of them with conflicting grades": identical.groups,
+        f"near-identical pairs, kept in one part: {len(alike)}": len(alike),
     }
     remarks = [sentence for sentence, count in counts.items() if count]
     if share := familiar_test_share(table, table["part"]):
@@ -174,7 +243,11 @@ def _remarks(catalog: Catalog, table: pd.DataFrame, identical: IdenticalReport) 
             "the test figures are too good"
         )
     for part in PARTS:
-        grades = table.loc[table["part"] == part, "grade"]
-        by_grade = "/".join(str((grades == grade).sum()) for grade in range(NUM_GRADES))
-        remarks.append(f"{part}: {len(grades)} pictures, by grade {by_grade}")
+        rows = table[table["part"] == part]
+        by_grade = "/".join(str((rows["grade"] == grade).sum()) for grade in range(NUM_GRADES))
+        by_source = ""
+        if len(catalogs) > 1:
+            counted = (f"{(rows['source'] == each.name).sum()} of {each.name}" for each in catalogs)
+            by_source = f" ({', '.join(counted)})"
+        remarks.append(f"{part}: {len(rows)} pictures{by_source}, by grade {by_grade}")
     return tuple(remarks)

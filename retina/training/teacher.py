@@ -35,18 +35,19 @@ def refuse_familiar(teacher: Checkpoint, table: pd.DataFrame) -> None:
 
     Args:
         teacher: With its ``split.csv``.
-        table: ``image_id`` and ``part`` of the run's photographs.
+        table: ``image_id``, ``source`` and ``part`` of the run's photographs.
 
     Raises:
         SettingsError: it was.
         DataError: its ``split.csv`` is missing or is not such a file.
     """
     split = read_split(teacher.folder / SPLIT_FILE)
-    known = set(split.index[split == TRAIN])
-    held_out = set(table.loc[table["part"] != TRAIN, "image_id"])
-    if known & held_out:
+    held_out = table[table["part"] != TRAIN]
+    by = ["image_id", *(["source"] if split["source"].any() else [])]
+    known = len(split[split["part"] == TRAIN].merge(held_out, on=by))
+    if known:
         raise SettingsError(
-            f"--teacher {teacher.name} was trained on {len(known & held_out)} of the pictures that "
+            f"--teacher {teacher.name} was trained on {known} of the pictures that "
             "this run keeps for validation and test: give the same --data and --seed as for the "
             "teacher, or another teacher"
         )

@@ -51,8 +51,8 @@ def find_pictures(data: Sequence[str], unlabelled: Sequence[str], seed: int) -> 
     """
     folders: list[tuple[str, list[str]]] = []
     for folder in data:
-        check_data(folder)
-        parts = read_parts(folder, seed)
+        check_data([folder])
+        parts = read_parts([folder], seed)
         folders.append((parts.source.name, parts.rows("train")["path"].tolist()))
     for folder in unlabelled:
         found = scan(folder)

@@ -76,6 +76,39 @@ def test_drawing_with_replacement_has_the_wanted_shares(sampling: Sampling) -> N
     assert max(often.values()) < 1.3 * min(often.values())
 
 
+SOURCES = ["a"] * 70 + ["b"] * 27
+"""Of the pictures of GRADES: the last 15 of grade 2 and all of grades 3 and 4 are of ``b``."""
+
+
+@pytest.mark.parametrize("sampling", SAMPLINGS)
+def test_one_source_gives_what_no_source_gives(sampling: Sampling) -> None:
+    plain = EpochBatches(GRADES, 4, 0, sampling)
+    named = EpochBatches(GRADES, 4, 0, sampling, sources=["a"] * len(GRADES))
+    assert list(plain) == list(named)
+
+
+@pytest.mark.parametrize("sampling", ["balanced", "sqrt"])
+def test_sources_are_drawn_as_grades_are(sampling: Sampling) -> None:
+    power = 0.0 if sampling == "balanced" else 0.5
+    sampler = EpochBatches(GRADES, 1, 0, sampling, sources=SOURCES)
+    drawn = []
+    for sampler.epoch in range(100):
+        drawn += [index for ((index, *_),) in sampler]
+    counts = Counter((SOURCES[index], GRADES[index]) for index in drawn)
+    cells = Counter(zip(SOURCES, GRADES, strict=True))
+    for source in "ab":
+        share = SOURCES.count(source) ** power / sum(SOURCES.count(s) ** power for s in "ab")
+        own = {grade: size**power for (s, grade), size in cells.items() if s == source}
+        for grade, weight in own.items():
+            expected = len(drawn) * share * weight / sum(own.values())
+            assert counts[source, grade] == pytest.approx(expected, abs=4 * np.sqrt(expected))
+
+
+def test_without_balancing_every_picture_of_every_source_comes_once() -> None:
+    sampler = EpochBatches(GRADES, 1, 0, "none", sources=SOURCES)
+    assert sorted(index for ((index, *_),) in sampler) == list(range(len(GRADES)))
+
+
 @pytest.mark.parametrize("sampling", SAMPLINGS)
 def test_seed_and_epoch_decide_the_order(sampling: Sampling) -> None:
     assert batches(sampling, epoch=3, seed=1) == batches(sampling, epoch=3, seed=1)

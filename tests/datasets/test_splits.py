@@ -89,6 +89,60 @@ def test_the_labs_own_split_shows_four_of_five_test_patients_in_training() -> No
     assert familiar_test_share(table, ours) == shared_patients(table, ours) == 0
 
 
+def with_source(table: pd.DataFrame, source: str) -> pd.DataFrame:
+    return table.assign(source=source, patient=source + "/" + table["patient"])
+
+
+def two_sources() -> pd.DataFrame:
+    return pd.concat(
+        [with_source(pairs_of_eyes(300), "a"), with_source(single_pictures(200), "b")],
+        ignore_index=True,
+    )
+
+
+def test_each_source_has_its_shares_of_each_grade() -> None:
+    table = two_sources()
+    parts = split(table)
+    assert shared_patients(table, parts) == 0
+    for source, rows in table.groupby("source"):
+        for grade, own in rows.groupby("grade"):
+            for part, share in SHARES.items():
+                off = abs((parts[own.index] == part).sum() - share * len(own))
+                assert off <= 6, (source, grade, part, off)
+
+
+def test_a_source_beside_others_is_split_as_it_is_alone() -> None:
+    table = two_sources()
+    alone = table[table["source"] == "b"]
+    pd.testing.assert_series_equal(split(table)[alone.index], split(alone))
+
+
+def test_photographs_that_look_alike_stay_together_with_their_patients() -> None:
+    table = two_sources()
+    random = np.random.default_rng(0)
+    alike = [tuple(pair) for pair in random.choice(len(table), (60, 2), replace=False).tolist()]
+    apart, together = split(table), split(table, alike=alike)
+    assert any(apart[one] != apart[other] for one, other in alike)
+    assert all(together[one] == together[other] for one, other in alike)
+    assert shared_patients(table, together) == 0
+    for part, share in SHARES.items():
+        assert (together == part).mean() == pytest.approx(share, abs=0.02)
+
+
+def test_a_photograph_like_one_with_a_given_part_follows_it() -> None:
+    table = two_sources()
+    given = pd.Series(pd.NA, table.index, dtype="str")
+    listed = table.index[table["source"] == "a"]
+    given[listed] = ["train", "train", "test"] * (len(listed) // 3)
+    stranger = int(table.index[table["source"] == "b"][0])
+    for like in (int(listed[1]), int(listed[2])):
+        parts = split(table, given_parts=given, alike=[(like, stranger)])
+        assert parts[stranger] == parts[like]
+        assert (parts[listed][given[listed] == "test"] == "test").all()
+    free = split(table, given_parts=given)[table["source"] == "b"]
+    assert free.value_counts(normalize=True)["train"] == pytest.approx(0.7, abs=0.02)
+
+
 def test_split_file_gives_back_what_was_written(tmp_path: Path) -> None:
     ids = [f"{number:03}" for number in range(20)] + ["NA", "1e5", "a,b"]
     table = table_of(dict.fromkeys(ids, 0))
@@ -96,7 +150,24 @@ def test_split_file_gives_back_what_was_written(tmp_path: Path) -> None:
     write_split(tmp_path / "split.csv", table, parts)
     assert (tmp_path / "split.csv").read_text().startswith("image_id,part\n000,")
     again = read_split(tmp_path / "split.csv")
-    assert again.to_dict() == dict(zip(table["image_id"], parts, strict=True))
+    assert dict(zip(again["image_id"], again["part"], strict=True)) == dict(
+        zip(table["image_id"], parts, strict=True)
+    )
+    assert set(again["source"]) == {""}
+
+
+def test_split_file_of_several_sources_says_whose_name_it_is(tmp_path: Path) -> None:
+    table = pd.concat([table_of({"1_left": 0}).assign(source=source) for source in "ab"])
+    table = table.reset_index(drop=True)
+    write_split(tmp_path / "split.csv", table, pd.Series(["train", "test"]))
+    text = (tmp_path / "split.csv").read_text()
+    assert text == "image_id,part,source\n1_left,train,a\n1_left,test,b\n"
+    again = read_split(tmp_path / "split.csv")
+    assert again.to_dict("list") == {
+        "image_id": ["1_left"] * 2,
+        "part": ["train", "test"],
+        "source": ["a", "b"],
+    }
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def parts(photographs: Path) -> Parts:
     """42 photographs to train on, 6 for validation, 12 for the test."""
-    return read_parts(str(photographs), 0)
+    return read_parts([str(photographs)], 0)
 
 
 @pytest.fixture(scope="session")

@@ -59,6 +59,6 @@ def killed(parts: Parts, folder: Path, prepare: Callable[[], None] | None = None
 
 
 if __name__ == "__main__":
-    parts, folder = read_parts(sys.argv[1], 0), Path(sys.argv[2])
+    parts, folder = read_parts([sys.argv[1]], 0), Path(sys.argv[2])
     signals = [killed(parts, folder), killed(parts, folder, die_between_the_epochs)]
     sys.exit(signals != [signal.SIGKILL] * 2)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from retina.datasets.formats import read_folder
+from retina.datasets.synthetic import write_synthetic
 from retina.datasets.transforms import LabAugmentation
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing
@@ -18,9 +19,9 @@ from tests.training.runs import PICTURES
 
 def test_a_missing_folder_is_refused_with_what_could_be_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere.*EyePACS.*APTOS.*--data synthetic"):
-        check_data(str(tmp_path / "nowhere"))
-    check_data(str(tmp_path))
-    check_data("synthetic")
+        check_data([str(tmp_path / "nowhere")])
+    check_data([str(tmp_path)])
+    check_data(["synthetic"])
 
 
 def test_every_picture_is_in_one_part(parts: Parts) -> None:
@@ -32,7 +33,7 @@ def test_every_picture_is_in_one_part(parts: Parts) -> None:
 
 
 def test_the_seed_decides_the_split(photographs: Path, parts: Parts) -> None:
-    again, other = (read_parts(str(photographs), seed) for seed in (0, 1))
+    again, other = (read_parts([str(photographs)], seed) for seed in (0, 1))
     assert again.table.equals(parts.table)
     assert not other.table["part"].equals(parts.table["part"])
     assert other.source == again.source
@@ -54,7 +55,7 @@ def test_what_is_left_out_is_said(photographs: Path, tmp_path: Path) -> None:
         shutil.copy(pictures / f"{original}.jpg", pictures / f"{twin}.jpg")
     (pictures / f"{names[3][0]}.jpg").write_bytes(b"no picture")
     (pictures / f"{names[4][0]}.jpg").unlink()
-    parts = read_parts(str(folder), 0)
+    parts = read_parts([str(folder)], 0)
     text = "\n".join(parts.remarks)
     assert "labels without a picture: 1" in text
     assert "pictures that cannot be read, 1: " in text
@@ -70,8 +71,8 @@ def test_a_split_of_eyes_and_not_patients_is_refused_or_called_too_good(
     table = catalog.table.assign(patient=[str(row // 2) for row in catalog.table.index])
     given = pd.Series(["train", "test"] * (PICTURES // 2), index=table.index)
     mixed = replace(catalog, table=table, given_parts=given, format="lab lists")
-    monkeypatch.setattr(module, "read_data", lambda _: mixed)
-    parts = read_parts(str(photographs), 0)
+    monkeypatch.setattr(module, "read_sources", lambda _: [mixed])
+    parts = read_parts([str(photographs)], 0)
     assert any(
         remark.startswith("100% of the test pictures") and "too good" in remark
         for remark in parts.remarks
@@ -87,8 +88,8 @@ def test_drawn_photographs_have_no_terms(
     photographs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     catalog = replace(read_folder(photographs), name="synthetic", format="synthetic")
-    monkeypatch.setattr(module, "read_data", {"synthetic": catalog}.get)
-    source = read_parts("synthetic", 0).source
+    monkeypatch.setattr(module, "read_sources", lambda names: [catalog for _ in names])
+    source = read_parts(["synthetic"], 0).source
     assert (source.name, source.fingerprint) == ("synthetic", catalog.fingerprint)
     assert "no terms" in source.terms
 
@@ -98,7 +99,7 @@ def test_a_folder_too_small_to_split_is_refused(tmp_path: Path) -> None:
         (tmp_path / str(grade)).mkdir()
         Image.new("RGB", (64, 64), (90 + grade, 40, 20)).save(tmp_path / str(grade) / "eye.png")
     with pytest.raises(DataError, match="too few to split"):
-        read_parts(str(tmp_path), 0)
+        read_parts([str(tmp_path)], 0)
 
 
 def test_the_normalisation_is_the_training_parts_own(parts: Parts) -> None:
@@ -122,7 +123,7 @@ def test_without_normalisation_pixels_are_scaled_to_one(parts: Parts) -> None:
 def test_a_picture_that_vanished_meanwhile_is_named(photographs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "drawn"
     shutil.copytree(photographs, folder)
-    parts = read_parts(str(folder), 0)
+    parts = read_parts([str(folder)], 0)
     lost = Path(parts.table["path"].iloc[0])
     lost.write_bytes(b"no picture")
     with pytest.raises(DataError, match=f"{lost.name}.*start again"):
@@ -137,3 +138,62 @@ def test_only_the_set_with_an_augmentation_changes_its_pictures(parts: Parts) ->
     assert (plain[0, 0][0] == plain[0, 1][0]).all()
     assert (changed[0, 0][0] != changed[0, 1][0]).any()
     assert (changed[0, 1][0] == changed[0, 1][0]).all()
+
+
+@pytest.fixture
+def hospitals(photographs: Path, tmp_path: Path) -> list[str]:
+    """Two sources: the drawn photographs, and others with the same names of another patient.
+
+    The second holds a photograph that is identical to one of the first, and one that is nearly so.
+    """
+    other = tmp_path / "other"
+    write_synthetic(other, count=40, size=96, seed=1)
+    first = read_folder(photographs).table
+    for place, save in ((0, {"quality": 92}), (1, {"quality": 70})):
+        path = Path(first["path"].iloc[place])
+        target = other / "images" / path.name
+        shutil.copy(path, target)
+        if place:
+            with Image.open(path) as picture:
+                picture.resize((picture.width - 4, picture.height - 4)).save(target, **save)
+    table = pd.read_csv(other / "train.csv").set_index("id_code")
+    for row in (0, 1):
+        table.loc[first["image_id"].iloc[row], "diagnosis"] = first["grade"].iloc[row]
+    table.reset_index().to_csv(other / "labels.csv", index=False)
+    (other / "train.csv").unlink()
+    return [str(photographs), str(other)]
+
+
+def test_several_folders_are_sources_of_one_split(hospitals: list[str]) -> None:
+    parts = read_parts(hospitals, 0)
+    counts = parts.table.groupby(["source", "part"]).size()
+    assert counts["drawn"].sum() == PICTURES
+    assert counts["other"].sum() == 39  # the identical one is kept once
+    assert counts["other", "train"] / 39 == pytest.approx(0.7, abs=0.1)
+    assert [source.name for source in parts.source.sources] == ["drawn", "other"]
+    assert [source.rows for source in parts.source.sources] == [PICTURES, 39]
+    assert parts.source.rows == PICTURES + 39
+    assert any("of drawn, " in remark for remark in parts.remarks)
+    dataset = parts.dataset("train", Preprocessing(size=32))
+    assert dataset.sources == parts.rows("train")["source"].tolist()
+
+
+def test_what_looks_alike_lies_in_one_part_across_sources(hospitals: list[str]) -> None:
+    table = read_parts(hospitals, 0).table
+    name = read_folder(hospitals[0]).table["image_id"].iloc[1]
+    twins = table[table["image_id"] == name]
+    assert twins["source"].tolist() == ["drawn", "other"]
+    assert twins["part"].nunique() == 1
+
+
+def test_folders_of_one_public_set_count_as_one_hospital(hospitals: list[str]) -> None:
+    parts = read_parts(hospitals, 0)
+    assert parts.hospitals == (("drawn", "other"),)  # both in the layout of APTOS
+
+
+def test_a_source_can_be_left_out(hospitals: list[str]) -> None:
+    parts = read_parts(hospitals, 0)
+    left = parts.without(["drawn"])
+    assert set(left.table["source"]) == {"other"}
+    assert left.source == parts.source.sources[1]
+    assert left.table["part"].equals(parts.table.loc[left.table.index, "part"])

@@ -55,7 +55,7 @@ def stopped_by_one(parts: Parts, folder: Path) -> tuple[int, dict[str, torch.Ten
 
 def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
     """Answers, figures, gradients and a small training."""
-    parts = read_parts(str(data), 0)
+    parts = read_parts([str(data)], 0)
     checkpoint = load_checkpoint(run)
     rows = parts.rows("test")
     answers = {}
