@@ -3,6 +3,8 @@
 Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax, softmax
@@ -33,12 +35,15 @@ def probabilities(logits: npt.ArrayLike, temperature: float = 1.0) -> Array:
     return np.asarray(softmax(values / temperature, axis=-1))
 
 
-def fit_temperature(logits: npt.ArrayLike, grades: npt.ArrayLike) -> float:
+def fit_temperature(
+    logits: npt.ArrayLike, grades: npt.ArrayLike, weights: npt.ArrayLike | None = None
+) -> float:
     """The temperature with the lowest negative log-likelihood, between 0.05 and 20.
 
     Args:
         logits: (N, K) of the validation part.
         grades: (N,) whole numbers below K.
+        weights: (N,) how much each picture counts, at least 0; all alike if None.
 
     Returns:
         1.0 where there is nothing to fit on.
@@ -52,10 +57,25 @@ def fit_temperature(logits: npt.ArrayLike, grades: npt.ArrayLike) -> float:
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(values / np.exp(log_temperature), axis=1)
-        return float(-scaled[np.arange(truth.size), truth].mean())
+        return float(-np.average(scaled[np.arange(truth.size), truth], weights=weights))
 
     best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     return float(np.exp(best.x))
+
+
+def source_weights(sources: Sequence[str]) -> Array | None:
+    """Weights that let every source count alike, however many pictures it has.
+
+    Args:
+        sources: Of each picture, N of them.
+
+    Returns:
+        (N,) weights that add up to N; None where there is one source.
+    """
+    if len(set(sources)) < 2:
+        return None
+    _, place, counts = np.unique(np.asarray(sources), return_inverse=True, return_counts=True)
+    return np.asarray(len(sources) / (len(counts) * counts[place]), dtype=np.float64)
 
 
 def confidence_bins(

@@ -24,6 +24,7 @@ def choose_threshold(
     grades: npt.ArrayLike,
     probability: npt.ArrayLike,
     minimum_sensitivity: float = MINIMUM_SENSITIVITY,
+    weights: npt.ArrayLike | None = None,
 ) -> float:
     """The threshold of highest specificity among those of enough sensitivity.
 
@@ -34,6 +35,7 @@ def choose_threshold(
         grades: (N,) of the validation part.
         probability: (N, 5).
         minimum_sensitivity: 0 to 1.
+        weights: (N,) how much each picture counts, at least 0; all alike if None.
 
     Returns:
         A threshold from 0 to 1, applied as ``probability >= threshold``; 0.5 where the part holds
@@ -52,7 +54,10 @@ def choose_threshold(
     from sklearn.metrics import roc_curve  # slow to import, and grading does without
 
     false_positive, sensitivity, thresholds = roc_curve(
-        referable, referable_probability(probability), drop_intermediate=False
+        referable,
+        referable_probability(probability),
+        sample_weight=weights,
+        drop_intermediate=False,
     )
     enough = np.flatnonzero(sensitivity >= minimum_sensitivity)
     best = np.flatnonzero(false_positive == false_positive[enough].min())[-1]

@@ -9,8 +9,7 @@ import torch
 from retina import distributed
 from retina.atomic import remove_unfinished, write_json
 from retina.datasets.splits import write_split
-from retina.datasets.transforms import LabAugmentation
-from retina.evaluation.calibration import fit_temperature, probabilities
+from retina.evaluation.calibration import fit_temperature, probabilities, source_weights
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.operating_point import choose_threshold, rule
 from retina.evaluation.predict import predict_with_maps
@@ -29,6 +28,7 @@ from retina.models.pretrained import InitialWeights, start_from
 from retina.reporting.model_card import write_model_card
 from retina.training.config import RunSettings
 from retina.training.parts import Parts
+from retina.training.recipes import recipe_of
 from retina.training.state import Outcome
 from retina.training.teacher import Teacher
 from retina.training.trainer import Trainer
@@ -67,9 +67,10 @@ def train_run(
     model = build(run.architecture)
     if initial is not None:
         start_from(model, initial)
-    preprocessing = parts.preprocessing(run.image_size, run.normalisation)
+    colours = None if initial is None else (initial.mean, initial.std)
+    preprocessing = parts.preprocessing(run.image_size, run.normalisation, colours)
     validation = parts.dataset("validation", preprocessing)
-    augmentation = LabAugmentation() if run.augmentation else None
+    augmentation = recipe_of(run).augmentation() if run.augmentation else None
     training = parts.dataset("train", preprocessing, augmentation, run.seed)
     folder.mkdir(parents=True, exist_ok=True)
     if distributed.is_writer():
@@ -85,8 +86,11 @@ def train_run(
     model.load_state_dict(as_stored(outcome.best_weights))
     logits, maps = predict_with_maps(model, validation, device)
     grades = np.asarray(validation.grades)
-    temperature = fit_temperature(logits, grades)
-    threshold = choose_threshold(grades, probabilities(logits, temperature), run.sensitivity)
+    weights = source_weights(validation.sources)
+    temperature = fit_temperature(logits, grades, weights)
+    threshold = choose_threshold(
+        grades, probabilities(logits, temperature), run.sensitivity, weights
+    )
     config = CheckpointConfig(
         name=run.name,
         architecture=run.architecture,

@@ -7,10 +7,11 @@ the CPU, with the very same weights as one that was not.
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,7 @@ from retina.training.config import RunSettings
 from retina.training.loading import epochs_of, in_own_words
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
-from retina.training.recipes import MOMENTUM, recipe_of
+from retina.training.recipes import recipe_of
 from retina.training.state import Outcome, Progress, read_state, write_state
 from retina.training.teacher import Teacher
 from retina.training.upload import Batch, upload
@@ -50,7 +51,8 @@ class Trainer:
         settings: Of the run.
         model: With its initial weights.
         training: Its pictures, augmented.
-        validation: Chooses the best epoch, by quadratic weighted kappa.
+        validation: Chooses the best epoch, by quadratic weighted kappa: of several sources, by the
+            mean of theirs.
         folder: ``state.pt`` and ``history.csv`` are written there.
         device: Where to compute.
         workers: Processes that prepare batches; 0 for none.
@@ -78,16 +80,13 @@ class Trainer:
         self.validation = validation
         self.model = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.network = _wrapped(self.model, compiled)
-        self.optimizer = torch.optim.SGD(
-            self.recipe.parameter_groups(self.model),
-            lr=settings.lr,
-            momentum=MOMENTUM,
-            nesterov=self.recipe.nesterov,
-        )
+        self.optimizer = self.recipe.optimizer(self.model, settings.lr)
+        self.peaks = [group["lr"] for group in self.optimizer.param_groups]
         self.precision = choose_precision(settings.amp, device)
         self.loss = build_loss(
             settings.loss,
             torch.bincount(torch.tensor(training.grades), minlength=NUM_GRADES),
+            self.recipe.label_smoothing,
         )
         self.progress = Progress()
         self.best_weights: dict[str, Tensor] = {}
@@ -98,6 +97,7 @@ class Trainer:
             settings.sampling,
             distributed.rank(),
             distributed.processes(),
+            training.sources,
         )
         self.preprocessing = training.preprocessing
         self.loader = epochs_of(training, self.batches, workers, device)
@@ -183,9 +183,9 @@ class Trainer:
             for pictures, grades in self.uploaded():
                 progress.waiting += time.monotonic() - mark
                 step = progress.epoch * len(batches) + progress.batch
-                lr = self.settings.lr * self.recipe.lr_factor(step, steps)
-                for group in self.optimizer.param_groups:
-                    group["lr"] = lr
+                factor = self.recipe.lr_factor(step, steps)
+                for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
+                    group["lr"] = peak * factor
                 try:
                     loss, correct = self.step(pictures, grades)
                 except RuntimeError as error:
@@ -230,7 +230,7 @@ class Trainer:
             self.model, self.validation, self.device, 2 * self.settings.batch_size
         )
         truth = np.asarray(self.validation.grades)
-        kappa = quadratic_weighted_kappa(truth, logits.argmax(axis=1))
+        kappa, by_source = mean_kappa(truth, logits.argmax(axis=1), self.validation.sources)
         loss, accuracy = progress.totals()
         row: dict[str, float | int | None] = {
             "epoch": progress.epoch + 1,
@@ -244,6 +244,7 @@ class Trainer:
             "lr": float(self.optimizer.param_groups[0]["lr"]),
             "seconds": round(progress.seconds, 3),
             "waiting_seconds": round(progress.waiting, 3),
+            **{f"validation_kappa_{source}": value for source, value in by_source.items()},
         }
         progress.history.append(row)
         if distributed.is_writer():
@@ -288,6 +289,31 @@ class Trainer:
             torch.set_rng_state(state["random"])
             if self.device.type == "cuda" and "random_cuda" in state:
                 torch.cuda.set_rng_state(state["random_cuda"], self.device)
+
+
+def mean_kappa(
+    grades: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], sources: Sequence[str]
+) -> tuple[float | None, dict[str, float | None]]:
+    """Quadratic weighted kappa: the mean over the sources, and of each source.
+
+    Args:
+        grades: (N,) the truth.
+        predicted: (N,).
+        sources: Of each picture.
+
+    Returns:
+        The mean of those that are defined, None where none is; and by source, empty where there is
+        one alone.
+    """
+    of_source = np.asarray(sources)
+    kappas = {
+        source: quadratic_weighted_kappa(grades[own], predicted[own])
+        for source in dict.fromkeys(sources)
+        for own in [of_source == source]
+    }
+    defined = [kappa for kappa in kappas.values() if kappa is not None]
+    mean = sum(defined) / len(defined) if defined else None
+    return mean, kappas if len(kappas) > 1 else {}
 
 
 def _wrapped(model: nn.Module, compiled: bool) -> nn.Module:

@@ -8,6 +8,7 @@ from retina.evaluation.calibration import (
     confidence_bins,
     fit_temperature,
     probabilities,
+    source_weights,
 )
 
 Floats = npt.NDArray[np.float64]
@@ -113,3 +114,19 @@ def test_the_calibration_error_is_that_of_a_plain_loop(bins: int) -> None:
 def test_a_sure_model_that_is_right_is_calibrated() -> None:
     assert calibration_error([0, 3, 4], np.eye(5)[[0, 3, 4]]) == 0.0
     assert calibration_error([1, 2, 0], np.eye(5)[[0, 3, 4]]) == 1.0
+
+
+def test_a_weight_counts_as_so_many_pictures() -> None:
+    logits, grades = overconfident(2.0, count=300)
+    weights = np.random.default_rng(0).integers(1, 4, len(grades))
+    repeated = fit_temperature(np.repeat(logits, weights, axis=0), np.repeat(grades, weights))
+    assert fit_temperature(logits, grades, weights) == pytest.approx(repeated, rel=1e-4)
+
+
+def test_every_source_counts_alike() -> None:
+    sources = ["a"] * 6 + ["b"] * 2
+    weights = source_weights(sources)
+    assert weights is not None
+    assert weights.sum() == pytest.approx(8)
+    assert weights[:6].sum() == pytest.approx(weights[6:].sum())
+    assert source_weights(["a"] * 3) is None

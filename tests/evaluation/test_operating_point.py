@@ -92,3 +92,11 @@ def test_a_sensitivity_that_cannot_be_is_refused(minimum: float) -> None:
 def test_the_rule_is_written_with_its_sensitivity() -> None:
     assert rule(0.9) == "highest specificity at a sensitivity of at least 90%"
     assert rule(0.975) == "highest specificity at a sensitivity of at least 97.5%"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_weight_counts_as_so_many_pictures(seed: int) -> None:
+    grades, values = draw(seed, 12)
+    weights = np.random.default_rng(seed).integers(1, 4, len(grades))
+    repeated = choose_threshold(np.repeat(grades, weights), np.repeat(values, weights, axis=0))
+    assert choose_threshold(grades, values, weights=weights) == pytest.approx(repeated)

@@ -13,7 +13,7 @@ from retina.models.config import HISTORY_FILE
 from retina.training import trainer as module
 from retina.training.parts import Parts
 from retina.training.state import Outcome
-from retina.training.trainer import Trainer
+from retina.training.trainer import Trainer, mean_kappa
 from tests.training.runs import CPU, EPOCHS, STEPS, TIMES, same, tiny_trainer
 
 
@@ -125,7 +125,6 @@ def test_the_modern_recipe_changes_rate_and_size(
     ]
     # The pictures given are of 32 pixels, so that both sizes are made from them.
     assert [side for side, _ in seen] == [32] * STEPS + [64] * STEPS
-    assert trainer.optimizer.param_groups[0]["nesterov"]
 
 
 def test_the_seed_decides_the_weights(
@@ -157,3 +156,16 @@ def test_the_log_says_how_the_epoch_went(
     assert "epoch 1: training accuracy" in err
     assert "of it waiting for data" in err
     assert "resnet18-scratch epoch 1/1" in err
+
+
+def test_the_epoch_is_chosen_by_the_mean_of_the_sources_kappas() -> None:
+    grades = np.array([0, 1, 2, 3, 4, 0, 2, 4])
+    predicted = np.array([0, 1, 2, 3, 4, 4, 2, 0])
+    mean, by_source = mean_kappa(grades, predicted, ["a"] * 5 + ["b"] * 3)
+    assert by_source == {"a": pytest.approx(1), "b": pytest.approx(-1)}
+    assert mean == pytest.approx(0)
+    whole, alone = mean_kappa(grades, predicted, [""] * 8)
+    assert whole == pytest.approx(cohen_kappa_score(grades, predicted, weights="quadratic"))
+    assert alone == {}
+    undefined, _ = mean_kappa(np.zeros(2, int), np.zeros(2, int), ["", ""])
+    assert undefined is None
