@@ -4,10 +4,12 @@ import math
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
-from PIL import Image, ImageFilter
 from torch import Tensor
 from torchvision.transforms.v2 import functional as F
+
+Pixels = npt.NDArray[np.uint8]
 
 cv2.setNumThreads(0)  # A data loader's forked worker would wait for its parent's threads forever.
 
@@ -39,32 +41,24 @@ class LabAugmentation:
         return _rotate(square, (2 * turn - 1) * self.MAX_DEGREES)
 
 
-def _rotate(square: Tensor, degrees: float) -> Tensor:
-    pixels = square.permute(1, 2, 0).contiguous().numpy()
-    height, width, _ = pixels.shape
-    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
-    rotated = cv2.warpAffine(pixels, turn, (width, height), flags=cv2.INTER_LINEAR)
-    return torch.from_numpy(rotated).permute(2, 0, 1)
+class CameraAugmentation:
+    """Everything that differs between cameras and clinics, and leaves the grade as it is.
 
-
-class StrongAugmentation:
-    """Flips, any rotation, scale and shift in one resampling; colour, blur, erasing and noise.
-
-    For learning without labels, from any camera's tints: exposure, and gain and gamma of each
-    channel, change so far that a photograph may look like another hospital's. Blur and erasing
-    touch a fifth of the pictures each, a sensor's noise half of them. The random numbers come from
-    torch's global generator on the CPU.
+    Mirrored, turned by any angle, scaled and shifted in one resampling; exposure, contrast, gamma
+    and the gain of each colour; and, each for some pictures only, blur, lost resolution and JPEG
+    compression. The random numbers come from torch's global generator on the CPU.
     """
 
-    SCALE = 0.25
-    SHIFT = 0.1
-    EXPOSURE = 0.3
-    GAIN = 0.35
-    GAMMA = 0.4
-    BLUR_RADIUS = 1.0 / 200
-    ERASED_SIDE = 0.2
-    RARE = 0.2
-    NOISE = 12.0
+    SCALE = 0.15
+    SHIFT = 0.05  # of the side
+    EXPOSURE = 0.25  # exponents of e
+    GAMMA = 0.2
+    CONTRAST = 0.2
+    GAIN = 0.15
+    BLURRED, BLUR = 0.3, 1 / 160  # share of the pictures; highest deviation, of the side
+    SHRUNK, SMALLEST = 0.3, 0.4
+    COMPRESSED, WORST, BEST = 0.4, 40, 95  # JPEG quality
+    PIVOT = 0.4  # the brightness that contrast leaves as it is
 
     def __call__(self, square: Tensor) -> Tensor:
         """Change a square at random.
@@ -75,49 +69,57 @@ class StrongAugmentation:
         Returns:
             The same shape and type; the square given is left as it is.
         """
-        side = square.shape[-1]
-        image = Image.fromarray(square.permute(1, 2, 0).numpy())
-        image = image.transform(
-            image.size, Image.Transform.AFFINE, self._affine(side), Image.Resampling.BILINEAR
-        ).point(self._tables())
-        blur, erase, radius, width, height, left, top = torch.rand(7).tolist()
-        if blur < self.RARE:
-            image = image.filter(ImageFilter.GaussianBlur(radius * self.BLUR_RADIUS * side))
-        if erase < self.RARE:
-            width, height = (1 + int(share * self.ERASED_SIDE * side) for share in (width, height))
-            place = (int(left * (side - width)), int(top * (side - height)))
-            image.paste((0, 0, 0), (*place, place[0] + width, place[1] + height))
-        changed = torch.from_numpy(np.array(image)).permute(2, 0, 1)
-        deviation = self.NOISE * (2 * float(torch.rand(())) - 1)
-        if deviation <= 0:
-            return changed
-        noise = deviation * torch.randn(changed.shape)
-        return (changed + noise).round_().clamp_(0, 255).to(torch.uint8)
+        pixels = square.permute(1, 2, 0).contiguous().numpy()
+        pixels = cv2.LUT(self._placed(pixels), self._tones())
+        return torch.from_numpy(self._degraded(pixels)).permute(2, 0, 1)
 
-    def _affine(self, side: int) -> tuple[float, float, float, float, float, float]:
-        """Where in the square each pixel of the result is taken from, as Pillow wants it."""
+    def _placed(self, pixels: Pixels) -> Pixels:
         mirror, turn, zoom, right, down = torch.rand(5).tolist()
-        angle = 2 * math.pi * turn
-        scale = 1 + self.SCALE * (2 * zoom - 1)
-        cosine, sine = math.cos(angle) / scale, math.sin(angle) / scale
+        side = pixels.shape[0]
+        middle = (side - 1) / 2
+        angle, scale = 2 * math.pi * turn, 1 + self.SCALE * (2 * zoom - 1)
         flip = -1.0 if mirror < 0.5 else 1.0
-        middle = side / 2
-        column = middle + self.SHIFT * side * (2 * right - 1)
-        row = middle + self.SHIFT * side * (2 * down - 1)
-        return (
-            flip * cosine,
-            sine,
-            column - middle * (flip * cosine + sine),
-            -flip * sine,
-            cosine,
-            row - middle * (cosine - flip * sine),
-        )
+        cosine, sine = scale * math.cos(angle), scale * math.sin(angle)
+        linear = np.array([[cosine * flip, -sine], [sine * flip, cosine]])
+        shift = self.SHIFT * side * (2 * np.array([right, down]) - 1)
+        offset = middle + shift - linear @ [middle, middle]
+        return _warped(pixels, np.column_stack([linear, offset]))
 
-    def _tables(self) -> list[int]:
-        """What becomes of each of the 256 values of red, green and blue."""
-        exposure = math.exp(self.EXPOSURE * (2 * float(torch.rand(())) - 1))
-        gains = 1 + self.GAIN * (2 * torch.rand(3, 1) - 1)
-        gammas = torch.exp(self.GAMMA * (2 * torch.rand(3, 1) - 1))
-        values = gains * torch.linspace(0, 1, 256) ** gammas
-        tables = exposure * (255 * values).round().clamp(0, 255)
-        return tables.round().clamp(0, 255).int().flatten().tolist()
+    def _tones(self) -> Pixels:
+        """What becomes of each of the 256 values of red, green and blue: (256, 1, 3)."""
+        exposure, gamma, contrast, *gains = (2 * torch.rand(6) - 1).tolist()
+        values = np.linspace(0, 1, 256) ** math.exp(self.GAMMA * gamma)
+        values = (values - self.PIVOT) * (1 + self.CONTRAST * contrast) + self.PIVOT
+        values[0] = 0.0  # what surrounds the retina stays black
+        factors = math.exp(self.EXPOSURE * exposure) * (1 + self.GAIN * np.array(gains))
+        tones = np.outer(values, factors) * 255
+        return tones.round().clip(0, 255).astype(np.uint8)[:, np.newaxis]
+
+    def _degraded(self, pixels: Pixels) -> Pixels:
+        blurred, deviation, shrunk, share, compressed, quality = torch.rand(6).tolist()
+        side = pixels.shape[0]
+        if blurred < self.BLURRED:
+            sigma = max(0.2, deviation * self.BLUR * side)
+            pixels = cv2.GaussianBlur(pixels, (0, 0), sigma)
+        if shrunk < self.SHRUNK:
+            small = max(1, round(side * (self.SMALLEST + (1 - self.SMALLEST) * share)))
+            pixels = cv2.resize(pixels, (small, small), interpolation=cv2.INTER_AREA)
+            pixels = cv2.resize(pixels, (side, side), interpolation=cv2.INTER_LINEAR)
+        if compressed < self.COMPRESSED:
+            level = round(self.WORST + (self.BEST - self.WORST) * quality)
+            _, file = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, level])
+            pixels = cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].copy()
+        return pixels
+
+
+def _rotate(square: Tensor, degrees: float) -> Tensor:
+    pixels = square.permute(1, 2, 0).contiguous().numpy()
+    height, width, _ = pixels.shape
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1.0)
+    return torch.from_numpy(_warped(pixels, turn)).permute(2, 0, 1)
+
+
+def _warped(pixels: Pixels, matrix: npt.NDArray[np.float64]) -> Pixels:
+    """Move each pixel (x, y) to ``matrix @ (x, y, 1)``: bilinear, and black where nothing was."""
+    height, width, _ = pixels.shape
+    return np.asarray(cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_LINEAR))

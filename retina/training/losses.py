@@ -20,7 +20,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 FOCAL_GAMMA = 2.0
 
 
-def build_loss(name: LossName, counts: Tensor) -> Loss:
+def build_loss(name: LossName, counts: Tensor, label_smoothing: float = 0.0) -> Loss:
     """The loss called ``name``.
 
     ``cross-entropy``; ``weighted``, the same with each grade weighted by the inverse of its
@@ -32,6 +32,8 @@ def build_loss(name: LossName, counts: Tensor) -> Loss:
     Args:
         name: One of ``LOSSES``.
         counts: (5,) pictures of each grade in the training part.
+        label_smoothing: 0 to 1, of ``cross-entropy`` and ``weighted``: the share of each target
+            that is spread evenly over the grades (Szegedy et al., CVPR 2016).
 
     Returns:
         A function of (N, 5) logits and (N,) grades to (N,) losses.
@@ -39,7 +41,7 @@ def build_loss(name: LossName, counts: Tensor) -> Loss:
     weights = counts.sum() / (counts.clamp(min=1) * (counts > 0).sum())
 
     def cross_entropy(logits: Tensor, grades: Tensor) -> Tensor:
-        return F.cross_entropy(logits, grades, reduction="none")
+        return F.cross_entropy(logits, grades, reduction="none", label_smoothing=label_smoothing)
 
     def weighted(logits: Tensor, grades: Tensor) -> Tensor:
         return cross_entropy(logits, grades) * weights.to(logits)[grades]

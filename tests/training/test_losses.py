@@ -40,6 +40,13 @@ def test_cross_entropy_is_torchs() -> None:
     torch.testing.assert_close(loss.mean(), F.cross_entropy(LOGITS, GRADES))
 
 
+@pytest.mark.parametrize("name", ["cross-entropy", "weighted"])
+def test_label_smoothing_is_torchs(name: LossName) -> None:
+    loss = build_loss(name, torch.full((5,), 8), label_smoothing=0.1)(LOGITS, GRADES)
+    expected = F.cross_entropy(LOGITS, GRADES, reduction="none", label_smoothing=0.1)
+    torch.testing.assert_close(loss, expected)
+
+
 def test_weighted_is_torchs_weighted_cross_entropy_up_to_its_normalisation() -> None:
     weights = 1 / COUNTS.double()
     loss = build_loss("weighted", COUNTS)(LOGITS, GRADES)

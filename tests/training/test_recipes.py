@@ -7,7 +7,7 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from retina.models.architectures import build
-from retina.training.recipes import LAB, MODERN, WEIGHT_DECAY, Recipe, recipe_of
+from retina.training.recipes import LAB, MODERN, MOMENTUM, Recipe, recipe_of
 from tests.training.runs import settings
 
 
@@ -17,8 +17,6 @@ def test_a_run_names_its_recipe() -> None:
 
 
 def test_the_lab_keeps_its_rate_and_size() -> None:
-    assert not LAB.nesterov
-    assert MODERN.nesterov
     assert {LAB.lr_factor(step, 100) for step in range(100)} == {1.0}
     assert {LAB.side(epoch, 10, 512) for epoch in range(10)} == {512}
 
@@ -65,21 +63,27 @@ def test_the_last_epoch_sees_whole_squares(epochs: int) -> None:
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
 def test_every_parameter_is_in_one_group_once(recipe: Recipe, architecture: str) -> None:
     model = build(architecture)
-    optimizer = torch.optim.SGD(recipe.parameter_groups(model), lr=0.1)
-    grouped = [id(p) for group in optimizer.param_groups for p in group["params"]]
+    groups = recipe.optimizer(model, 0.1).param_groups
+    grouped = [id(p) for group in groups for p in group["params"]]
     assert sorted(grouped) == sorted(id(p) for p in model.parameters())
 
 
-def test_weight_decay_holds_all_of_the_labs_and_only_matrices_of_the_modern() -> None:
+def test_the_lab_trains_by_gradient_descent_with_one_rate_and_decay_for_all() -> None:
+    optimizer = LAB.optimizer(build("resnet18"), 0.001)
+    assert isinstance(optimizer, torch.optim.SGD)
+    (group,) = optimizer.param_groups
+    assert (group["lr"], group["momentum"], group["nesterov"]) == (0.001, MOMENTUM, False)
+    assert group["weight_decay"] == 0.0005
+    assert LAB.label_smoothing == 0
+
+
+def test_the_modern_recipe_decays_matrices_only_and_hurries_the_last_layer() -> None:
     model = build("resnet18")
-    for recipe, exempt in ((LAB, ()), (MODERN, (nn.BatchNorm2d,))):
-        decay = {
-            id(parameter): group["weight_decay"]
-            for group in torch.optim.SGD(recipe.parameter_groups(model), lr=0.1).param_groups
-            for parameter in group["params"]
-        }
-        for module in model.modules():
-            for name, parameter in module.named_parameters(recurse=False):
-                free = isinstance(module, exempt) or (recipe is MODERN and name == "bias")
-                assert decay[id(parameter)] == (0.0 if free else WEIGHT_DECAY)
-    assert WEIGHT_DECAY == 0.0005
+    optimizer = MODERN.optimizer(model, 0.001)
+    assert isinstance(optimizer, torch.optim.AdamW)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            is_head = names[id(parameter)].startswith("fc.")
+            assert group["lr"] == pytest.approx(0.005 if is_head else 0.001)
+            assert group["weight_decay"] == (0.02 if parameter.dim() > 1 else 0.0)
