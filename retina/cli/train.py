@@ -30,14 +30,19 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="the half from ImageNet weights; PATH: a weights file, or a folder of them",
     )
     add("--model", action="append", metavar="NAME", help="repeatable; both ResNets without it")
-    add("--data", default="data", metavar="DIR|synthetic", help="the photographs (data)")
+    add(
+        "--data",
+        action="append",
+        metavar="DIR|synthetic",
+        help="the photographs (data); repeatable: several hospitals, each a source of its own",
+    )
     add("--recipe", default="lab", metavar="lab|modern", help="how to train (lab)")
     add("--epochs", type=int, help="passes over the training part (10; 20 for --ablation)")
     add("--batch-size", type=int, default=32, help="photographs a step (32)")
-    add("--lr", type=float, help="learning rate (0.001; modern: its own)")
+    add("--lr", type=float, help="learning rate at its highest (0.001; modern: 0.0004)")
     add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
     add("--seed", type=int, default=0, help="of split, weights, order and augmentation (0)")
-    add("--sampling", default="none", help="none, over, under, balanced or sqrt (none)")
+    add("--sampling", help="none, over, under, balanced or sqrt (none; modern: sqrt)")
     add(
         "--loss",
         default="cross-entropy",
@@ -68,6 +73,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--imbalance-study",
         action="store_true",
         help="one model with one sampling or one loss changed at a time",
+    )
+    studies.add_argument(
+        "--leave-one-out",
+        action="store_true",
+        help="train on all sources but one in turn, and test on the one left out",
     )
     studies.add_argument(
         "--report",
@@ -125,14 +135,23 @@ def _report(folders: list[Path], output: Path, command: str) -> None:
 
 
 def _train(options: argparse.Namespace, output: Path, command: str) -> None:
-    from retina.training.config import LEARNING_RATES, RunSettings, TeacherSettings
+    from retina.training.config import (
+        LEARNING_RATES,
+        RECIPE_SAMPLINGS,
+        RunSettings,
+        TeacherSettings,
+    )
     from retina.training.experiment import Experiment, run_experiment
     from retina.training.plan import DEFAULT_EPOCHS, plan
     from retina.training.teacher import load_teacher
 
-    study: Study = (
-        "ablation" if options.ablation else "imbalance" if options.imbalance_study else "comparison"
-    )
+    study: Study = "comparison"
+    if options.ablation:
+        study = "ablation"
+    elif options.imbalance_study:
+        study = "imbalance"
+    elif options.leave_one_out:
+        study = "leave-one-out"
     starts: list[Start] = []
     if options.scratch:
         starts.append("scratch")
@@ -148,7 +167,7 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
         lr=LEARNING_RATES.get(options.recipe, 0.001) if options.lr is None else options.lr,
         image_size=options.image_size,
         seed=options.seed,
-        sampling=options.sampling,
+        sampling=options.sampling or RECIPE_SAMPLINGS.get(options.recipe, "none"),
         loss=options.loss,
         amp=options.amp,
         sensitivity=options.sensitivity,
@@ -159,7 +178,7 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
             Experiment(
                 study=study,
                 runs=plan(study, options.model or (), starts, common),
-                data=options.data,
+                data=tuple(options.data or ["data"]),
                 output=output,
                 pretrained=Path(options.pretrained) if options.pretrained else None,
                 needs_pretrained=options.pretrained is not None or study == "ablation",

@@ -17,7 +17,8 @@ AmpName = Literal["auto", "off", "float16", "bfloat16"]
 RECIPES: tuple[Recipe, ...] = get_args(Recipe)
 PRECISIONS: tuple[AmpName, ...] = get_args(AmpName)
 
-LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.004}
+LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.0004}
+RECIPE_SAMPLINGS: dict[Recipe, Sampling] = {"lab": "none", "modern": "sqrt"}
 
 STUDENTS = tuple(name for name in NAMES if name != LITE)
 # Of a growing distillation: for what share of the passes its squares are small, and how small.
@@ -64,6 +65,7 @@ class RunSettings:
         variant: What tells this run from its sisters in a study; empty for none.
         teacher: Whose answers are a second target; None for none.
         sensitivity: For referable disease, that the operating point must have on validation.
+        left_out: Sources that are not trained on, in a study that leaves one out.
 
     Raises:
         SettingsError: a value lies outside its range.
@@ -85,6 +87,7 @@ class RunSettings:
     variant: str = ""
     teacher: TeacherSettings | None = None
     sensitivity: float = MINIMUM_SENSITIVITY
+    left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_known("--model", self.architecture, NAMES)
@@ -114,9 +117,10 @@ class RunSettings:
         return "-".join(filter(None, (self.architecture, *start, self.variant)))
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-ready values; ``teacher`` only where there is one."""
-        values = asdict(self)
-        return values if self.teacher else {k: v for k, v in values.items() if k != "teacher"}
+        """The settings as JSON-ready values; ``teacher`` and ``left_out`` only where given."""
+        values = asdict(self) | {"left_out": "+".join(self.left_out)}
+        absent = [name for name in ("teacher", "left_out") if not values[name]]
+        return {name: value for name, value in values.items() if name not in absent}
 
 
 @dataclass(frozen=True)

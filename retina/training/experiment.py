@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from retina.reporting.experiment_report import read_finished_run, write_experime
 from retina.reporting.findings import Study
 from retina.reporting.study_record import SETTINGS_FILE, read_settings
 from retina.training.config import RunSettings
+from retina.training.leave_one_out import evaluate_left_out, with_each_left_out
 from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
 from retina.training.run import train_run
 from retina.training.teacher import refuse_familiar
@@ -33,7 +34,7 @@ class Experiment:
     Attributes:
         study: What the runs are compared for.
         runs: In the order in which they are trained.
-        data: A data folder, or ``synthetic``.
+        data: Data folders, each a source of its own, or ``synthetic``.
         output: The folder that everything is written to.
         pretrained: A weights file, or a folder of them; None for torchvision's own.
         needs_pretrained: Whether it is an error where the weights cannot be had; else the
@@ -49,7 +50,7 @@ class Experiment:
 
     study: Study
     runs: tuple[RunSettings, ...]
-    data: str
+    data: tuple[str, ...]
     output: Path
     pretrained: Path | None = None
     needs_pretrained: bool = False
@@ -87,6 +88,9 @@ def run_experiment(experiment: Experiment) -> None:
             refuse_familiar(experiment.teacher, parts.table)
         for remark in parts.remarks:
             _say(remark)
+        if experiment.study == "leave-one-out":
+            runs = with_each_left_out(experiment.runs, parts.hospitals)
+            experiment = replace(experiment, runs=runs)
         if distributed.is_writer():
             _claim_output(experiment, parts, weights, gap)
         distributed.wait_for_all()
@@ -97,7 +101,7 @@ def run_experiment(experiment: Experiment) -> None:
             if read_metrics(folder) is None:
                 train_run(
                     run,
-                    parts,
+                    parts.without(run.left_out) if run.left_out else parts,
                     weights.get(run.architecture) if run.start == "pretrained" else None,
                     folder,
                     device,
@@ -107,6 +111,8 @@ def run_experiment(experiment: Experiment) -> None:
                     experiment.teacher,
                 )
             distributed.wait_for_all()
+            if experiment.study == "leave-one-out":
+                evaluate_left_out(run, parts, folder, device)
         if distributed.is_writer():
             write_experiment_report(
                 experiment.output,

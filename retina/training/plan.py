@@ -13,13 +13,20 @@ DEFAULT_MODELS: dict[Study, tuple[str, ...]] = {
     "comparison": ("resnet18", "resnet50"),
     "ablation": ("resnet50",),
     "imbalance": ("resnet18",),
+    "leave-one-out": ("resnet18",),
 }
 DEFAULT_STARTS: dict[Study, tuple[Start, ...]] = {
     "comparison": ("scratch", "pretrained"),
     "ablation": ("pretrained",),
     "imbalance": ("scratch",),
+    "leave-one-out": ("pretrained",),
 }
-DEFAULT_EPOCHS: dict[Study, int] = {"comparison": 10, "ablation": 20, "imbalance": 10}
+DEFAULT_EPOCHS: dict[Study, int] = {
+    "comparison": 10,
+    "ablation": 20,
+    "imbalance": 10,
+    "leave-one-out": 10,
+}
 
 
 def plan(
@@ -29,7 +36,8 @@ def plan(
 
     ``comparison``: every model from every start. ``ablation``, section 4.2 of the lab's report:
     one model, augmentation and normalisation both, each alone, and neither. ``imbalance``: one
-    model, first as it is, then with one sampling or one loss changed at a time.
+    model, first as it is, then with one sampling or one loss changed at a time. ``leave-one-out``:
+    every model from every start; which sources there are to leave out is known once they are read.
 
     Args:
         study: Which.
@@ -45,7 +53,7 @@ def plan(
         for model in dict.fromkeys(models or DEFAULT_MODELS[study])
         for start in starts or DEFAULT_STARTS[study]
     ]
-    if study == "comparison":
+    if study in ("comparison", "leave-one-out"):
         return tuple(chosen)
     if len(chosen) > 1:
         raise SettingsError(

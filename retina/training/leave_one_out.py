@@ -1,0 +1,85 @@
+"""A study of how a network does on hospitals that it never saw: each is left out in turn."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from retina import distributed
+from retina.atomic import write_json
+from retina.errors import SettingsError
+from retina.evaluation.evaluate import evaluate
+from retina.models.checkpoint import load_checkpoint
+from retina.reporting.model_card import EVALUATIONS
+from retina.training.config import RunSettings
+from retina.training.parts import Parts
+
+LEFT_OUT, LEFT_OUT_TEST, TEST_OF = "left-out", "left-out-test", "test-of-"
+
+
+def with_each_left_out(
+    runs: Sequence[RunSettings], hospitals: Sequence[Sequence[str]]
+) -> tuple[RunSettings, ...]:
+    """Each run on all sources, followed by one without each hospital.
+
+    Args:
+        runs: On all sources.
+        hospitals: The sources of each, as ``Parts.hospitals`` has them.
+
+    Raises:
+        SettingsError: there is one hospital alone.
+    """
+    if len(hospitals) < 2:
+        raise SettingsError(
+            "--leave-one-out needs photographs of two data sets or more: repeat --data, and note "
+            "that folders of one public data set count as one"
+        )
+    return tuple(
+        each
+        for run in runs
+        for each in (
+            run,
+            *(
+                replace(run, left_out=tuple(names), variant=f"without-{'+'.join(names)}")
+                for names in hospitals
+            ),
+        )
+    )
+
+
+def evaluate_left_out(run: RunSettings, parts: Parts, folder: Path, device: torch.device) -> None:
+    """Evaluate a finished run of the study on the hospitals that the study is about.
+
+    A run without a hospital answers all its photographs, and those of its test part alone; the run
+    on all sources answers the test part of each hospital. The figures are written to the
+    checkpoint's ``evaluations``, and what lies there already is left as it is.
+
+    Args:
+        run: Its settings.
+        parts: All sources.
+        folder: Of the finished run.
+        device: Where to compute.
+    """
+    checkpoint = load_checkpoint(folder)
+    for name, rows in _wanted(run, parts):
+        file = folder / EVALUATIONS / f"{name}.json"
+        if file.exists():
+            continue
+        metrics = evaluate(checkpoint, rows, parts.cache, device).metrics
+        if distributed.is_writer():
+            file.parent.mkdir(exist_ok=True)
+            write_json(file, metrics)
+
+
+def _wanted(run: RunSettings, parts: Parts) -> Iterator[tuple[str, pd.DataFrame]]:
+    def of(names: Sequence[str], rows: pd.DataFrame) -> pd.DataFrame:
+        return rows[rows["source"].isin(names)]
+
+    if run.left_out:
+        yield LEFT_OUT, of(run.left_out, parts.table)
+        yield LEFT_OUT_TEST, of(run.left_out, parts.rows("test"))
+    else:
+        for names in parts.hospitals:
+            yield f"{TEST_OF}{'+'.join(names)}", of(names, parts.rows("test"))
