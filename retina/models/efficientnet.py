@@ -121,9 +121,9 @@ class InvertedBottleneck(nn.Module):
         return y
 
 
-def _blocks(stages: Sequence[tuple[int, int, int, int, int]]) -> nn.ModuleList:
+def _blocks(stages: Sequence[tuple[int, int, int, int, int]]) -> nn.Sequential:
     count = sum(depth for depth, *_ in stages)
-    blocks = nn.ModuleList()
+    blocks = nn.Sequential()
     in_channels = STEM_CHANNELS
     for depth, kernel, first_stride, expansion, out_channels in stages:
         for place in range(depth):
@@ -163,23 +163,6 @@ class EfficientNetLite0(nn.Module):
                 fan_out = module.weight[0, 0].numel() * module.out_channels / module.groups
                 nn.init.normal_(module.weight, std=math.sqrt(2 / fan_out))
 
-    def pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The last maps at strides 8, 16 and 32, of 40, 112 and 320 channels.
-
-        Args:
-            x: (N, 3, H, W) normalised photographs.
-
-        Returns:
-            (N, C, H / stride, W / stride), rounded up, of any sign.
-        """
-        x = F.relu6(self._bn0(self._conv_stem(x)), inplace=True)
-        maps: list[Tensor] = []
-        for block in self._blocks:
-            if block.stride == 2:
-                maps.append(x)
-            x = block(x)
-        return maps[-2], maps[-1], x
-
     def features(self, x: Tensor) -> Tensor:
         """The last convolution's output.
 
@@ -189,7 +172,8 @@ class EfficientNetLite0(nn.Module):
         Returns:
             (N, 1280, H / 32, W / 32), rounded up, 0 to 6.
         """
-        return F.relu6(self._bn1(self._conv_head(self.pyramid(x)[-1])), inplace=True)
+        x = self._blocks(F.relu6(self._bn0(self._conv_stem(x)), inplace=True))
+        return F.relu6(self._bn1(self._conv_head(x)), inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """From (N, 3, H, W) normalised photographs to (N, num_classes) logits."""

@@ -139,22 +139,6 @@ class ResNet(nn.Module):
                 nn.init.ones_(module.weight)
                 nn.init.zeros_(module.bias)
 
-    def pyramid(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The last maps at strides 8, 16 and 32.
-
-        Args:
-            x: (N, 3, H, W) normalised photographs.
-
-        Returns:
-            (N, C, H / stride, W / stride), rounded up, no value below 0; C is 128, 256 and 512 for
-            basic blocks, four times as many for bottlenecks.
-        """
-        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
-        x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
-        eighth = self.layer2(self.layer1(x))
-        sixteenth = self.layer3(eighth)
-        return eighth, sixteenth, self.layer4(sixteenth)
-
     def features(self, x: Tensor) -> Tensor:
         """The last block's output.
 
@@ -165,7 +149,9 @@ class ResNet(nn.Module):
             (N, C, H / 32, W / 32), rounded up, no value below 0; C is 512 for basic blocks and 2048
             for bottlenecks.
         """
-        return self.pyramid(x)[-1]
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
+        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
 
     def forward(self, x: Tensor) -> Tensor:
         """From (N, 3, H, W) normalised photographs to (N, num_classes) logits."""

@@ -8,7 +8,6 @@ from retina.datasets.sampling import SAMPLINGS, Sampling
 from retina.errors import SettingsError
 from retina.evaluation.operating_point import MINIMUM_SENSITIVITY
 from retina.models.architectures import NAMES
-from retina.models.pretrained import LITE
 from retina.training.losses import LOSSES, LossName
 
 Start = Literal["scratch", "pretrained"]
@@ -19,11 +18,6 @@ PRECISIONS: tuple[AmpName, ...] = get_args(AmpName)
 
 LEARNING_RATES: dict[Recipe, float] = {"lab": 0.001, "modern": 0.0004}
 RECIPE_SAMPLINGS: dict[Recipe, Sampling] = {"lab": "none", "modern": "sqrt"}
-
-STUDENTS = tuple(name for name in NAMES if name != LITE)
-# Of a growing distillation: for what share of the passes its squares are small, and how small.
-SMALL_UNTIL, SMALL_SHARE = 0.75, 4 / 7
-STRIDE = 32
 
 
 @dataclass(frozen=True)
@@ -121,53 +115,6 @@ class RunSettings:
         values = asdict(self) | {"left_out": "+".join(self.left_out)}
         absent = [name for name in ("teacher", "left_out") if not values[name]]
         return {name: value for name, value in values.items() if name not in absent}
-
-
-@dataclass(frozen=True)
-class DistillationSettings:
-    """Everything that decides distilled weights but the pictures and the teacher's.
-
-    Attributes:
-        architecture: Of the student, one of ``STUDENTS``.
-        passes: Over the pictures.
-        image_size: Side of the prepared square, in pixels.
-        batch_size: Pictures a step.
-        lr: Learning rate of AdamW at its highest, in one cycle.
-        seed: Of the split, the student's first weights, the order and the augmentation.
-        growing: Whether the first three quarters of the passes see smaller squares: 128 for 224.
-        amp: As for training.
-
-    Raises:
-        SettingsError: a value lies outside its range.
-    """
-
-    architecture: str
-    passes: int = 8
-    image_size: int = 224
-    batch_size: int = 32
-    lr: float = 0.0015
-    seed: int = 0
-    growing: bool = False
-    amp: AmpName = "auto"
-
-    def __post_init__(self) -> None:
-        _check_known("--model", self.architecture, STUDENTS)
-        _check_known("--amp", self.amp, PRECISIONS)
-        _check_range("--passes", self.passes, 1, 100_000)
-        _check_range("--image-size", self.image_size, 64, 2048)
-        _check_range("--batch-size", self.batch_size, 2, 100_000)
-        _check_range("--seed", self.seed, 0, 2**63 - 1)
-        _check_rate(self.lr, 1)
-
-    def side(self, passed: int) -> int:
-        """The side in pixels of what the networks see after so many passes."""
-        if not self.growing or passed >= int(SMALL_UNTIL * self.passes):
-            return self.image_size
-        return max(STRIDE, round(SMALL_SHARE * self.image_size / STRIDE) * STRIDE)
-
-    def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-ready values."""
-        return asdict(self)
 
 
 def _check_known(flag: str, value: str, known: Sequence[str]) -> None:

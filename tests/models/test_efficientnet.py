@@ -97,16 +97,6 @@ def test_padding_keeps_every_second_pixel(side: int, kernel: int) -> None:
     assert conv(torch.zeros(1, 1, side, 64)).shape == (1, 1, math.ceil(side / 2), 32)
 
 
-def test_pyramid_has_the_maps_of_three_strides(model: EfficientNetLite0) -> None:
-    with torch.inference_mode():
-        maps = model.pyramid(torch.zeros(2, 3, 96, 64))
-    assert [tuple(each.shape) for each in maps] == [
-        (2, 40, 12, 8),
-        (2, 112, 6, 4),
-        (2, 320, 3, 2),
-    ]
-
-
 def test_heatmap_comes_from_the_same_forward_pass(model: EfficientNetLite0) -> None:
     x = torch.randn(2, 3, 96, 64)
     logits, heatmap = forward_with_cam(model, x)

@@ -29,8 +29,7 @@ import torch
 from retina.cli import COMMANDS, main
 from retina.datasets.synthetic import write_synthetic
 from retina.interrupt import SIGNALS
-from retina.training import distillation, experiment, trainer
-from scripts import distil
+from retina.training import experiment, trainer
 from tests.checkpoints import save_small
 from tests.reliability.works import WORKS, Work
 
@@ -61,18 +60,15 @@ class Life:
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" had it ignored
         faulthandler.register(signal.SIGUSR1)
         name, *flags = self.work.arguments(self.folder, photographs)
-        command, place = (distil, "distil") if name == "distil" else (COMMANDS[name], "run")
-        run: Callable[[argparse.Namespace], int] = getattr(command, place)
+        command = COMMANDS[name]
+        run: Callable[[argparse.Namespace], int] = command.run
 
         def running(options: argparse.Namespace) -> int:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             return run(options)
 
-        setattr(command, place, running)
+        command.run = running
         try:
-            if command is distil:
-                sys.argv = [name, *flags]
-                return distil.main()
             return main([name, *flags])
         except BaseException:
             traceback.print_exc()
@@ -185,6 +181,6 @@ def disturbed(name: str, stops: int, seed: int, place: Path) -> Counter[str]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    trainer.SECONDS_BETWEEN_SAVES = distillation.SECONDS_BETWEEN_SAVES = 0.05
+    trainer.SECONDS_BETWEEN_SAVES = 0.05
     assert experiment  # loaded here, and not again in every life
     print(json.dumps(disturbed(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))))

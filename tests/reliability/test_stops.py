@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-PER_WORK = {"train": 20, "distil": 10, "prepare": 10, "triage": 10, "watch": 10}
+PER_WORK = {"train": 20, "prepare": 10, "triage": 10, "watch": 10}
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is of POSIX")
 

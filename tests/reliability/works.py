@@ -8,13 +8,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file
 
 from retina.datasets.cache import PreparedCache, _read
 from retina.inference.journal import journal_of, read_journal
 from retina.models.checkpoint import load_checkpoint
 from retina.models.metrics import read_metrics
-from retina.training.distillation import state_name
 
 SIDE = 64
 STUDENT = "resnet18.safetensors"
@@ -29,8 +27,7 @@ class Work:
 
     Attributes:
         photographs: How many it is given.
-        arguments: Of ``retina`` (or ``distil`` and those of the script), for its folder and that
-            of the photographs.
+        arguments: Of ``retina``, for its folder and that of the photographs.
         check: Fails where something half-written could be taken for whole, or was lost.
         result: What it leaves in the end.
         compare: Fails where two results differ.
@@ -82,26 +79,6 @@ def trained(folder: Path) -> dict[str, Any]:
     weights = (run / "model.safetensors").read_bytes()
     metrics = read_metrics(run)
     return {"weights": weights, "metrics": metrics, "history": history, "files": names}
-
-
-def distil(folder: Path, photographs: Path) -> list[str]:
-    sizes = ["--passes", "2", "--batch-size", "6", "--image-size", "64", "--device", "cpu"]
-    where = ["--data", str(photographs), "--output", str(folder / "out" / STUDENT), "--resume"]
-    return ["distil", *sizes, *where]
-
-
-def check_student(folder: Path) -> None:
-    out = folder / "out"
-    if (out / state_name(Path(STUDENT))).exists():
-        torch.load(out / state_name(Path(STUDENT)), weights_only=True)
-    if (out / STUDENT).exists():
-        load_file(out / STUDENT)
-
-
-def distilled(folder: Path) -> dict[str, bytes | None]:
-    """The weights, byte for byte, and what else lies there by name."""
-    files = (folder / "out").iterdir()
-    return {each.name: each.read_bytes() if each.name == STUDENT else None for each in files}
 
 
 def prepare(folder: Path, photographs: Path) -> list[str]:
@@ -161,7 +138,6 @@ def same_rows(found: pd.DataFrame, expected: pd.DataFrame) -> None:
 
 WORKS = {
     "train": Work(60, train, check_run, trained, same, drawn=60),
-    "distil": Work(60, distil, check_student, distilled, same, drawn=60),
     "prepare": Work(80, prepare, squares, squares, same),
     "triage": Work(40, triage, check_rows, worklist, same_rows),
     "watch": Work(40, watch, check_rows, worklist, same_rows, endless=True),
