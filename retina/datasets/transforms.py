@@ -51,13 +51,13 @@ class CameraAugmentation:
 
     SCALE = 0.15
     SHIFT = 0.05  # of the side
-    EXPOSURE = 0.25  # exponents of e
-    GAMMA = 0.2
-    CONTRAST = 0.2
-    GAIN = 0.15
-    BLURRED, BLUR = 0.3, 1 / 160  # share of the pictures; highest deviation, of the side
-    SHRUNK, SMALLEST = 0.3, 0.4
-    COMPRESSED, WORST, BEST = 0.4, 40, 95  # JPEG quality
+    EXPOSURE = 0.2  # exponents of e
+    GAMMA = 0.15
+    CONTRAST = 0.15
+    GAIN = 0.1
+    BLURRED, BLUR = 0.2, 1 / 160  # share of the pictures; highest deviation, of the side
+    SHRUNK, SMALLEST = 0.2, 0.4
+    COMPRESSED, WORST, BEST = 0.3, 40, 95  # JPEG quality
     PIVOT = 0.4  # the brightness that contrast leaves as it is
 
     def __call__(self, square: Tensor) -> Tensor:

