@@ -70,7 +70,7 @@ def record(monkeypatch: pytest.MonkeyPatch) -> Record:
 @pytest.fixture
 def four(photographs: Path, tmp_path: Path) -> Experiment:
     runs = plan("comparison", [], [], settings())
-    return Experiment("comparison", runs, str(photographs), tmp_path / "output", device="cpu")
+    return Experiment("comparison", runs, (str(photographs),), tmp_path / "output", device="cpu")
 
 
 FOUR = ["resnet18-scratch", "resnet18-pretrained", "resnet50-scratch", "resnet50-pretrained"]
@@ -207,14 +207,14 @@ def test_resume_refuses_other_settings_and_names_them(
         shutil.copytree(four.data, tmp_path / "data")
         picture = next((tmp_path / "data" / "images").iterdir())
         picture.write_bytes(b"no longer a picture")
-        other, named = replace(other, data=str(tmp_path / "data")), "photographs"
+        other, named = replace(other, data=(str(tmp_path / "data"),)), "photographs"
     else:
         table = (Path(four.data) / "train.csv").read_text(encoding="utf-8").splitlines()
         (tmp_path / "data").mkdir()
         (tmp_path / "data" / "images").symlink_to(Path(four.data) / "images")
         fewer = "\n".join(table[:-1])
         (tmp_path / "data" / "train.csv").write_text(fewer, encoding="utf-8")
-        other, named = replace(other, data=str(tmp_path / "data")), "data"
+        other, named = replace(other, data=(str(tmp_path / "data"),)), "data"
     with pytest.raises(SettingsError, match="other settings") as refusal:
         run_experiment(other)
     assert named in str(refusal.value)
@@ -258,7 +258,7 @@ def test_data_are_looked_for_before_weights(
 ) -> None:
     monkeypatch.setattr(module, "resolve_pretrained", fail_to_fetch)
     with pytest.raises(DataError, match="there is no data folder nowhere"):
-        run_experiment(replace(four, data="nowhere", needs_pretrained=True))
+        run_experiment(replace(four, data=("nowhere",), needs_pretrained=True))
 
 
 def test_a_batch_is_shared_evenly_or_refused(
