@@ -32,7 +32,7 @@ from retina.memory import keep_freed_memory
 from retina.models.architectures import build
 from retina.training.config import RunSettings
 from retina.training.parts import read_parts
-from retina.training.recipes import MOMENTUM, WEIGHT_DECAY
+from retina.training.recipes import LAB, MOMENTUM
 from retina.training.trainer import Trainer
 
 
@@ -120,7 +120,7 @@ def _plain(data: str, settings: RunSettings, count: int, device_name: str) -> It
     )
     model = torchvision.models.get_model(settings.architecture, num_classes=5).to(device)
     optimizer = torch.optim.SGD(
-        model.parameters(), settings.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+        model.parameters(), settings.lr, momentum=MOMENTUM, weight_decay=LAB.weight_decay
     )
     model.train()
     while True:
@@ -176,7 +176,7 @@ def _timm(data: str, settings: RunSettings, count: int, device_name: str) -> Ite
     )
     model = timm.create_model(settings.architecture, num_classes=5).to(device)
     optimizer = create_optimizer_v2(
-        model, "sgd", lr=settings.lr, momentum=MOMENTUM, weight_decay=WEIGHT_DECAY
+        model, "sgd", lr=settings.lr, momentum=MOMENTUM, weight_decay=LAB.weight_decay
     )
     model.train()
     while True:

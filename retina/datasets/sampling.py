@@ -110,8 +110,8 @@ class EpochBatches(Sampler[list[tuple[int, int, int]]]):
 
 
 def _in_proportion(sizes: Sequence[int], power: float) -> npt.NDArray[np.float64]:
-    weights = np.asarray(sizes, dtype=np.float64) ** power
-    return weights / weights.sum()
+    weights: npt.NDArray[np.float64] = np.asarray(sizes, dtype=np.float64) ** power
+    return np.asarray(weights / weights.sum())
 
 
 def _repeat(indices: Order, count: int, random: np.random.Generator) -> Order:

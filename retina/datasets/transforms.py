@@ -1,6 +1,7 @@
 """What a training picture may look like instead: changes that leave the grade as it is."""
 
 import math
+from typing import Any
 
 import cv2
 import numpy as np
@@ -70,7 +71,7 @@ class CameraAugmentation:
             The same shape and type; the square given is left as it is.
         """
         pixels = square.permute(1, 2, 0).contiguous().numpy()
-        pixels = cv2.LUT(self._placed(pixels), self._tones())
+        pixels = np.asarray(cv2.LUT(self._placed(pixels), self._tones()))
         return torch.from_numpy(self._degraded(pixels)).permute(2, 0, 1)
 
     def _placed(self, pixels: Pixels) -> Pixels:
@@ -95,7 +96,7 @@ class CameraAugmentation:
         tones = np.outer(values, factors) * 255
         return tones.round().clip(0, 255).astype(np.uint8)[:, np.newaxis]
 
-    def _degraded(self, pixels: Pixels) -> Pixels:
+    def _degraded(self, pixels: npt.NDArray[Any]) -> Pixels:
         blurred, deviation, shrunk, share, compressed, quality = torch.rand(6).tolist()
         side = pixels.shape[0]
         if blurred < self.BLURRED:
@@ -108,8 +109,10 @@ class CameraAugmentation:
         if compressed < self.COMPRESSED:
             level = round(self.WORST + (self.BEST - self.WORST) * quality)
             _, file = cv2.imencode(".jpg", pixels[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, level])
-            pixels = cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].copy()
-        return pixels
+            pixels = np.ascontiguousarray(
+                np.asarray(cv2.imdecode(file, cv2.IMREAD_COLOR))[..., ::-1]
+            )
+        return np.asarray(pixels, dtype=np.uint8)
 
 
 def _rotate(square: Tensor, degrees: float) -> Tensor:
@@ -119,7 +122,7 @@ def _rotate(square: Tensor, degrees: float) -> Tensor:
     return torch.from_numpy(_warped(pixels, turn)).permute(2, 0, 1)
 
 
-def _warped(pixels: Pixels, matrix: npt.NDArray[np.float64]) -> Pixels:
+def _warped(pixels: Pixels, matrix: npt.NDArray[Any]) -> Pixels:
     """Move each pixel (x, y) to ``matrix @ (x, y, 1)``: bilinear, and black where nothing was."""
     height, width, _ = pixels.shape
     return np.asarray(cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_LINEAR))

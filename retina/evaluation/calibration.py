@@ -50,6 +50,7 @@ def fit_temperature(
     """
     values = np.asarray(logits, dtype=np.float64)
     truth = np.asarray(grades, dtype=np.int64)
+    counts = None if weights is None else np.asarray(weights, dtype=np.float64)
     if truth.size == 0:
         return 1.0
 
@@ -57,7 +58,7 @@ def fit_temperature(
 
     def loss(log_temperature: float) -> float:
         scaled = log_softmax(values / np.exp(log_temperature), axis=1)
-        return float(-np.average(scaled[np.arange(truth.size), truth], weights=weights))
+        return float(-np.average(scaled[np.arange(truth.size), truth], weights=counts))
 
     best = minimize_scalar(loss, bounds=(np.log(0.05), np.log(20.0)), method="bounded")
     return float(np.exp(best.x))

@@ -151,7 +151,9 @@ class ResNet(nn.Module):
         """
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = F.max_pool2d(x, kernel_size=3, stride=2, padding=1)
-        return self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = stage(x)
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         """From (N, 3, H, W) normalised photographs to (N, num_classes) logits."""

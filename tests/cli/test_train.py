@@ -136,7 +136,7 @@ def test_without_flags_it_is_the_labs_four_runs(capsys: Shell, planned: list[Exp
     ]
     run = asked.runs[0]
     assert (run.epochs, run.batch_size, run.lr, run.image_size, run.seed) == (10, 32, 0.001, 512, 0)
-    assert (run.recipe, run.amp, asked.data, asked.device) == ("lab", "auto", "data", "auto")
+    assert (run.recipe, run.amp, asked.data, asked.device) == ("lab", "auto", ("data",), "auto")
     assert not asked.needs_pretrained
     assert asked.output.parent == Path("runs")
     assert answer.out == f"{asked.output}\n"

@@ -14,7 +14,7 @@ GRADES = [grade for grade, size in enumerate(SIZES) for _ in range(size)]
 
 
 def batches(sampling: Sampling = "none", epoch: int = 0, **changes: int) -> list[list[int]]:
-    values = {"batch_size": 4, "seed": 0} | changes
+    values: dict[str, Any] = {"batch_size": 4, "seed": 0} | changes
     sampler = EpochBatches(GRADES, sampling=sampling, **values)
     sampler.epoch = epoch
     drawn = list(sampler)

@@ -67,7 +67,7 @@ class Life:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             return run(options)
 
-        command.run = running
+        setattr(command, "run", running)  # noqa: B010 - mypy knows no module that changes
         try:
             return main([name, *flags])
         except BaseException:

@@ -204,14 +204,14 @@ def test_resume_refuses_other_settings_and_names_them(
         monkeypatch.setattr(module, "resolve_pretrained", lambda *_: changed)
         named = "initial weights"
     elif change == "photographs":
-        shutil.copytree(four.data, tmp_path / "data")
+        shutil.copytree(four.data[0], tmp_path / "data")
         picture = next((tmp_path / "data" / "images").iterdir())
         picture.write_bytes(b"no longer a picture")
         other, named = replace(other, data=(str(tmp_path / "data"),)), "photographs"
     else:
-        table = (Path(four.data) / "train.csv").read_text(encoding="utf-8").splitlines()
+        table = (Path(four.data[0]) / "train.csv").read_text(encoding="utf-8").splitlines()
         (tmp_path / "data").mkdir()
-        (tmp_path / "data" / "images").symlink_to(Path(four.data) / "images")
+        (tmp_path / "data" / "images").symlink_to(Path(four.data[0]) / "images")
         fewer = "\n".join(table[:-1])
         (tmp_path / "data" / "train.csv").write_text(fewer, encoding="utf-8")
         other, named = replace(other, data=(str(tmp_path / "data"),)), "data"

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_a_run_answers_what_it_never_saw_and_the_run_on_all_its_test_part(
         train_run(run, seen, None, folder, CPU)
         evaluate_left_out(run, parts, folder, CPU)
 
-    def read(run: str, name: str) -> dict:
+    def read(run: str, name: str) -> Any:
         return json.loads((tmp_path / run / "evaluations" / f"{name}.json").read_text())
 
     own = parts.rows("test")
