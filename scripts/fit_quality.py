@@ -1,7 +1,7 @@
 """Fit the quality gate, cross-validated: ``python -m scripts.fit_quality --data DIR``.
 
-DIR holds ``quality/{good,bad,outlier}`` (DRIMDB) and ``aptos2019``; ``eyepacs``, ``idrid_camera``
-and ``eyepacs_equalised`` are measured where they are there, and never fitted on. Prints the table
+DIR holds ``quality/{good,bad,outlier}`` (DRIMDB) and ``aptos2019``; ``eyepacs``, ``eyepacs400`` and
+``idrid_camera`` are measured where they are there, and never fitted on. Prints the table
 of ``docs/quality.md`` and writes ``retina/images/quality.json``.
 """
 
@@ -33,7 +33,7 @@ APTOS, APTOS_HELD, DRAWN = "APTOS, training part", "APTOS, validation and test p
 MEASURED = {
     "EyePACS": "eyepacs/images",
     "IDRiD, as the camera wrote them": "idrid_camera",
-    "EyePACS, colours equalised": "eyepacs_equalised/images",
+    "EyePACS, 400 pixels": "eyepacs400/images",
 }
 WEIGHTS = {
     GOOD: 4.0,
@@ -86,9 +86,11 @@ def main() -> None:
 
 def measure_all(data: Path, step: int, jobs: int) -> pd.DataFrame:
     """A row a picture: ``set``, ``source`` (the same for all that comes of it), the measures."""
-    part = read_split(SPLIT)
-    train = sorted(part.index[part == "train"])[::step]
-    held = sorted(part.index[part != "train"])
+    split = read_split(SPLIT)
+    split = split[split["source"].isin(("", "aptos2019"))]
+    is_training = split["part"] == "train"
+    train = sorted(split.loc[is_training, "image_id"])[::step]
+    held = sorted(split.loc[~is_training, "image_id"])
     aptos = data / "aptos2019" / "images"
     work = [
         (name, file)
@@ -98,7 +100,7 @@ def measure_all(data: Path, step: int, jobs: int) -> pd.DataFrame:
             OUTLIER: "quality/outlier",
             **MEASURED,
         }.items()
-        for file in _photographs(data / folder)[:: 20 if "equalised" in name else 1]
+        for file in _photographs(data / folder)
     ]
     work += [(APTOS, aptos / f"{name}.jpg") for name in train]
     work += [(APTOS_HELD, aptos / f"{name}.jpg") for name in held]

@@ -24,7 +24,7 @@ def test_what_is_shipped_opens_and_says_what_it_was_tested_on(name: str) -> None
     assert checkpoint.config.referable.chosen_on == "validation"
     assert checkpoint.metrics is not None
     parts = read_split(checkpoint.folder / SPLIT_FILE)
-    assert checkpoint.metrics["n"] == (parts == "test").sum()
+    assert checkpoint.metrics["n"] == (parts["part"] == "test").sum()
     assert sum(map(sum, checkpoint.metrics["confusion_matrix"])) == checkpoint.metrics["n"]
     assert not (checkpoint.folder / "state.pt").exists()
 
@@ -36,7 +36,9 @@ def test_the_shipped_answers_give_the_shipped_figures(name: str) -> None:
     assert metrics is not None
     answers = pd.read_csv(checkpoint.folder / PREDICTIONS_FILE, dtype={"image_id": str})
     parts = read_split(checkpoint.folder / SPLIT_FILE)
-    assert set(answers["image_id"]) == set(parts.index[parts == "test"])
+    names = [column for column in ("source", "image_id") if column in answers]
+    test = parts[parts["part"] == "test"]
+    assert set(answers[names].agg("/".join, axis=1)) == set(test[names].agg("/".join, axis=1))
     truth, predicted = answers["grade"], answers["predicted"]
     probability = answers[[f"p{grade}" for grade in range(5)]].to_numpy()
     assert (probability.argmax(axis=1) == predicted).all()

@@ -17,7 +17,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("first", metavar="A", help="a model, as `retina models` lists them")
     add("second", metavar="B", help="another")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
-    add("--data", required=True, metavar="DIR|synthetic", help="photographs and their grades")
+    add(
+        "--data",
+        required=True,
+        action="append",
+        metavar="DIR|synthetic",
+        help="photographs and their grades; repeatable",
+    )
     add(
         "--split",
         choices=("test", "all"),
@@ -36,7 +42,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Grade the photographs with both models and print what sets them apart."""
     from retina.datasets.cache import PreparedCache
-    from retina.datasets.synthetic import read_data
+    from retina.datasets.sources import read_sources
     from retina.devices import choose_device
     from retina.errors import SettingsError
     from retina.evaluation.compare import compare_answers, conclusion
@@ -49,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(f"{names[0]} would be compared with itself: name another model")
     models = [load_checkpoint(name, options.checkpoints) for name in names]
     device = choose_device(options.device)
-    rows, warnings = choose_unseen_rows(read_data(options.data), models, options.split)
+    rows, warnings = choose_unseen_rows(read_sources(options.data), models, options.split)
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     cache = PreparedCache()

@@ -21,7 +21,12 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
     add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument("--data", metavar="DIR|synthetic", help="photographs and their grades")
+    source.add_argument(
+        "--data",
+        action="append",
+        metavar="DIR|synthetic",
+        help="photographs and their grades; repeatable: figures of each and of all together",
+    )
     source.add_argument(
         "--audit-log",
         type=Path,
@@ -86,7 +91,7 @@ def run(options: argparse.Namespace) -> int:
 def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str | None]":
     """Grade the part; its figures, and a title and note for their pictures."""
     from retina.datasets.cache import PreparedCache
-    from retina.datasets.synthetic import read_data
+    from retina.datasets.sources import read_sources
     from retina.devices import choose_device
     from retina.evaluation.evaluate import evaluate
     from retina.evaluation.rows import Part, choose_rows, only_names_known
@@ -94,11 +99,10 @@ def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str 
 
     checkpoint = load_checkpoint(options.model, options.checkpoints)
     device = choose_device(options.device)
-    catalog = read_data(options.data)
+    catalogs = read_sources(options.data)
     split: Part = options.split or "test"
-    rows, warnings = choose_rows(catalog, checkpoint, split)
-    if mistaken := only_names_known(catalog, checkpoint):
-        warnings.append(mistaken)
+    rows, warnings = choose_rows(catalogs, checkpoint, split)
+    warnings += filter(None, (only_names_known(catalog, checkpoint) for catalog in catalogs))
     if options.by_patient and rows["patient"].is_unique:
         warnings.append("no patient has two photographs here: --by-patient changes nothing")
     _warn(warnings)
@@ -117,7 +121,8 @@ def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str 
     part = "all" if split == "all" else f"{split} part"
     unit = "patients" if options.by_patient else "photographs"
     count = f"{evaluation.metrics['n']:,} {unit}"
-    return evaluation, f"{checkpoint.name}: {catalog.name}, {part}, {count}", None
+    names = " + ".join(catalog.name for catalog in catalogs)
+    return evaluation, f"{checkpoint.name}: {names}, {part}, {count}", None
 
 
 def _of_verdicts(options: argparse.Namespace) -> "tuple[Evaluation, str, str | None]":

@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from retina.cli.exits import DONE
 
@@ -12,7 +11,8 @@ HELP = "Prepare the photographs of a data folder, so that training starts at onc
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("data", metavar="DIR", type=Path, nargs="?", help="a folder of photographs and grades")
+    add("folders", metavar="DIR", nargs="*", help="folders of photographs and grades")
+    add("--data", metavar="DIR", action="append", default=[], help="the same, as train.py takes it")
     add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
     add("--clear", action="store_true", help="first delete all that was prepared before")
 
@@ -20,19 +20,20 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Prepare what is not prepared yet and say where it lies."""
     from retina.datasets.cache import PreparedCache
-    from retina.datasets.formats import read_folder
+    from retina.datasets.sources import read_sources
     from retina.errors import SettingsError
     from retina.images.prepare import Preprocessing
 
-    if options.data is None and not options.clear:
+    data = [*options.folders, *options.data]
+    if not data and not options.clear:
         raise SettingsError("there is nothing to do: name a data folder, or give --clear")
     cache = PreparedCache()
     if options.clear:
         print(f"{cache.clear() / 1e6:,.0f} MB of prepared photographs deleted in {cache.folder}")
-    if options.data is None:
+    if not data:
         return DONE
     settings = Preprocessing(size=options.image_size)
-    paths = read_folder(options.data).table["path"].tolist()
+    paths = [path for catalog in read_sources(data) for path in catalog.table["path"]]
     unreadable = cache.fill(paths, settings)
     for picture in unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)

@@ -57,15 +57,15 @@ def combine(catalogs: Sequence[Catalog]) -> tuple[pd.DataFrame, "pd.Series[str] 
         catalogs: As ``read_sources`` gives them. One alone keeps its names of patients.
 
     Returns:
-        The rows of ``Catalog.table`` with ``source``, the catalog's name, in the order of the
-        sources and indexed 0, 1, 2, ...; and the given parts by that index, missing where a source
-        has none of its own, or None where no source has.
+        The rows of ``Catalog.table`` with ``source``, the catalog's name, and ``public_set``, in
+        the order of the sources and indexed 0, 1, 2, ...; and the given parts by that index,
+        missing where a source has none of its own, or None where no source has.
     """
     tables = []
     for catalog in catalogs:
-        table = catalog.table.assign(source=catalog.name)
+        table = catalog.table.assign(source=catalog.name, public_set=public_set(catalog))
         if len(catalogs) > 1:
-            table["patient"] = f"{family(catalog)}/" + table["patient"]
+            table["patient"] = f"{public_set(catalog) or catalog.name}/" + table["patient"]
         parts = catalog.given_parts
         table["given"] = pd.Series(pd.NA, table.index, dtype="str") if parts is None else parts
         tables.append(table)
@@ -74,6 +74,6 @@ def combine(catalogs: Sequence[Catalog]) -> tuple[pd.DataFrame, "pd.Series[str] 
     return table, given if given.notna().any() else None
 
 
-def family(catalog: Catalog) -> str:
-    """The public data set that a source was recognised as, otherwise the source's own name."""
-    return _PUBLIC_SETS.get(catalog.format, catalog.name)
+def public_set(catalog: Catalog) -> str:
+    """The public data set that a source was recognised as; empty where it is none."""
+    return _PUBLIC_SETS.get(catalog.format, "")

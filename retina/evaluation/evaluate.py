@@ -19,7 +19,7 @@ from retina.evaluation.gate import verdicts
 from retina.evaluation.intervals import add_intervals, interval, resampled_weights
 from retina.evaluation.metrics import compute_metrics
 from retina.evaluation.predict import predict_logits
-from retina.evaluation.predictions import predictions_table
+from retina.evaluation.predictions import predictions_table, source_names
 from retina.evaluation.rows import overlap
 from retina.models.checkpoint import Checkpoint
 from retina.models.engines import Engine, network_for_grading
@@ -61,7 +61,7 @@ def evaluate(
 
     Args:
         checkpoint: The network, with its temperature and operating point.
-        rows: ``image_id, path, grade, patient``; at least one.
+        rows: ``image_id, path, grade, patient`` and, of several sources, ``source``; at least one.
         cache: Where prepared squares are kept.
         device: Where to compute.
         batch_size: Pictures a forward pass.
@@ -73,8 +73,9 @@ def evaluate(
     Returns:
         Beside the fields of ``compute_metrics``, with intervals, its ``metrics`` say how they came
         about (``photographs, by_patient, tta, temperature``), what the checkpoint has seen of the
-        rows (``overlap``) and what the quality gate makes of them: ``quality_gate{refused,
-        refused_share, without_refused}``. The gate keeps nothing out of the other figures.
+        rows (``overlap``), the main figures of each source where there are several (``sources``)
+        and what the quality gate makes of them: ``quality_gate{refused, refused_share,
+        without_refused}``. The gate keeps nothing out of the other figures.
 
     Raises:
         DataError: no photograph can be read.
@@ -95,6 +96,8 @@ def evaluate(
         "temperature": checkpoint.config.temperature,
         "overlap": asdict(overlap(checkpoint, rows)),
     }
+    if sources := _by_source(rows, answers, by_patient, threshold, prevalence):
+        metrics["sources"] = sources
     without = None
     if not rejected.any():
         without = metrics
@@ -107,8 +110,25 @@ def evaluate(
         "without_refused": without and _headline(without),
     }
     metrics["confusion_matrix"] = metrics.pop("confusion_matrix")  # the largest comes last
-    predictions = predictions_table(rows["image_id"], answers)
+    predictions = predictions_table(rows, answers)
     return Evaluation(metrics, predictions, unit, unreadable)
+
+
+def _by_source(
+    rows: pd.DataFrame,
+    answers: Answers,
+    by_patient: bool,
+    threshold: float,
+    prevalence: float | None,
+) -> dict[str, Any]:
+    """The main figures of each of several sources; empty where there is one."""
+    sources = source_names(rows)
+    figures = {}
+    for source in sources:
+        own = answers.where((rows["source"] == source).to_numpy())
+        measured = measure(own.by_patient() if by_patient else own, threshold, prevalence)
+        figures[source] = _headline({"n": len(own.grades), **measured}) | {"ece": measured["ece"]}
+    return figures
 
 
 def readable_rows(

@@ -18,18 +18,31 @@ _PROBABILITIES = [f"p{grade}" for grade in range(NUM_GRADES)]
 _COLUMNS = ["image_id", "grade", "predicted", *_PROBABILITIES]
 
 
-def predictions_table(image_ids: "pd.Series[str]", answers: Answers) -> pd.DataFrame:
-    """The answers to N pictures as ``image_id, grade, predicted, p0 ... p4``."""
+def source_names(rows: pd.DataFrame) -> list[str]:
+    """The names of the sources that rows come from, where they are several; else none."""
+    names = list(dict.fromkeys(rows["source"])) if "source" in rows else []
+    return names if len(names) > 1 else []
+
+
+def predictions_table(rows: pd.DataFrame, answers: Answers) -> pd.DataFrame:
+    """The answers to N pictures as ``image_id, grade, predicted, p0 ... p4``.
+
+    Where ``rows``, whose ``image_id`` is taken, come from several sources, a last column ``source``
+    says which one.
+    """
     table = pd.DataFrame(answers.probability, columns=_PROBABILITIES)
     table.insert(0, "predicted", answers.predicted)
     table.insert(0, "grade", answers.grades)
-    table.insert(0, "image_id", image_ids.to_numpy())
+    table.insert(0, "image_id", rows["image_id"].to_numpy())
+    if source_names(rows):
+        table["source"] = rows["source"].to_numpy()
     return table
 
 
 def write_predictions(file: Path, predictions: pd.DataFrame) -> None:
     """Write what ``predictions_table`` gave, atomically; probabilities keep all their digits."""
-    harmless = predictions.assign(image_id=predictions["image_id"].map(no_formula))
+    texts = [name for name in ("image_id", "source") if name in predictions]
+    harmless = predictions.assign(**{name: predictions[name].map(no_formula) for name in texts})
     write_text(file, harmless.to_csv(index=False))
 
 
@@ -49,8 +62,10 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
     path = Path(file)
     refuse_large(path, MAX_TABLE, CheckpointError)
     try:
-        rows = pd.read_csv(path, dtype={"image_id": "str"}, keep_default_na=False, encoding="utf-8")
+        texts = {"image_id": "str", "source": "str"}
+        rows = pd.read_csv(path, dtype=texts, keep_default_na=False, encoding="utf-8")
         names = rows["image_id"].tolist()
+        sources = rows["source"].tolist() if "source" in rows else [""] * len(names)
         grades = rows[["grade", "predicted"]].to_numpy(dtype=np.float64)
         probability = rows[_PROBABILITIES].to_numpy(dtype=np.float64)
     except OSError:
@@ -67,7 +82,10 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
         grades[:, 1],
         temperature,
         grades[:, 0],
-        [patient_and_eye(name)[0] for name in names],
+        [
+            f"{source}/{patient_and_eye(name)[0]}"
+            for name, source in zip(names, sources, strict=True)
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""Which rows of a data folder a model may be judged on, and what it has seen of them."""
+"""Which photographs a model may be judged on, and what it has seen of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from typing import Literal
 import pandas as pd
 
 from retina.datasets.catalog import Catalog, patient_and_eye
+from retina.datasets.sources import combine
 from retina.datasets.splits import TEST, TRAIN, VALIDATION, read_split
 from retina.errors import DataError
 from retina.models.checkpoint import Checkpoint
@@ -32,52 +33,52 @@ class Overlap:
 
 
 def overlap(checkpoint: Checkpoint, rows: pd.DataFrame) -> Overlap:
-    """Look pictures up, by name, in a checkpoint's ``split.csv``.
+    """Look photographs up, by source and name, in a checkpoint's ``split.csv``.
 
     Args:
         checkpoint: One without that file has seen nothing.
-        rows: ``image_id, patient``.
+        rows: ``image_id, patient`` and, of several sources, ``source, public_set``; where the
+            checkpoint calls a source otherwise, ``known_as`` says how.
     """
-    parts = _split(checkpoint)
-    known = rows["image_id"].map(parts)
-    seen = parts.index[parts != TEST]
-    patients = {patient_and_eye(image_id)[0] for image_id in seen}
-    familiar = rows["patient"].isin(patients) & ~known.isin((TRAIN, VALIDATION))
+    parts = _parts_of(checkpoint, rows)
+    seen = parts.isin((TRAIN, VALIDATION))
+    familiar = _has_familiar_patient(checkpoint, rows) & ~seen
     return Overlap(
-        int((known == TRAIN).sum()), int((known == VALIDATION).sum()), int(familiar.sum())
+        int((parts == TRAIN).sum()), int((parts == VALIDATION).sum()), int(familiar.sum())
     )
 
 
 def choose_rows(
-    catalog: Catalog, checkpoint: Checkpoint, part: Part
+    catalogs: Sequence[Catalog], checkpoint: Checkpoint, part: Part
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The rows of a data folder that a checkpoint is to be evaluated on.
+    """The photographs of data folders that a checkpoint is to be evaluated on.
 
     Args:
-        catalog: The folder.
-        checkpoint: Its ``split.csv`` says which part a picture belongs to.
-        part: One of the three parts, or ``all`` for every row of the folder.
+        catalogs: The folders, as ``read_sources`` gives them.
+        checkpoint: Its ``split.csv`` says which part a photograph belongs to.
+        part: One of the three parts, or ``all`` for every row of the folders.
 
     Returns:
-        The rows, and a warning for each reason why figures of the test part, or of all rows, are
-        too good.
+        The rows of ``combine`` with ``known_as``, and a warning for each reason why figures of the
+        test part, or of all rows, are too good.
 
     Raises:
-        DataError: the checkpoint does not know the folder's pictures, and ``part`` is not ``all``.
+        DataError: the checkpoint does not know the folders' photographs, and ``part`` is not
+            ``all``.
     """
-    rows = catalog.table
+    rows = _rows(catalogs, checkpoint)
     if part != "all":
-        rows = rows[rows["image_id"].map(_split(checkpoint)) == part]
+        rows = rows[_parts_of(checkpoint, rows) == part]
     if rows.empty:
         raise DataError(
-            f"{checkpoint.name} knows no picture of {catalog.name} as its {part} part: "
+            f"{checkpoint.name} knows no picture of {_names(catalogs)} as its {part} part: "
             "use --split all"
         )
     return rows, [] if part in (TRAIN, VALIDATION) else _warnings(checkpoint, rows)
 
 
 def only_names_known(catalog: Catalog, checkpoint: Checkpoint) -> str | None:
-    """Say so where a folder's names are those of the training folder, and its labels are not.
+    """Say so where a folder's names are those of a training folder, and its labels are not.
 
     ``split.csv`` holds names alone, and another hospital may have counted its photographs too. The
     same folder has the fingerprint, over all names and grades, that the checkpoint was given.
@@ -85,28 +86,28 @@ def only_names_known(catalog: Catalog, checkpoint: Checkpoint) -> str | None:
     Returns:
         The warning; None where no name is known, or all is as it was in training.
     """
-    known = int(catalog.table["image_id"].isin(_split(checkpoint).index).sum())
     data = checkpoint.config.data
-    if not known or catalog.fingerprint == data.fingerprint:
+    known = int(_parts_of(checkpoint, _rows([catalog], checkpoint)).notna().sum())
+    if not known or catalog.fingerprint in {each.fingerprint for each in data.sources or (data,)}:
         return None
     return (
         f"{known} of the {len(catalog.table)} pictures of {catalog.name} have names that "
         f"{checkpoint.name} knows from {data.name}, but names and grades together are not those of "
-        "its training: if these are other pictures, use --split all and take no notice of what it "
-        "was trained on"
+        "its training: if these are other pictures, use --split all and ignore what is said of "
+        "what it was trained on"
     )
 
 
 def choose_unseen_rows(
-    catalog: Catalog, checkpoints: Sequence[Checkpoint], part: Literal["test", "all"]
+    catalogs: Sequence[Catalog], checkpoints: Sequence[Checkpoint], part: Literal["test", "all"]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The rows that checkpoints can be compared on: none of them was trained or chosen on any.
+    """The photographs that checkpoints can be compared on: none was trained or chosen on any.
 
     Args:
-        catalog: The folder.
+        catalogs: The folders, as ``read_sources`` gives them.
         checkpoints: At least one.
-        part: ``test`` for the pictures in the test part of at least one of them and in no other
-            part of any; ``all`` for every row of the folder.
+        part: ``test`` for the photographs in the test part of at least one of them and in no other
+            part of any; ``all`` for every row of the folders.
 
     Returns:
         The rows, and what ``choose_rows`` warns of.
@@ -114,9 +115,10 @@ def choose_unseen_rows(
     Raises:
         DataError: no row is left, or ``all`` holds one that a checkpoint was trained or chosen on.
     """
-    rows = catalog.table
+    known = [_rows(catalogs, each) for each in checkpoints]
+    rows = known[0]
     parts = pd.DataFrame(
-        {place: rows["image_id"].map(_split(each)) for place, each in enumerate(checkpoints)}
+        {place: _parts_of(each, known[place]) for place, each in enumerate(checkpoints)}
     )
     seen = parts.isin((TRAIN, VALIDATION))
     if part == "all" and seen.to_numpy().any():
@@ -132,11 +134,95 @@ def choose_unseen_rows(
         rows = rows[(parts == TEST).any(axis=1) & ~seen.any(axis=1)]
     if rows.empty:
         raise DataError(
-            f"no picture of {catalog.name} is in a test part and in no other part of "
+            f"no picture of {_names(catalogs)} is in a test part and in no other part of "
             f"{' and '.join(checkpoint.name for checkpoint in checkpoints)}: use --split all on "
             "pictures that none of them was trained on"
         )
-    return rows, [warning for each in checkpoints for warning in _warnings(each, rows)]
+    warnings = [
+        warning
+        for each, table in zip(checkpoints, known, strict=True)
+        for warning in _warnings(each, table.loc[rows.index])
+    ]
+    return rows, warnings
+
+
+def _names(catalogs: Sequence[Catalog]) -> str:
+    return " and ".join(catalog.name for catalog in catalogs)
+
+
+def _rows(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> pd.DataFrame:
+    table, _ = combine(catalogs)
+    return table.assign(known_as=table["source"].map(_matched(catalogs, checkpoint)))
+
+
+def _matched(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> dict[str, str | None]:
+    """What a checkpoint calls each of the folders; None for one that it does not know.
+
+    The same labels, or else the same name, tell a folder; else it is the source that has most of
+    its names. A source is one folder at most.
+    """
+    split = _split(checkpoint)
+    data = checkpoint.config.data
+    names = {source: set(own["image_id"]) for source, own in split.groupby("source")}
+    labels = {
+        each.name if data.sources else "": each.fingerprint for each in data.sources or (data,)
+    }
+    likeness = sorted(
+        (
+            (
+                labels.get(source) == catalog.fingerprint,
+                source == catalog.name,
+                len(own.intersection(catalog.table["image_id"])),
+            ),
+            place,
+            source,
+        )
+        for place, catalog in enumerate(catalogs)
+        for source, own in names.items()
+    )
+    found: dict[str, str | None] = dict.fromkeys(catalog.name for catalog in catalogs)
+    for (*_, common), place, source in reversed(likeness):
+        name = catalogs[place].name
+        if common and found[name] is None and source not in found.values():
+            found[name] = source
+    return found
+
+
+def _parts_of(checkpoint: Checkpoint, rows: pd.DataFrame) -> "pd.Series[str]":
+    """The part of each row, missing where the checkpoint does not know it."""
+    split = _split(checkpoint).set_index(["source", "image_id"])["part"]
+    wanted = pd.MultiIndex.from_arrays([_known_as(checkpoint, rows), rows["image_id"]])
+    return pd.Series(split.reindex(wanted).to_numpy(), index=rows.index, dtype="str")
+
+
+def _known_as(checkpoint: Checkpoint, rows: pd.DataFrame) -> "pd.Series[str]":
+    if "known_as" in rows:
+        return rows["known_as"]
+    if checkpoint.config.data.sources and "source" in rows:
+        return rows["source"]
+    return pd.Series("", index=rows.index, dtype="str")
+
+
+def _has_familiar_patient(checkpoint: Checkpoint, rows: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether a row is of a patient of whom training or validation saw a photograph.
+
+    Patients are looked for in the row's own source, and in others of the same public data set.
+    """
+    split = _split(checkpoint)
+    split = split[split["part"] != TEST]
+    patients = {
+        source: {patient_and_eye(image_id)[0] for image_id in own["image_id"]}
+        for source, own in split.groupby("source")
+    }
+    sets = {each.name: each.public_set for each in checkpoint.config.data.sources}
+    known_as = _known_as(checkpoint, rows)
+    public_set = rows.get("public_set", known_as)
+    of_row = rows["image_id"].map(lambda image_id: patient_and_eye(image_id)[0])
+    familiar = pd.Series(False, index=rows.index)
+    for source, own in patients.items():
+        related = (known_as == source) | (public_set == (sets.get(source) or None))
+        familiar |= related & of_row.isin(own)
+    return familiar
 
 
 def _warnings(checkpoint: Checkpoint, rows: pd.DataFrame) -> list[str]:
@@ -155,6 +241,8 @@ def _warnings(checkpoint: Checkpoint, rows: pd.DataFrame) -> list[str]:
     return warnings
 
 
-def _split(checkpoint: Checkpoint) -> "pd.Series[str]":
+def _split(checkpoint: Checkpoint) -> pd.DataFrame:
     file = checkpoint.folder / SPLIT_FILE
-    return read_split(file) if file.exists() else pd.Series(dtype="str")
+    if not file.exists():
+        return pd.DataFrame(columns=["image_id", "part", "source"], dtype="str")
+    return read_split(file)

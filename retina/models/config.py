@@ -71,6 +71,8 @@ class DataSource:
             checkpoint that was made before this was written down.
         sources: Where there are several data folders, each of them; the other fields then hold
             for all of them together.
+        public_set: The public data set that one of several sources was recognised as; empty where
+            it is none, or where there is one source alone.
     """
 
     name: str
@@ -79,11 +81,13 @@ class DataSource:
     terms: str
     shared_patients: float | None = None
     sources: tuple["DataSource", ...] = ()
+    public_set: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """The fields as JSON-ready values; ``sources`` only where there are several."""
+        """The fields as JSON-ready values; ``sources`` and ``public_set`` only if there are any."""
         values = asdict(self) | {"sources": [source.to_json() for source in self.sources]}
-        return values if self.sources else {k: v for k, v in values.items() if k != "sources"}
+        absent = [name for name in ("sources", "public_set") if not values[name]]
+        return {name: value for name, value in values.items() if name not in absent}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> "DataSource":
@@ -93,7 +97,9 @@ class DataSource:
             KeyError, TypeError: a field is missing or has a value that cannot be.
         """
         sources = tuple(cls.from_json(source) for source in value.get("sources", ()))
-        return _read_all(cls, {"shared_patients": None, **value, "sources": sources})
+        return _read_all(
+            cls, {"shared_patients": None, "public_set": "", **value, "sources": sources}
+        )
 
 
 @dataclass(frozen=True)
@@ -208,6 +214,7 @@ def _wrong(config: CheckpointConfig) -> str | None:
             "data.name": isinstance(data.name, str),
             "data.fingerprint": isinstance(data.fingerprint, str),
             "data.terms": isinstance(data.terms, str),
+            "data.public_set": isinstance(data.public_set, str),
             "data.rows": isinstance(data.rows, int) and 0 <= data.rows < 10**9,
             "data.shared_patients": shared is None
             or (isinstance(shared, int | float) and 0 <= shared <= 1),

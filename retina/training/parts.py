@@ -17,7 +17,7 @@ from retina.datasets.leakage import IdenticalReport, drop_identical, familiar_te
 from retina.datasets.looks import Look, look_at
 from retina.datasets.near_identical import near_identical
 from retina.datasets.parallel import Unreadable
-from retina.datasets.sources import combine, family, read_sources
+from retina.datasets.sources import combine, public_set, read_sources
 from retina.datasets.splits import PARTS, split
 from retina.datasets.synthetic import SYNTHETIC
 from retina.errors import DataError
@@ -173,6 +173,7 @@ def _sources(catalogs: Sequence[Catalog], table: pd.DataFrame) -> list[DataSourc
                 fingerprint=catalog.fingerprint,
                 terms=DRAWN_TERMS if catalog.format == SYNTHETIC else terms_of(catalog),
                 shared_patients=familiar_test_share(rows, rows["part"]),
+                public_set=public_set(catalog) if len(catalogs) > 1 else "",
             )
         )
     return sources
@@ -181,7 +182,7 @@ def _sources(catalogs: Sequence[Catalog], table: pd.DataFrame) -> list[DataSourc
 def _together(sources: Sequence[DataSource], table: pd.DataFrame) -> DataSource:
     """One source as it is, or what several are together."""
     if len(sources) == 1:
-        return sources[0]
+        return replace(sources[0], public_set="")
     fingerprints = "".join(f"{source.name},{source.fingerprint}\n" for source in sources)
     return DataSource(
         name=" + ".join(source.name for source in sources),
@@ -196,7 +197,7 @@ def _together(sources: Sequence[DataSource], table: pd.DataFrame) -> DataSource:
 def _hospitals(catalogs: Sequence[Catalog]) -> tuple[tuple[str, ...], ...]:
     names: dict[str, list[str]] = {}
     for catalog in catalogs:
-        names.setdefault(family(catalog), []).append(catalog.name)
+        names.setdefault(public_set(catalog) or catalog.name, []).append(catalog.name)
     return tuple(map(tuple, names.values()))
 
 

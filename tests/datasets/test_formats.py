@@ -200,7 +200,9 @@ def test_labels_without_any_picture_are_refused(tmp_path: Path) -> None:
     [
         ("aptos2019", "APTOS", [1805, 370, 999, 193, 295], 0),
         ("eyepacs", "EyePACS", [711, 59, 142, 22, 26], 35126 - 960),
-        ("eyepacs_equalised", "EyePACS", [4771, 461, 1014, 167, 127], 0),
+        ("eyepacs400", "EyePACS", [739, 55, 151, 27, 16], 0),
+        ("odir", "plain CSV", [4282, 524, 899, 156, 29], 0),
+        ("messidor2", "Messidor-2", [1017, 270, 347, 75, 35], 0),
         ("idrid_camera", "IDRiD", [4, 1, 4, 0, 1], 0),
     ],
 )

@@ -1,23 +1,20 @@
-import json
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from PIL import Image
 
-from retina.datasets import leakage, parallel
 from retina.datasets.formats import read_folder
-from retina.datasets.leakage import drop_identical, pixel_digest, pixel_digests, shared_patients
+from retina.datasets.leakage import (
+    digest_of,
+    drop_identical,
+    familiar_test_share,
+    shared_patients,
+)
+from retina.datasets.looks import Look, look_at
 from retina.datasets.parallel import Unreadable
+from retina.images.decode import load_fundus
 from tests.datasets.pictures import table_of, write_pictures
 from tests.shared_data import SHARED_DATA, needs_shared_data
-
-
-@pytest.fixture
-def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("RETINA_CACHE", str(folder))
-    return folder
 
 
 def test_one_of_identical_pictures_is_kept_and_none_where_grades_conflict() -> None:
@@ -37,51 +34,11 @@ def test_a_digest_is_of_pixels_and_size_and_not_of_the_file(tmp_path: Path) -> N
     image.save(tmp_path / "b.bmp")
     image.putpixel((20, 20), (1, 2, 3))
     image.save(tmp_path / "c.png")
-    Image.new("RGB", (16, 32)).save(tmp_path / "wide.png")
-    Image.new("RGB", (32, 16)).save(tmp_path / "tall.png")
-    assert pixel_digest(path) == pixel_digest(tmp_path / "b.bmp")
-    assert pixel_digest(path) != pixel_digest(tmp_path / "c.png")
-    assert pixel_digest(tmp_path / "wide.png") != pixel_digest(tmp_path / "tall.png")
-
-
-def test_digests_are_remembered_until_the_file_changes(
-    tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    paths = write_pictures(tmp_path, ["a.png", "b.png"])
-    first = pixel_digests(paths)
-    assert first == [pixel_digest(path) for path in paths]
-
-    digested: list[str] = []
-
-    def recorded(path: str) -> str:
-        digested.append(path)
-        return pixel_digest(path)
-
-    monkeypatch.setattr(leakage, "pixel_digest", recorded)
-    assert pixel_digests(paths) == first
-    assert digested == []
-    Image.new("RGB", (48, 48)).save(paths[1])
-    assert pixel_digests(paths)[0] == first[0]
-    assert digested == [paths[1]]
-    [file] = memory.iterdir()
-    file.write_text("[1, 2")
-    assert pixel_digests(paths)[0] == first[0]
-    assert len(json.loads(file.read_text())) == 2
-
-
-def test_unreadable_pictures_do_not_stop_the_others(
-    tmp_path: Path, memory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(parallel, "WORTH_PROCESSES", 2)
-    paths = write_pictures(tmp_path, [f"{number}.png" for number in range(7)])
-    Path(paths[3]).write_text("not a picture")
-    Path(paths[5]).unlink()
-    digests = pixel_digests(paths)
-    assert [index for index, d in enumerate(digests) if isinstance(d, Unreadable)] == [3, 5]
-    assert digests[6] == pixel_digest(paths[6])
-    assert isinstance(digests[3], Unreadable)
-    assert digests[3].path == paths[3]
-    assert "3.png" in digests[3].reason
+    first, same, other = (
+        digest_of(load_fundus(file)) for file in (path, tmp_path / "b.bmp", tmp_path / "c.png")
+    )
+    assert first == same != other
+    assert digest_of(Image.new("RGB", (16, 32))) != digest_of(Image.new("RGB", (32, 16)))
 
 
 def test_shared_patients_are_counted_once() -> None:
@@ -89,13 +46,15 @@ def test_shared_patients_are_counted_once() -> None:
     table = table_of(grades, {name: name[0] for name in grades})
     parts = pd.Series(["train", "test", "train", "train", "test"])
     assert shared_patients(table, parts) == 1
-    assert leakage.familiar_test_share(table, parts) == 0.5
+    assert familiar_test_share(table, parts) == 0.5
 
 
 @needs_shared_data
 def test_identical_pictures_of_aptos() -> None:
     catalog = read_folder(SHARED_DATA / "aptos2019")
-    left, report = drop_identical(catalog.table, pixel_digests(catalog.table["path"].tolist()))
+    looks = look_at(catalog.table["path"].tolist())
+    digests = [look.digest if isinstance(look, Look) else look for look in looks]
+    left, report = drop_identical(catalog.table, digests)
     assert (report.groups, report.files, report.conflicting_groups) == (123, 251, 30)
     assert report.left == len(left) == 3504
     assert report.unreadable == ()

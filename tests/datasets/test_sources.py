@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from retina.datasets.sources import combine, family, read_sources
+from retina.datasets.sources import combine, public_set, read_sources
 from retina.errors import DataError
 
 
@@ -30,7 +30,7 @@ def folders(tmp_path: Path) -> list[Path]:
 def test_each_folder_is_a_source(folders: list[Path]) -> None:
     catalogs = read_sources(folders)
     assert [catalog.name for catalog in catalogs] == ["one", "two", "plain"]
-    assert [family(catalog) for catalog in catalogs] == ["EyePACS", "EyePACS", "plain"]
+    assert [public_set(catalog) for catalog in catalogs] == ["EyePACS", "EyePACS", ""]
     table, given = combine(catalogs)
     assert given is None
     assert table.index.tolist() == list(range(5))
@@ -48,7 +48,7 @@ def test_folders_of_one_public_set_share_patients_and_others_do_not(folders: lis
 def test_a_folder_alone_keeps_its_patients(folders: list[Path]) -> None:
     (catalog,) = read_sources(folders[:1])
     table, _ = combine([catalog])
-    assert table.drop(columns="source").equals(catalog.table)
+    assert table.drop(columns=["source", "public_set"]).equals(catalog.table)
 
 
 def test_folders_of_one_name_are_told_apart(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_the_crop_is_the_box() -> None:
 REAL = [
     ("aptos2019/images", 12, 0.8),
     ("eyepacs/images", 12, 0.95),
-    ("eyepacs_equalised/images", 12, 0.95),
+    ("odir/images", 12, 0.95),
     ("idrid_camera", 3, 1.0),
     ("quality/good", 6, 0.0),
 ]
