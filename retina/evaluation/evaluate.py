@@ -110,7 +110,9 @@ def evaluate(
         "without_refused": without and _headline(without),
     }
     metrics["confusion_matrix"] = metrics.pop("confusion_matrix")  # the largest comes last
-    predictions = predictions_table(rows, answers)
+    predictions = predictions_table(
+        rows["image_id"], answers, rows["source"] if source_names(rows) else None
+    )
     return Evaluation(metrics, predictions, unit, unreadable)
 
 

@@ -24,18 +24,19 @@ def source_names(rows: pd.DataFrame) -> list[str]:
     return names if len(names) > 1 else []
 
 
-def predictions_table(rows: pd.DataFrame, answers: Answers) -> pd.DataFrame:
-    """The answers to N pictures as ``image_id, grade, predicted, p0 ... p4``.
+def predictions_table(
+    image_ids: "pd.Series[str]", answers: Answers, sources: "pd.Series[str] | None" = None
+) -> pd.DataFrame:
+    """The answers to N pictures as ``image_id, grade, predicted, p0 ... p4``, and ``source``.
 
-    Where ``rows``, whose ``image_id`` is taken, come from several sources, a last column ``source``
-    says which one.
+    The last column is there where ``sources`` are given.
     """
     table = pd.DataFrame(answers.probability, columns=_PROBABILITIES)
     table.insert(0, "predicted", answers.predicted)
     table.insert(0, "grade", answers.grades)
-    table.insert(0, "image_id", rows["image_id"].to_numpy())
-    if source_names(rows):
-        table["source"] = rows["source"].to_numpy()
+    table.insert(0, "image_id", image_ids.to_numpy())
+    if sources is not None:
+        table["source"] = sources.to_numpy()
     return table
 
 
@@ -65,7 +66,10 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
         texts = {"image_id": "str", "source": "str"}
         rows = pd.read_csv(path, dtype=texts, keep_default_na=False, encoding="utf-8")
         names = rows["image_id"].tolist()
-        sources = rows["source"].tolist() if "source" in rows else [""] * len(names)
+        patients = [patient_and_eye(name)[0] for name in names]
+        if "source" in rows:
+            pairs = zip(rows["source"], patients, strict=True)
+            patients = [f"{source}/{patient}" for source, patient in pairs]
         grades = rows[["grade", "predicted"]].to_numpy(dtype=np.float64)
         probability = rows[_PROBABILITIES].to_numpy(dtype=np.float64)
     except OSError:
@@ -82,10 +86,7 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
         grades[:, 1],
         temperature,
         grades[:, 0],
-        [
-            f"{source}/{patient_and_eye(name)[0]}"
-            for name, source in zip(names, sources, strict=True)
-        ],
+        patients,
     )
 
 

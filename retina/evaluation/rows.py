@@ -163,7 +163,7 @@ def _matched(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> dict[str, s
     """
     split = _split(checkpoint)
     data = checkpoint.config.data
-    names = {source: set(own["image_id"]) for source, own in split.groupby("source")}
+    names = {str(source): set(own["image_id"]) for source, own in split.groupby("source")}
     labels = {
         each.name if data.sources else "": each.fingerprint for each in data.sources or (data,)
     }
@@ -211,7 +211,7 @@ def _has_familiar_patient(checkpoint: Checkpoint, rows: pd.DataFrame) -> "pd.Ser
     split = _split(checkpoint)
     split = split[split["part"] != TEST]
     patients = {
-        source: {patient_and_eye(image_id)[0] for image_id in own["image_id"]}
+        str(source): {patient_and_eye(image_id)[0] for image_id in own["image_id"]}
         for source, own in split.groupby("source")
     }
     sets = {each.name: each.public_set for each in checkpoint.config.data.sources}

@@ -1,7 +1,9 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -171,3 +173,27 @@ def test_photographs_that_cannot_be_read_are_left_out(
     assert [picture.path for picture in evaluation.unreadable] == [str(broken)]
     with pytest.raises(DataError, match=r"none .* can be read"):
         evaluate(checkpoint, rows.iloc[[1]], PreparedCache(tmp_path / "cache"), CPU)
+
+
+@pytest.mark.parametrize("by_patient", [False, True])
+def test_the_figures_of_a_source_are_those_of_its_photographs_alone(
+    catalog: Catalog, checkpoint: Checkpoint, by_patient: bool
+) -> None:
+    table = catalog.table
+    half = table["image_id"].isin(table["image_id"].iloc[::2])
+    patients = [f"p{number // 2}" for number in range(len(table))]
+    rows = table.assign(source=half.map({True: "a", False: "b"}), patient=patients)
+
+    def figures(rows: pd.DataFrame) -> dict[str, Any]:
+        return evaluate(checkpoint, rows, PreparedCache(), CPU, by_patient=by_patient).metrics
+
+    together = figures(rows)
+    assert list(together["sources"]) == ["a", "b"]
+    for source, found in together["sources"].items():
+        alone = figures(rows[rows["source"] == source])
+        assert "sources" not in alone
+        for name in ("n", "accuracy", "balanced_accuracy", "quadratic_weighted_kappa", "ece"):
+            assert found[name] == alone[name], name
+        assert found["referable"] == {name: alone["referable"][name] for name in found["referable"]}
+    columns = list(evaluate(checkpoint, rows, PreparedCache(), CPU).predictions)
+    assert columns[-1] == "source"

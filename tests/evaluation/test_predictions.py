@@ -34,6 +34,17 @@ def test_what_was_written_is_read_again(answers: Answers, tmp_path: Path) -> Non
     np.testing.assert_allclose(found.uncalibrated, answers.uncalibrated, rtol=1e-9, atol=1e-12)
 
 
+def test_a_source_keeps_patients_of_one_name_apart(answers: Answers, tmp_path: Path) -> None:
+    file = tmp_path / "predictions.csv"
+    names = pd.Series(["10_left", "10_right", "10_left", "10_right"])
+    table = predictions_table(names, answers, pd.Series(["a", "a", "b", "=b"]))
+    write_predictions(file, table)
+    assert file.read_text(encoding="utf-8").splitlines()[0].endswith(",p4,source")
+    patients = read_predictions(file, TEMPERATURE).patients.tolist()
+    assert patients[0] == patients[1]
+    assert len(set(patients)) == 3
+
+
 def test_no_name_of_a_photograph_runs_as_a_formula(answers: Answers, tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     names = pd.Series(["=1+1", "@SUM(1)", "12_right", "\t=1"])

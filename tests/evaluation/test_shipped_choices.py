@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from retina.datasets.cache import PreparedCache
-from retina.datasets.formats import read_folder
-from retina.evaluation.calibration import fit_temperature
+from retina.datasets.sources import read_sources
+from retina.evaluation.calibration import fit_temperature, source_weights
 from retina.evaluation.evaluate import grade_rows
 from retina.evaluation.operating_point import choose_threshold
 from retina.evaluation.rows import choose_rows
@@ -21,9 +21,11 @@ def test_what_is_shipped_was_chosen_on_validation_alone() -> None:
     # Chosen on the test part, both would differ from these by more than 0.01.
     checkpoint = load_checkpoint("resnet18-scratch", CHECKPOINTS)
     config = checkpoint.config
-    rows, _ = choose_rows(read_folder(SHARED_DATA / config.data.name), checkpoint, "validation")
+    folders = [SHARED_DATA / each.name for each in config.data.sources or (config.data,)]
+    rows, _ = choose_rows(read_sources(folders), checkpoint, "validation")
     answers = grade_rows(checkpoint, rows, PreparedCache(), torch.device("cpu"))
-    temperature = fit_temperature(np.log(answers.uncalibrated), answers.grades)
+    weights = source_weights(rows["source"].tolist())
+    temperature = fit_temperature(np.log(answers.uncalibrated), answers.grades, weights)
     assert config.temperature == pytest.approx(temperature, rel=1e-3)
-    threshold = choose_threshold(answers.grades, answers.probability)
+    threshold = choose_threshold(answers.grades, answers.probability, weights=weights)
     assert config.referable.threshold == pytest.approx(threshold, abs=1e-3)
