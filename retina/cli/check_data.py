@@ -3,10 +3,11 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from retina.cli.exits import DONE, printable
 
@@ -30,25 +31,48 @@ _FAULTS = {
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("data", metavar="DIR", type=Path, help="a folder of photographs and their grades")
-    add("second", metavar="DIR2", type=Path, nargs="?", help="say what both folders hold")
+    add(
+        "folders",
+        metavar="DIR",
+        type=Path,
+        nargs="*",
+        help="photographs and their grades; of several folders also what each two of them hold",
+    )
+    add(
+        "--data",
+        metavar="DIR",
+        type=Path,
+        action="append",
+        default=[],
+        help="the same, as train.py takes it",
+    )
     add("--json", action="store_true", help="JSON, with every finding, instead of a text")
 
 
 def run(options: argparse.Namespace) -> int:
     """Check and print; findings are an answer, not an error."""
     from retina.datasets.check import check_data
+    from retina.errors import SettingsError
 
-    folders, both = check_data(options.data, options.second)
+    given = [*options.folders, *options.data]
+    if not given:
+        raise SettingsError("there is nothing to check: name a data folder")
+    folders, both = check_data(given)
+    pairs = [*zip(combinations(folders, 2), both, strict=True)]
     if options.json:
-        answer = {
+        answer: dict[str, Any] = {
             "folders": [{"verdict": verdict(folder), **asdict(folder)} for folder in folders],
-            "both": asdict(both) if both else None,
+            "both": asdict(both[0]) if len(both) == 1 else None,
         }
+        if len(both) > 1:
+            answer["pairs"] = [
+                {"folders": [folder.name for folder in two], **asdict(found)}
+                for two, found in pairs
+            ]
         json.dump(answer, sys.stdout, indent=2, allow_nan=False)
         print()
         return DONE
-    sections = [_both(both, folders)] if both else []
+    sections = [_both(found, two) for two, found in pairs]
     sections += [_folder(folder) for folder in folders]
     print("\n\n".join("\n".join(map(printable, section)) for section in sections))
     return DONE
@@ -122,7 +146,7 @@ def _folder(folder: "FolderCheck") -> Iterator[str]:
         yield f"  {len(rest):,} other sizes: {sum(count for _, _, count in rest):,}"
 
 
-def _both(both: "BothCheck", folders: "list[FolderCheck]") -> Iterator[str]:
+def _both(both: "BothCheck", folders: "Sequence[FolderCheck]") -> Iterator[str]:
     first, second = (folder.name for folder in folders)
     held = {
         "identical picture": both.identical,

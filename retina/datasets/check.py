@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ from retina.datasets.folder import scan
 from retina.datasets.formats import LOOKED_FOR, with_patients
 from retina.datasets.layouts import NO_LABELS, NO_PICTURE, find_layout, without_labels
 from retina.datasets.leakage import drop_identical, familiar_test_share, shared_patients
-from retina.datasets.looks import Look, look_at
+from retina.datasets.looks import Look, alike_rows, look_at
 from retina.datasets.near_identical import SIDE, near_identical
 from retina.datasets.parallel import Unreadable
 from retina.datasets.splits import PARTS, split
@@ -128,9 +129,9 @@ class _Folder:
 
 
 def check_data(
-    folder: str | os.PathLike[str], second: str | os.PathLike[str] | None = None
-) -> tuple[list[FolderCheck], BothCheck | None]:
-    """Check a data folder, or two and what they both hold.
+    folders: Sequence[str | os.PathLike[str]],
+) -> tuple[list[FolderCheck], list[BothCheck]]:
+    """Check data folders, and what each two of them both hold.
 
     Every labelled photograph is decoded once (every photograph where there are no labels), in
     several processes; what was seen is remembered in the user's cache folder. Lists whose
@@ -140,13 +141,13 @@ def check_data(
         DataError: A folder is missing, holds neither labels nor photographs, or is given twice; a
             table is not well-formed.
     """
-    if second is None:
-        return [_look_into(folder).check], None
-    one, other = scan(folder).root, scan(second).root
-    if one == other:
-        raise DataError(f"{folder} and {second} are the same folder: give two, or one.")
-    folders = _look_into(one), _look_into(other)
-    return [each.check for each in folders], _both(*folders)
+    roots = [scan(folder).root for folder in folders]
+    for (one, first), (other, second) in combinations(zip(folders, roots, strict=True), 2):
+        if first == second:
+            raise DataError(f"{one} and {other} are the same folder: give each folder once.")
+    found = [_look_into(root) for root in roots]
+    both = [_both(one, other) for one, other in combinations(found, 2)]
+    return [folder.check for folder in found], both
 
 
 def _look_into(folder: str | os.PathLike[str]) -> _Folder:
@@ -201,13 +202,14 @@ def _split(
     used: pd.DataFrame, pictured: pd.DataFrame, looks: Sequence[Look | Unreadable]
 ) -> "tuple[pd.Series[str] | None, SplitCheck | None]":
     """The part of each row that training would use, and what the parts share."""
-    rows = used
+    rows, alike = used, []
     if len(pictured):
         digests = [look.digest if isinstance(look, Look) else look for look in looks]
         rows, _ = drop_identical(pictured, digests)
+        alike = alike_rows(rows, dict(zip(pictured.index, looks, strict=True)))
     given = used.get("part")
     try:
-        parts = split(rows, given_parts=given)
+        parts = split(rows, given_parts=given, alike=alike)
     except DataError:  # too few patients for three parts
         if given is None:
             return None, None

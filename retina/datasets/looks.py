@@ -1,14 +1,15 @@
 """What a check has to know of a photograph, found out in one decoding."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from retina.datasets.leakage import digest_of
-from retina.datasets.near_identical import SIDE, small_square
+from retina.datasets.near_identical import SIDE, near_identical, small_square
 from retina.datasets.parallel import Unreadable
 from retina.datasets.remembered import remembered
 from retina.images.decode import load_fundus
@@ -39,6 +40,20 @@ def look_at(paths: Sequence[str]) -> list[Look | Unreadable]:
     """
     seen = remembered(_look, paths, list, "looks-1", "Looking at pictures")
     return [value if isinstance(value, Unreadable) else _read(value) for value in seen]
+
+
+def alike_rows(
+    table: pd.DataFrame, looks: Mapping[int, Look | Unreadable]
+) -> list[tuple[int, int]]:
+    """The pairs of rows whose photographs are near-identical, as ``split`` takes them.
+
+    Args:
+        table: Rows whose photographs could be read.
+        looks: By the index of ``table``.
+    """
+    squares = [look.square for row in table.index if isinstance(look := looks[row], Look)]
+    pairs = near_identical(np.stack(squares)) if squares else []
+    return [(table.index[pair.first], table.index[pair.second]) for pair in pairs]
 
 
 def _look(path: str) -> list[object]:

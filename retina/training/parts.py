@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from retina import distributed
@@ -14,8 +13,7 @@ from retina.datasets.catalog import Catalog
 from retina.datasets.dataset import Augmentation, RetinopathyDataset, channel_statistics
 from retina.datasets.formats import terms_of
 from retina.datasets.leakage import IdenticalReport, drop_identical, familiar_test_share
-from retina.datasets.looks import Look, look_at
-from retina.datasets.near_identical import near_identical
+from retina.datasets.looks import alike_rows, look_at
 from retina.datasets.parallel import Unreadable
 from retina.datasets.sources import combine, public_set, read_sources
 from retina.datasets.splits import PARTS, split
@@ -137,7 +135,7 @@ def read_parts(data: Sequence[str], seed: int) -> Parts:
         looks = look_at(everything["path"].tolist())
     digests = [look if isinstance(look, Unreadable) else look.digest for look in looks]
     table, identical = drop_identical(everything, digests)
-    alike = _alike(table, looks)
+    alike = alike_rows(table, dict(enumerate(looks)))
     table = table.assign(part=split(table, seed, given, alike))
     pixels = pd.Series(digests, index=everything.index, dtype="object")[table.index]
     columns = ["image_id", "grade", "part", *(["source"] if len(catalogs) > 1 else [])]
@@ -150,15 +148,6 @@ def read_parts(data: Sequence[str], seed: int) -> Parts:
         hashlib.sha256(contents.to_csv(index=False).encode()).hexdigest(),
         _hospitals(catalogs),
     )
-
-
-def _alike(table: pd.DataFrame, looks: Sequence[Look | Unreadable]) -> list[tuple[int, int]]:
-    """The pairs of near-identical pictures, by the index of ``table``."""
-    squares = [
-        look.square for look in (looks[row] for row in table.index) if isinstance(look, Look)
-    ]
-    pairs = near_identical(np.stack(squares)) if squares else []
-    return [(int(table.index[pair.first]), int(table.index[pair.second])) for pair in pairs]
 
 
 def _sources(catalogs: Sequence[Catalog], table: pd.DataFrame) -> list[DataSource]:

@@ -75,6 +75,34 @@ def test_a_clean_folder_and_what_it_shares(capsys: Shell, leaking: Path, tmp_pat
     }
 
 
+def test_of_three_folders_each_two_are_looked_at(
+    capsys: Shell, leaking: Path, tmp_path: Path
+) -> None:
+    others = [tmp_path / name for name in ("other", "third")]
+    for other in others:
+        other.mkdir()
+        (other / "1_left.jpeg").write_bytes((leaking / "1_left.jpeg").read_bytes())
+    answer = retina(capsys, "check-data", leaking, "--data", others[0], "--data", others[1])
+    assert answer.status == 0
+    titles = [line for line in answer.out.splitlines() if " and " in line and ":" not in line]
+    assert titles == ["leaking and other", "leaking and third", "other and third"]
+    flags = ["check-data", leaking, *others, "--json"]
+    value = json.loads(retina(capsys, *flags).out)
+    assert value["both"] is None
+    assert [pair["folders"] for pair in value["pairs"]] == [
+        ["leaking", "other"],
+        ["leaking", "third"],
+        ["other", "third"],
+    ]
+    assert all(len(pair["identical"]) == 1 for pair in value["pairs"])
+
+
+def test_nothing_to_check_is_one_line(capsys: Shell) -> None:
+    answer = retina(capsys, "check-data")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.errors == ["there is nothing to check: name a data folder"]
+
+
 def test_long_lists_are_cut(capsys: Shell, tmp_path: Path) -> None:
     write_pictures(tmp_path, [f"{number}.png" for number in range(8)])
     write_table(tmp_path / "labels.csv", "image,level\n0,0\n")

@@ -25,6 +25,14 @@ def test_it_says_how_many_it_prepared_and_which_it_left_out(capsys: Shell, data:
     assert "left out: b.png" in answer.err
 
 
+def test_several_folders_are_prepared(capsys: Shell, data: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    write_pictures(other, ["c.png"])
+    write_table(other / "labels.csv", "image,level\nc,0\n")
+    answer = retina(capsys, "prepare", data, "--data", other, "--image-size", "32")
+    assert answer.out.startswith("2 photographs are prepared in ")
+
+
 def test_what_was_prepared_can_be_deleted(capsys: Shell, data: Path, tmp_path: Path) -> None:
     retina(capsys, "prepare", data, "--image-size", "512")
     answer = retina(capsys, "prepare", "--clear")

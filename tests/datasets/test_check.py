@@ -12,8 +12,8 @@ from tests.shared_data import SHARED_DATA, needs_shared_data
 
 
 def check_one(folder: Path) -> FolderCheck:
-    (check,), both = check_data(folder)
-    assert both is None
+    (check,), both = check_data([folder])
+    assert both == []
     return check
 
 
@@ -101,9 +101,8 @@ def test_what_two_folders_both_hold(faulty: Path, tmp_path: Path) -> None:
     shutil.copy(faulty / "p09.jpg", other / "renamed.jpg")
     again(faulty / "p10.jpg", other / "p10.jpg")
     write_table(other / "labels.csv", "image_id,grade\nrenamed,4\np10,0\n")
-    checks, both = check_data(faulty, other)
+    checks, (both,) = check_data([faulty, other])
     assert [check.name for check in checks] == ["faulty", "other"]
-    assert both is not None
     assert names(both.identical) == [["p09", "renamed"]]
     assert both.identical[0].conflicting
     assert names(both.near_identical) == [["p10", "p10"]]
@@ -112,12 +111,12 @@ def test_what_two_folders_both_hold(faulty: Path, tmp_path: Path) -> None:
 
 def test_nothing_to_check_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no folder .*nowhere"):
-        check_data(tmp_path / "nowhere")
+        check_data([tmp_path / "nowhere"])
     with pytest.raises(DataError, match="holds no photographs and no labels; looked for"):
-        check_data(tmp_path)
+        check_data([tmp_path])
     write_pictures(tmp_path, ["a.jpg"])
     with pytest.raises(DataError, match="are the same folder"):
-        check_data(tmp_path, tmp_path / ".." / tmp_path.name)
+        check_data([tmp_path, tmp_path / ".." / tmp_path.name])
 
 
 @needs_shared_data
@@ -143,5 +142,7 @@ def test_aptos() -> None:
     assert min(pair.correlation for pair in check.near_identical) > 0.98
     assert check.split is not None
     assert (check.split.sizes["test"], check.split.shared_patients) == (701, 0)
+    parts = [{picture.part for picture in pair.pictures} for pair in check.near_identical]
+    assert all(len(found) == 1 for found in parts)
     assert (check.faults, check.unlabelled, check.unreadable) == ({}, (), {})
     assert check.sizes == ((224, 224, 3662),)
