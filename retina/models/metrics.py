@@ -12,6 +12,7 @@ METRICS_FILE = "metrics.json"
 
 _FIGURES = ("accuracy", "balanced_accuracy", "quadratic_weighted_kappa", "macro_f1", "ece")
 _LARGEST = 10**9
+_OF_SOURCE = ("accuracy", "balanced_accuracy", "quadratic_weighted_kappa", "ece")
 _REFERABLE = ("sensitivity", "specificity")
 
 
@@ -68,8 +69,23 @@ def _fault(metrics: Any) -> str:
         and all(name in referable and _is_figure(referable[name]) for name in _REFERABLE)
     ):
         return f"has a referable without {' and '.join(_REFERABLE)}"
+    sources = metrics.get("sources", {})
+    if not isinstance(sources, dict) or not all(map(_is_source, sources.values())):
+        return "has sources without their figures"
     odd = [name for name in _FIGURES if not _is_figure(metrics.get(name))]
     return f"has no figure in {' and '.join(odd)}" if odd else ""
+
+
+def _is_source(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(referable := value.get("referable"), dict):
+        return False
+    return (
+        _is_count(value.get("n"))
+        and all(name in value and _is_figure(value[name]) for name in _OF_SOURCE)
+        and all(
+            name in referable and _is_figure(referable[name]) for name in ("auroc", *_REFERABLE)
+        )
+    )
 
 
 def _is_matrix(value: Any) -> bool:

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from retina.reporting.finished_runs import FinishedRun, interval
+from retina.reporting.finished_runs import FinishedRun, interval, number
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,12 @@ def metric_cell(
     run: FinishedRun, name: str, form: Callable[[float | None], str], *, shaded: bool = False
 ) -> Cell:
     """A metric of a run, as ``FinishedRun.metric`` names them."""
-    value, bounds = run.value(name), interval(run.metric(name))
+    return figure_cell(run.metric(name), form, shaded=shaded)
+
+
+def figure_cell(figure: Any, form: Callable[[float | None], str], *, shaded: bool = False) -> Cell:
+    """A figure as ``metrics.json`` has it."""
+    value, bounds = number(figure), interval(figure)
     return Cell(
         form(value),
         None if bounds is None else f"{form(bounds[0])}–{form(bounds[1])}",

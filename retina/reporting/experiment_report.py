@@ -7,7 +7,7 @@ from typing import Any
 from retina.atomic import write_text
 from retina.errors import SettingsError
 from retina.reporting import lab
-from retina.reporting.cells import hundredths, metric_cell
+from retina.reporting.cells import figure_cell, hundredths, metric_cell
 from retina.reporting.findings import (
     ONE_GRADE_SHARE,
     OVERFITTING_GAP,
@@ -27,6 +27,12 @@ from retina.reporting.finished_runs import (
     read_finished_run,
 )
 from retina.reporting.html_template import html_template
+from retina.reporting.leave_one_out import (
+    LeftOut,
+    left_out_rows,
+    left_out_table,
+    on_all_sources,
+)
 from retina.reporting.report_figures import draw_figures
 from retina.scale import LABELS, NOT_ASSESSED, NUM_GRADES, RESEARCH_ONLY
 from retina.version import __version__
@@ -46,6 +52,7 @@ TITLES: dict[Study, str] = {
     "comparison": "Comparison of training runs",
     "ablation": "Ablation: augmentation and normalisation",
     "imbalance": "Imbalance: sampling and loss",
+    "leave-one-out": "Hospitals left out of training",
 }
 # What `training` holds that is no setting: it names the run, or says how it went.
 NO_SETTING = {"architecture", "start", "variant"}
@@ -73,7 +80,8 @@ def write_experiment_report(
     """Write ``report.html``, ``comparison.csv`` and the figures, each whole or not at all.
 
     The figures are ``accuracy-trend-ARCHITECTURE.png``, ``confusion-matrix-NAME.png``, and
-    ``ablation.png`` or ``imbalance.png`` for that study.
+    ``ablation.png``, ``imbalance.png`` or ``leave-one-out.png`` for that study, which also has a
+    ``leave-one-out.csv``.
 
     Args:
         output: Made if it is not there.
@@ -90,12 +98,19 @@ def write_experiment_report(
     if not runs:
         raise SettingsError("there is no finished run to report on: train one first")
     write_text(output / "comparison.csv", comparison_table(runs).to_csv(index=False))
+    left_out: list[LeftOut] = []
+    if study == "leave-one-out":
+        left_out = left_out_rows(runs)
+        write_text(output / "leave-one-out.csv", left_out_table(left_out).to_csv(index=False))
+        runs = on_all_sources(runs)
     page = html_template("retina.reporting", "experiment_report.html").render(
         title=TITLES[study],
         command=command,
         summary=summary(runs),
         gap=gap,
-        figures=draw_figures(output, runs, study),
+        figures=draw_figures(output, runs, study, left_out),
+        left_out=_left_out(left_out),
+        sources=_sources(runs),
         headline=_headline(runs),
         runs=list(zip(labels(runs), runs, strict=True)),
         settings=_settings(runs),
@@ -148,6 +163,46 @@ def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
             for label, run, value in zip(labels(runs), runs, lab_accuracy, strict=True)
         ],
     }
+
+
+def _sources(runs: Sequence[FinishedRun]) -> list[dict[str, Any]]:
+    """A row for each source of each run that was tested on several."""
+    return [
+        {
+            "label": label,
+            "source": source,
+            "n": figures["n"],
+            "cells": [
+                figure_cell(figures["quadratic_weighted_kappa"], decimal),
+                figure_cell(figures["accuracy"], percent),
+                *(
+                    figure_cell(figures["referable"][name], decimal)
+                    for name in ("auroc", "sensitivity", "specificity")
+                ),
+                figure_cell(figures["ece"], decimal),
+            ],
+        }
+        for label, run in zip(labels(runs), runs, strict=True)
+        for source, figures in run.sources.items()
+    ]
+
+
+def _left_out(rows: Sequence[LeftOut]) -> list[dict[str, Any]]:
+    columns = ("in_source", "left_out_test", "left_out")
+    return [
+        {
+            "label": row.name,
+            "hospital": row.hospital,
+            "tested": row.in_source["n"],
+            "all": row.left_out["n"],
+            "cells": [
+                figure_cell(row.metric(column, name), decimal)
+                for name in ("kappa", "auroc")
+                for column in columns
+            ],
+        }
+        for row in rows
+    ]
 
 
 _MORE = ("referable_auroc", "referable_sensitivity", "referable_specificity", "macro_f1")

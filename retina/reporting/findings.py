@@ -9,7 +9,7 @@ import numpy as np
 from retina.reporting.finished_runs import FinishedRun, interval, labels
 from retina.scale import LABELS
 
-Study = Literal["comparison", "ablation", "imbalance"]
+Study = Literal["comparison", "ablation", "imbalance", "leave-one-out"]
 
 LOW_RECALL = 0.3
 ONE_GRADE_SHARE = 0.9
@@ -64,11 +64,12 @@ def findings(runs: Sequence[FinishedRun], study: Study) -> list[tuple[str, list[
 
     Args:
         runs: At least one.
-        study: ``comparison`` sets pretrained against scratch; the others set each variant against
-            the first run of its depth and start.
+        study: ``comparison`` and ``leave-one-out`` set pretrained against scratch; the others set
+            each variant against the first run of its depth and start.
     """
     between = [*_comparable(runs), _resolution(runs)]
-    between += _pretrained_minus_scratch(runs) if study == "comparison" else _variants(runs)
+    compared = study in ("comparison", "leave-one-out")
+    between += _pretrained_minus_scratch(runs) if compared else _variants(runs)
     heading = "Between the runs" if len(runs) > 1 else "The test part"
     of_each = [(label, _of_one(run)) for label, run in zip(labels(runs), runs, strict=True)]
     return [(heading, between), *of_each]

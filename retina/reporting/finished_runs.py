@@ -80,6 +80,11 @@ class FinishedRun:
         return str(self.training.get("variant", self._suffix.partition("-")[2]))
 
     @property
+    def left_out(self) -> str:
+        """The sources that the run was not trained on, joined by ``+``; empty for none."""
+        return str(self.training.get("left_out", ""))
+
+    @property
     def is_taught(self) -> bool:
         """Whether a teacher's answers were a second target."""
         return bool(self.training.get("teacher"))
@@ -112,6 +117,11 @@ class FinishedRun:
         if self.start == "scratch" or initial.kind == "imagenet":
             return None
         return f"started from {initial.source}, not from ImageNet"
+
+    @property
+    def sources(self) -> dict[str, Any]:
+        """The main figures of each of several sources; empty where there is one."""
+        return dict(self.metrics.get("sources") or {})
 
     def metric(self, name: str) -> Any:
         """A metric of ``METRICS`` as ``metrics.json`` has it; None where it has none."""
@@ -242,7 +252,8 @@ def comparison_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
 
     Returns:
         ``model, initial_weights, epochs, best_epoch, n`` and ``METRICS``; behind a metric, where
-        any run has its interval, ``_low`` and ``_high``. What is undefined is missing.
+        any run has its interval, ``_low`` and ``_high``; last, of several sources, kappa and AUROC
+        of each. What is undefined is missing.
     """
     rows: list[dict[str, Any]] = []
     for label, run in zip(labels(runs), runs, strict=True):
@@ -257,9 +268,13 @@ def comparison_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
             row[name] = run.value(name)
             if bounds := interval(run.metric(name)):
                 row[f"{name}_low"], row[f"{name}_high"] = bounds
+        for source, figures in run.sources.items():
+            row[f"{source}_quadratic_weighted_kappa"] = number(figures["quadratic_weighted_kappa"])
+            row[f"{source}_referable_auroc"] = number(figures["referable"]["auroc"])
         rows.append(row)
     seen = set().union(*rows)
     wide = [n for name in METRICS for n in (name, f"{name}_low", f"{name}_high") if n in seen]
+    wide += sorted(seen.difference(wide, ("model", "initial_weights", "epochs", "best_epoch", "n")))
     described = ["model", "initial_weights", "epochs", "best_epoch", "n"]
     table = pd.DataFrame(rows, columns=described + wide)
     return table.astype({"best_epoch": "Int64"} | dict.fromkeys(wide, "float64"))

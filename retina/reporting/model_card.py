@@ -42,7 +42,7 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any] | None = None) -> 
             f"{folder} has no {METRICS_FILE}: write it with `retina evaluate --json` first"
         )
     split = folder / SPLIT_FILE
-    counts = read_split(split).value_counts().to_dict() if split.exists() else {}
+    counts = read_split(split)["part"].value_counts().to_dict() if split.exists() else {}
     sizes = {part: int(counts.get(part, 0)) for part in PARTS} if counts else {}
     try:
         card = model_card(read_config(folder), metrics, read_evaluations(folder), sizes)
@@ -101,7 +101,9 @@ def model_card(
         is_foreign=training.get("start") == "pretrained"
         and config.initial_weights.kind != "imagenet",
         metrics=metrics,
+        sources=dict(metrics.get("sources") or {}),
         others=others,
+        consequences={name: consequence(each) for name, each in others.items()},
         sizes=sizes or {},
         shortcomings=shortcomings(metrics),
         poor_elsewhere={
@@ -110,6 +112,18 @@ def model_card(
         labels=LABELS,
         research_only=RESEARCH_ONLY,
         not_assessed=NOT_ASSESSED,
+    )
+
+
+def consequence(metrics: Mapping[str, Any]) -> str | None:
+    """What the operating point comes to on a set, in words; None where it cannot be said."""
+    sensitivity = number(metrics["referable"]["sensitivity"])
+    specificity = number(metrics["referable"]["specificity"])
+    if sensitivity is None or specificity is None:
+        return None
+    return (
+        f"of 100 who need referral it finds {100 * sensitivity:.0f}, and of 100 who do not it "
+        f"refers {100 * (1 - specificity):.0f}"
     )
 
 

@@ -20,6 +20,7 @@ from retina.reporting.figures import (
 )
 from retina.reporting.findings import Study
 from retina.reporting.finished_runs import FinishedRun, labels
+from retina.reporting.leave_one_out import LeftOut, left_out_figure
 from retina.reporting.palette import in_the_dark
 from retina.scale import LABELS
 
@@ -40,21 +41,29 @@ class ReportFigure:
     dark: str
 
 
-def draw_figures(output: Path, runs: Sequence[FinishedRun], study: Study) -> list[ReportFigure]:
+def draw_figures(
+    output: Path,
+    runs: Sequence[FinishedRun],
+    study: Study,
+    left_out: Sequence[LeftOut] = (),
+) -> list[ReportFigure]:
     """Draw all figures of a report, and write each as PNG.
 
     Args:
         output: Where the files go.
         runs: At least one.
-        study: ``ablation`` and ``imbalance`` have a figure of their own.
+        study: All but ``comparison`` have a figure of their own.
+        left_out: The rows of the study that leaves hospitals out.
 
     Returns:
         Those to be shown, in order: the study's own, a trend a depth, a matrix a run.
     """
-    return list(_figures(output, runs, study))
+    return list(_figures(output, runs, study, left_out))
 
 
-def _figures(output: Path, runs: Sequence[FinishedRun], study: Study) -> Iterator[ReportFigure]:
+def _figures(
+    output: Path, runs: Sequence[FinishedRun], study: Study, left_out: Sequence[LeftOut]
+) -> Iterator[ReportFigure]:
     named = dict(zip(labels(runs), runs, strict=True))
     limits = _limits(runs)
 
@@ -88,6 +97,10 @@ def _figures(output: Path, runs: Sequence[FinishedRun], study: Study) -> Iterato
         figure = _imbalance(named)
         description = "Test part: a row a variant, a column a metric."
         yield draw("imbalance.png", figure, "Imbalance", description, named)
+    if left_out:
+        description = "Kappa and AUROC of each hospital, by networks with and without it."
+        figure = left_out_figure(left_out)
+        yield draw("leave-one-out.png", figure, "Leave one out", description, named)
     for architecture in dict.fromkeys(run.config.architecture for run in runs):
         members = {k: run for k, run in named.items() if run.config.architecture == architecture}
         figure = _trend(

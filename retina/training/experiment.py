@@ -89,8 +89,8 @@ def run_experiment(experiment: Experiment) -> None:
         for remark in parts.remarks:
             _say(remark)
         if experiment.study == "leave-one-out":
-            runs = with_each_left_out(experiment.runs, parts.hospitals)
-            experiment = replace(experiment, runs=runs)
+            planned = with_each_left_out(experiment.runs, parts.hospitals)
+            experiment = replace(experiment, runs=planned)
         if distributed.is_writer():
             _claim_output(experiment, parts, weights, gap)
         distributed.wait_for_all()

@@ -12,11 +12,10 @@ from retina.atomic import write_json
 from retina.errors import SettingsError
 from retina.evaluation.evaluate import evaluate
 from retina.models.checkpoint import load_checkpoint
+from retina.reporting.leave_one_out import LEFT_OUT, LEFT_OUT_TEST, TEST_OF
 from retina.reporting.model_card import EVALUATIONS
 from retina.training.config import RunSettings
 from retina.training.parts import Parts
-
-LEFT_OUT, LEFT_OUT_TEST, TEST_OF = "left-out", "left-out-test", "test-of-"
 
 
 def with_each_left_out(

@@ -86,8 +86,7 @@ def test_of_three_folders_each_two_are_looked_at(
     assert answer.status == 0
     titles = [line for line in answer.out.splitlines() if " and " in line and ":" not in line]
     assert titles == ["leaking and other", "leaking and third", "other and third"]
-    flags = ["check-data", leaking, *others, "--json"]
-    value = json.loads(retina(capsys, *flags).out)
+    value = json.loads(retina(capsys, "check-data", leaking, *others, "--json").out)
     assert value["both"] is None
     assert [pair["folders"] for pair in value["pairs"]] == [
         ["leaking", "other"],

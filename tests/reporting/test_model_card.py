@@ -196,3 +196,28 @@ def test_the_cards_that_are_shipped_are_what_their_folders_give(name: str, tmp_p
     leave = shutil.ignore_patterns("*.safetensors", "README.md")
     shutil.copytree(shipped, tmp_path / name, ignore=leave)
     assert card(tmp_path / name) == (shipped / "README.md").read_text(encoding="utf-8")
+
+
+def test_sources_stand_in_it_with_their_terms_and_figures(folder: Path) -> None:
+    of_one, of_two = figures(seed=2), figures(seed=3)
+    write_json(folder / "metrics.json", figures(sources={"one": of_one, "two": of_two}))
+    sources = tuple(DataSource(name, 40, "0" * 64, f"terms of {name}") for name in ("one", "two"))
+    data = DataSource("one + two", 80, "0" * 64, "both", sources=sources)
+    write_json(folder / "config.json", small_config(data=data).to_json())
+    text = card(folder)
+    for name, found in (("one", of_one), ("two", of_two)):
+        assert f"| photographs | {name}, 40 after identical ones were dropped |" in text
+        assert f"| their terms | terms of {name} |" in text
+        assert f"| {name} | 80 | {shown(found['quadratic_weighted_kappa'])} |" in text
+    assert read_config(folder).data == data
+
+
+def test_it_says_what_the_threshold_comes_to_elsewhere(folder: Path) -> None:
+    found = figures(seed=1)
+    found["referable"]["sensitivity"]["value"] = 0.744
+    found["referable"]["specificity"]["value"] = 0.879
+    write_json(folder / "evaluations" / "messidor2.json", found)
+    text = " ".join(card(folder).split())
+    assert (
+        "- messidor2: of 100 who need referral it finds 74, and of 100 who do not it refers 12."
+    ) in text
