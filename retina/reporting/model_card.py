@@ -98,8 +98,7 @@ def model_card(
             for name, value in training.items()
             if name not in _SAID and value not in (None, "")
         },
-        is_foreign=training.get("start") == "pretrained"
-        and config.initial_weights.kind != "imagenet",
+        is_foreign=training.get("start") == "pretrained" and config.initial_weights.kind == "file",
         metrics=metrics,
         sources=dict(metrics.get("sources") or {}),
         others=others,

@@ -87,10 +87,7 @@ def model_table(models: Sequence[ShownModel]) -> list[Column]:
 
 def origin(run: FinishedRun) -> str:
     """What a model started from, and whose answers it learned beside the grades."""
-    initial = run.config.initial_weights
-    start = {"random": "random weights", "imagenet": "ImageNet"}.get(
-        initial.kind, f"{initial.source}, not from ImageNet"
-    )
+    start = run.config.initial_weights.words
     teacher = run.training.get("teacher")
     return f"{start}; taught by {teacher.get('name')}" if isinstance(teacher, dict) else start
 
@@ -109,7 +106,9 @@ def why_the_lab_differs(runs: Sequence[FinishedRun]) -> str:
     data = sorted({run.config.data.name for run in runs})
     sizes = [str(size) for size in sorted({run.config.preprocessing.size for run in runs})]
     foreign = [run.name for run in runs if run.not_imagenet]
-    start = f" {_and(foreign)} did not start from ImageNet weights." if foreign else ""
+    start = (
+        f" {_and(foreign)} did not start from torchvision’s ImageNet weights." if foreign else ""
+    )
     return (
         f"They are of other photographs and of another size: the lab trained on "
         f"{LAB_TRAINED_ON:,} photographs of {LAB_DATA} at {LAB_SIZE} px and tested on "

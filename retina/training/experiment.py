@@ -79,6 +79,8 @@ def run_experiment(experiment: Experiment) -> None:
         check_data(experiment.data)
         with distributed.first_process_first():
             weights, gap = _initial_weights(experiment)
+        for warning in filter(None, (each.warning for each in weights.values())):
+            _say(f"warning: {warning}")
         if gap:
             _say(f"the pretrained runs are left out: {gap}")
         parts = read_parts(experiment.data, experiment.runs[0].seed)

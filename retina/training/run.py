@@ -117,7 +117,7 @@ def train_run(
 def _started_from(initial: InitialWeights | None) -> StartedFrom:
     if initial is None:
         return StartedFrom()
-    return StartedFrom(initial.kind, initial.source, initial.sha256)
+    return StartedFrom(initial.kind, initial.source, initial.sha256, initial.licence)
 
 
 def _record(

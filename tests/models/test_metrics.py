@@ -42,6 +42,8 @@ def test_what_is_no_json_object_is_refused(tmp_path: Path, content: bytes) -> No
         ({"confusion_matrix": [[-1] * 5] * 5}, "no confusion_matrix of 5 x 5"),
         ({"confusion_matrix": [[0.5] * 5] * 5}, "no confusion_matrix of 5 x 5"),
         ({"confusion_matrix": "xxxxx"}, "no confusion_matrix of 5 x 5"),
+        ({"sources": []}, "sources without their figures"),
+        ({"sources": {"a": {"n": 3}}}, "sources without their figures"),
         ({"n": None}, "in n"),
         ({"n": "many"}, "in n"),
         ({"quadratic_weighted_kappa": "high"}, "quadratic_weighted_kappa"),

@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +10,11 @@ from safetensors.torch import save_file
 from torch import nn
 
 from retina.errors import WeightsError
+from retina.images.prepare import IMAGENET_MEAN, IMAGENET_STD
 from retina.models.pretrained import resolve_pretrained, start_from
 from retina.models.resnet import resnet18, resnet34, resnet50
 from tests.models.states import State, sha256, torchvisions
+from tests.shared_data import SHARED_DATA
 
 Save = Callable[[State, Path], object]
 
@@ -258,3 +262,65 @@ def test_a_safetensors_file_says_what_it_is(tmp_path: Path, state18: State) -> N
     weights = resolve_pretrained(["resnet18"], path)["resnet18"]
     assert weights.kind == "file"
     assert weights.source == f"a.safetensors (made by {'x' * 292})"
+
+
+def test_weights_without_batch_norm_statistics_are_warned_of(
+    tmp_path: Path, state18: State
+) -> None:
+    folded = {
+        name: torch.zeros_like(value)
+        if name.endswith("running_mean")
+        else torch.ones_like(value)
+        if name.endswith("running_var")
+        else value
+        for name, value in state18.items()
+    }
+    folded["bn1.bias"] = torch.ones_like(folded["bn1.bias"])
+    save_file(folded, tmp_path / "folded.safetensors")
+    weights = resolve_pretrained(["resnet18"], tmp_path / "folded.safetensors")["resnet18"]
+    assert weights.warning.startswith("folded.safetensors has no batch-norm statistics")
+    folded["bn1.running_mean"] = torch.full_like(folded["bn1.running_mean"], 0.1)
+    save_file(folded, tmp_path / "whole.safetensors")
+    weights = resolve_pretrained(["resnet18"], tmp_path / "whole.safetensors")["resnet18"]
+    assert weights.warning == ""
+    fresh = resnet18(num_classes=1000).state_dict()
+    save_file(fresh, tmp_path / "fresh.safetensors")
+    weights = resolve_pretrained(["resnet18"], tmp_path / "fresh.safetensors")["resnet18"]
+    assert weights.warning == ""
+
+
+def test_a_start_keeps_the_normalisation_that_it_was_trained_with(
+    tmp_path: Path, state18: State
+) -> None:
+    torch.save(state18, tmp_path / "a.pth")
+    weights = resolve_pretrained(["resnet18"], tmp_path / "a.pth")["resnet18"]
+    assert (weights.mean, weights.std) == (IMAGENET_MEAN, IMAGENET_STD)
+    lite = resolve_pretrained(["efficientnet_lite0"])["efficientnet_lite0"]
+    value = torch.tensor([0.0, 127.0, 255.0]) / 255
+    expected = (torch.tensor([0.0, 127.0, 255.0]) - 127) / 128
+    torch.testing.assert_close((value - lite.mean[0]) / lite.std[0], expected)
+
+
+SHARED_WEIGHTS = SHARED_DATA.parent / "weights"
+
+
+@pytest.mark.skipif(
+    not SHARED_WEIGHTS.is_dir(),
+    reason=f"the compressed ImageNet weights are not at {SHARED_WEIGHTS}",
+)
+def test_rebuilt_imagenet_weights_are_known_by_their_hash(tmp_path: Path) -> None:
+    compact = SHARED_WEIGHTS / "resnet18_pqf_small.compact.safetensors"
+    for folded in (False, True):
+        file = tmp_path / f"{folded}.safetensors"
+        command = [sys.executable, str(SHARED_WEIGHTS / "expand.py"), str(compact), str(file)]
+        command += ["--bn", "folded"] if folded else []
+        subprocess.run(command, check=True, capture_output=True)
+        weights = resolve_pretrained(["resnet18"], file)["resnet18"]
+        if folded:
+            assert weights.kind == "file"
+            assert "no batch-norm statistics" in weights.warning
+        else:
+            assert weights.kind == "imagenet-compressed"
+            assert weights.source.startswith("uber-research/permute-quantize-finetune")
+            assert "non-commercial" in weights.licence
+            assert weights.warning == ""

@@ -10,12 +10,14 @@ from sklearn.metrics import recall_score, roc_auc_score
 from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
 from retina.evaluation.predictions import predictions_table, write_predictions
-from retina.models.config import StartedFrom
+from retina.models.config import StartedFrom, read_config
 from retina.reporting.lab import LAB_TESTED_ON
+from retina.reporting.model_card import model_card
 from retina.reporting.model_figures import model_figures
 from retina.reporting.model_table import Column, model_table, why_the_lab_differs
 from retina.reporting.shown_models import ShownModel, read_shown_model, shown_models
 from tests.reporting.runs import GRADES, answers, write_run
+from tests.reporting.test_model_card import figures
 
 TEMPERATURE = 1.0
 THRESHOLD = 0.5
@@ -151,6 +153,17 @@ def test_the_table_holds_the_figures(whole: Path, tmp_path: Path) -> None:
     assert unknown == {"–"}
 
 
+def test_a_rebuilt_start_is_called_so(tmp_path: Path) -> None:
+    rebuilt = StartedFrom("imagenet-compressed", "them @ 53a30bad", "ab" * 32, "non-commercial")
+    run = write_run(tmp_path, "resnet18-pretrained", initial=rebuilt)
+    (cell,) = column(model_table([read_shown_model(run)]), "Started from").cells
+    assert cell.text == "ImageNet (compressed, then rebuilt)"
+    card = model_card(read_config(run), figures())
+    assert "| started from | ImageNet (compressed, then rebuilt): them @ 53a30bad (SHA" in card
+    assert "| terms of the start | non-commercial |" in card
+    assert "not from ImageNet" not in card
+
+
 def test_patients_shared_with_training_stand_beside_the_test_part(whole: Path) -> None:
     model = read_shown_model(whole)
     data = replace(model.run.config.data, shared_patients=0.8)
@@ -164,7 +177,7 @@ def test_why_the_lab_differs_names_data_size_and_start(whole: Path, tmp_path: Pa
     sentence = why_the_lab_differs([read_shown_model(whole).run, pretrained.run])
     assert f"tested on {LAB_TESTED_ON:,}" in sentence
     assert "aptos2019 at 224 px" in sentence
-    assert "resnet18-pretrained did not start from ImageNet" in sentence
+    assert "resnet18-pretrained did not start from torchvision’s ImageNet" in sentence
 
 
 def test_the_figures_say_in_words_what_they_show(whole: Path) -> None:
