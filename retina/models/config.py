@@ -114,6 +114,8 @@ class DataSource:
         Raises:
             KeyError, TypeError: a field is missing or has a value that cannot be.
         """
+        if not isinstance(value, Mapping):
+            raise TypeError(f"data is {value!r}")
         sources = tuple(cls.from_json(source) for source in value.get("sources", ()))
         return _read_all(
             cls, {"shared_patients": None, "public_set": "", **value, "sources": sources}

@@ -9,6 +9,8 @@ from retina.errors import CheckpointError
 from retina.models.config import (
     CONFIG_FILE,
     CheckpointConfig,
+    DataSource,
+    StartedFrom,
     checkpoints_folder,
     describe_checkpoints,
     find_checkpoint,
@@ -69,6 +71,17 @@ def test_older_files_do_not_say_whether_patients_are_shared() -> None:
     assert CheckpointConfig.from_json(value).data.shared_patients is None
 
 
+def test_several_sources_and_the_terms_of_a_start_survive_json() -> None:
+    each = tuple(
+        DataSource(name, 40, "0" * 64, "terms", 0.0, public_set=name) for name in ("APTOS", "DDR")
+    )
+    config = small_config(
+        data=DataSource("a + b", 80, "1" * 64, "terms", 0.0, sources=each),
+        initial_weights=StartedFrom("imagenet-compressed", "them", "ab" * 32, "theirs"),
+    )
+    assert CheckpointConfig.from_json(json.loads(json.dumps(config.to_json()))) == config
+
+
 @pytest.mark.parametrize("field", FIELDS[1:])
 def test_a_missing_field_is_named(tmp_path: Path, field: str) -> None:
     value = small_config().to_json()
@@ -109,6 +122,9 @@ def test_a_missing_inner_field_is_never_made_up(field: str, inner: str) -> None:
         ({"referable": {"threshold": float("nan"), "rule": "", "chosen_on": ""}}, "between 0 and"),
         ({"training": 3}, "cannot be"),
         ({"data": "APTOS"}, "cannot be"),
+        ({"data": {**small_config().to_json()["data"], "sources": ["APTOS"]}}, "cannot be"),
+        ({"data": {**small_config().to_json()["data"], "sources": 3}}, "cannot be"),
+        ({"data": {**small_config().to_json()["data"], "sources": [{}]}}, "'name'"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused(
