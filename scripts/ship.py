@@ -1,6 +1,6 @@
 """Ship what a run trained: copy its checkpoint, evaluate the copy, and write its card.
 
-python scripts/ship.py runs/DATE/NAME --data DIR --patients eyepacs=DIR2 --elsewhere drawn=synthetic
+python scripts/ship.py runs/DATE/NAME --data DIR --data DIR2 --elsewhere messidor2=DIR3
 python scripts/ship.py checkpoints/NAME                   # only the card, anew
 """
 
@@ -32,16 +32,23 @@ def main() -> None:
     add = parser.add_argument
     add("folder", type=Path, help="a run's checkpoint, or one that is shipped already")
     add("--checkpoints", type=Path, default=ROOT / "checkpoints", metavar="DIR")
-    add("--data", metavar="DIR", help="whose test part it is measured on")
+    add(
+        "--data",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="whose test part it is measured on; all that it was trained on",
+    )
     add("--elsewhere", action="append", default=[], metavar="NAME=DIR", help="another set")
     add("--patients", action="append", default=[], metavar="NAME=DIR", help="one by patient")
     options = parser.parse_args()
     target = options.checkpoints / options.folder.name
     if target.resolve() != options.folder.resolve():
-        target.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(target, ignore_errors=True)
+        target.mkdir(parents=True)
         for name in filter(lambda name: (options.folder / name).exists(), SHIPPED):
             shutil.copyfile(options.folder / name, target / name)
-    if options.data is not None:
+    if options.data:
         predictions = ["--predictions", str(target / PREDICTIONS_FILE)]
         evaluate(target, options.data, target / METRICS_FILE, *predictions)
     for sets, flags in ((options.elsewhere, ()), (options.patients, ("--by-patient",))):
@@ -49,14 +56,16 @@ def main() -> None:
             name, _, data = each.partition("=")
             (target / EVALUATIONS).mkdir(exist_ok=True)
             figures = target / EVALUATIONS / f"{name}.json"
-            evaluate(target, data, figures, "--split", "all", *flags)
+            evaluate(target, [data], figures, "--split", "all", *flags)
     write_model_card(target)
 
 
-def evaluate(checkpoint: Path, data: str, figures: Path, *flags: str) -> None:
+def evaluate(checkpoint: Path, data: list[str], figures: Path, *flags: str) -> None:
     """Keep what ``retina evaluate --json`` prints."""
     command = [sys.executable, "-m", "retina", "evaluate", "--model", checkpoint.name]
-    command += ["--checkpoints", str(checkpoint.parent), "--data", data, "--json", *flags]
+    command += ["--checkpoints", str(checkpoint.parent), "--json", *flags]
+    for folder in data:
+        command += ["--data", folder]
     answer = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
     figures.write_bytes(answer.stdout)
 

@@ -43,8 +43,8 @@ class Column:
 def model_table(models: Sequence[ShownModel]) -> list[Column]:
     """The columns beside the models' names: figures first, so that they need no scrolling.
 
-    Other sets follow the test part, in the order of their names, each with kappa and AUROC; then
-    come the words.
+    The sources of the test part, where there are several, and other sets in the order of their
+    names follow the test part, each with what finding referable disease comes to; then the words.
 
     Args:
         models: The rows, in their order.
@@ -76,6 +76,7 @@ def model_table(models: Sequence[ShownModel]) -> list[Column]:
         metric("Sensitivity", "referable_sensitivity", group=_REFERABLE),
         metric("Specificity", "referable_specificity", group=_REFERABLE),
         metric("AUROC", _AUROC, group=_REFERABLE),
+        *_by_source(models),
         *_elsewhere(models),
         words("Tested on", tested_on),
         words("Started from", origin),
@@ -120,14 +121,39 @@ def why_the_lab_differs(runs: Sequence[FinishedRun]) -> str:
     )
 
 
+def _by_source(models: Sequence[ShownModel]) -> list[Column]:
+    names = dict.fromkeys(name for model in models for name in model.run.sources)
+    return [
+        column
+        for name in names
+        for column in _on_set(
+            models, f"{name}, test part", [model.run.sources.get(name, {}) for model in models]
+        )
+    ]
+
+
 def _elsewhere(models: Sequence[ShownModel]) -> list[Column]:
-    columns = []
-    for name in sorted({name for model in models for name in model.evaluations}):
-        runs = [replace(model.run, metrics=model.evaluations.get(name, {})) for model in models]
-        group = f"On {name}{_counted([run.metrics for run in runs if run.metrics])}"
-        for head, key in (("Kappa", _KAPPA), ("AUROC", _AUROC)):
-            columns.append(Column(head, [metric_cell(run, key, decimal) for run in runs], group))
-    return columns
+    return [
+        column
+        for name in sorted({name for model in models for name in model.evaluations})
+        for column in _on_set(models, name, [model.evaluations.get(name, {}) for model in models])
+    ]
+
+
+def _on_set(
+    models: Sequence[ShownModel], name: str, metrics: Sequence[dict[str, Any]]
+) -> list[Column]:
+    runs = [replace(model.run, metrics=each) for model, each in zip(models, metrics, strict=True)]
+    group = f"On {name}{_counted([each for each in metrics if each])}"
+    return [
+        Column(head, [metric_cell(run, key, decimal) for run in runs], group)
+        for head, key in (
+            ("AUROC", _AUROC),
+            ("Kappa", _KAPPA),
+            ("Sensitivity", "referable_sensitivity"),
+            ("Specificity", "referable_specificity"),
+        )
+    ]
 
 
 def _counted(sets: Sequence[dict[str, Any]]) -> str:
