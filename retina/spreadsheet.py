@@ -8,6 +8,7 @@ from typing import Any
 
 # At the start, or after what a spreadsheet of another country takes for the end of a cell.
 _FORMULA = re.compile(r"(^|[;\t\n])(?=\s*[=+\-@＝＋－＠]|[\t\r])")
+_APOSTROPHE = re.compile(_FORMULA.pattern.replace(")(?=", ")'(?=", 1))
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> str:
@@ -35,6 +36,11 @@ def no_formula(text: str) -> str:
     spreadsheets of some countries begin a cell.
     """
     return _FORMULA.sub(r"\1'", text)
+
+
+def with_formulas(text: str) -> str:
+    """A text as it was before ``no_formula``."""
+    return _APOSTROPHE.sub(r"\1", text)
 
 
 def _safe(value: object) -> object:

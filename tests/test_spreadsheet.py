@@ -3,7 +3,7 @@ import io
 
 import pytest
 
-from retina.spreadsheet import csv_text
+from retina.spreadsheet import csv_text, no_formula, with_formulas
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_all_else_stays_as_it_is() -> None:
     values = {"name": "a=b; c-d", "number": -0.5, "none": None, "flag": True}
     [row] = csv.DictReader(io.StringIO(csv_text(list(values), [values])))
     assert row == {"name": "a=b; c-d", "number": "-0.5", "none": "", "flag": "True"}
+
+
+@pytest.mark.parametrize("text", ["-12_left", "=1+1", "a;=1", "\t=1", "it's", "'quoted'", "plain"])
+def test_a_text_comes_back_as_it_was(text: str) -> None:
+    assert with_formulas(no_formula(text)) == text

@@ -11,7 +11,7 @@ from retina.cli.exits import DONE, USER, say
 
 HELP = "Grade photographs."
 
-_NAME_LENGTH = 60  # characters, so that no file system refuses the names made of it
+_NAME_BYTES = 120  # so that no file system refuses the names made of it
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,8 @@ def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, An
     began = time.perf_counter()
     sight = grader.look(image)
     assessment = grader.assess(sight, anyway=options.anyway, began=began)
-    stem = f"{Path(image).stem[:_NAME_LENGTH]}-{sight.photograph.sha256[:8]}"
+    name = Path(image).stem.encode(errors="surrogateescape")[:_NAME_BYTES]
+    stem = f"{name.decode(errors='ignore')}-{sight.photograph.sha256[:8]}"
     wanted = options.heatmaps or options.report
     overlay = grader.overlay(sight, assessment) if wanted else None
     if options.heatmaps and overlay is not None:

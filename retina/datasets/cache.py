@@ -6,6 +6,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
+from functools import cache as once
 from functools import partial
 from pathlib import Path
 
@@ -14,11 +15,13 @@ import numpy.typing as npt
 import PIL
 from PIL import Image
 
+from retina.assessment import Verdict
 from retina.atomic import replacing
 from retina.datasets.parallel import Unreadable, map_pictures
 from retina.folders import user_cache_folder
-from retina.images.decode import load_fundus
+from retina.images.decode import load_fundus, read_photograph
 from retina.images.prepare import Preprocessing, prepare_square
+from retina.images.sight import Sight
 
 _CHECKSUM_BYTES = 4
 
@@ -127,6 +130,20 @@ def prepared_square(
         ImageError: The file cannot be used as a photograph.
     """
     return _prepare(path, settings) if cache is None else cache.square(path, settings)
+
+
+def verdict(cache: PreparedCache, settings: Preprocessing, path: str) -> Verdict:
+    """The quality gate's verdict on a photograph, whose square is kept on the way.
+
+    It stands here, apart from what needs PyTorch, for the processes that decode.
+
+    Raises:
+        ImageError: The file cannot be used as a photograph.
+        OSError: The cache folder cannot be written to.
+    """
+    sight = once(lambda: Sight(read_photograph(path, at_least=settings.at_least)))
+    cache.square(path, settings, lambda: sight().square(settings))
+    return sight().quality.verdict
 
 
 def _prepare(path: str | os.PathLike[str], settings: Preprocessing) -> npt.NDArray[np.uint8]:

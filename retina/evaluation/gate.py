@@ -1,16 +1,13 @@
 """What the quality gate says of a data set, looked at while its squares are prepared."""
 
 from collections.abc import Sequence
-from functools import cache as once
 from functools import partial
 
 from retina import distributed
 from retina.assessment import Verdict
-from retina.datasets.cache import PreparedCache
+from retina.datasets.cache import PreparedCache, verdict
 from retina.datasets.parallel import Unreadable, map_pictures
-from retina.images.decode import read_photograph
 from retina.images.prepare import Preprocessing
-from retina.images.sight import Sight
 
 
 def verdicts(
@@ -30,14 +27,8 @@ def verdicts(
         OSError: The cache folder cannot be written to.
     """
     own = list(paths[distributed.rank() :: distributed.processes()])
-    found = map_pictures(partial(_verdict, settings, cache), own, "Looking at pictures")
+    found = map_pictures(partial(verdict, cache, settings), own, "Looking at pictures")
     every: list[Verdict | Unreadable] = ["reject"] * len(paths)
     for rank, part in enumerate(distributed.gather(list(found))):
         every[rank :: distributed.processes()] = part
     return every
-
-
-def _verdict(settings: Preprocessing, cache: PreparedCache, path: str) -> Verdict:
-    sight = once(lambda: Sight(read_photograph(path, at_least=settings.at_least)))
-    cache.square(path, settings, lambda: sight().square(settings))
-    return sight().quality.verdict

@@ -12,7 +12,7 @@ from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers, Array
 from retina.limits import MAX_TABLE, refuse_large
 from retina.scale import NUM_GRADES
-from retina.spreadsheet import no_formula
+from retina.spreadsheet import no_formula, with_formulas
 
 _PROBABILITIES = [f"p{grade}" for grade in range(NUM_GRADES)]
 _COLUMNS = ["image_id", "grade", "predicted", *_PROBABILITIES]
@@ -65,7 +65,7 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
     try:
         texts = {"image_id": "str", "source": "str"}
         rows = pd.read_csv(path, dtype=texts, keep_default_na=False, encoding="utf-8")
-        names = rows["image_id"].tolist()
+        names = rows["image_id"].map(with_formulas).tolist()
         patients = [patient_and_eye(name)[0] for name in names]
         if "source" in rows:
             pairs = zip(rows["source"], patients, strict=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from retina.assessment import Assessment
 from retina.datasets.catalog import patient_and_eye
+from retina.datasets.folder import without_ending
 from retina.inference.cautions import CLOSE, close_call
 from retina.scale import NUM_GRADES, SIGHT_THREATENING_FROM
 from retina.spreadsheet import csv_text
@@ -129,7 +130,7 @@ def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _row(name: str) -> Row:
-    patient, eye = patient_and_eye(name.rpartition(".")[0] or name)
+    patient, eye = patient_and_eye(without_ending(name))
     folder = name.rpartition("/")[0]
     told = {"image": name, "patient": f"{folder}/{patient}" if eye and folder else patient}
     return dict.fromkeys(COLUMNS) | told | {"eye": eye}

@@ -86,6 +86,8 @@ _GRADE_ALONE_REFERS = (
 
 _ONE_MODEL = "Only one model is here, so there is nothing to compare it with: it says {label}."
 _AGREE = "All {count} models agree: {label}."
+_SOME_GRADED = "{count} of {every} models graded this photograph. "
+_SAYS = "It says {label}."
 _DISAGREE = "The models disagree: {votes}. Their grades lie {spread} apart."
 _ALL_REFER = " All would refer."
 _NONE_REFER = " None would refer."
@@ -151,13 +153,19 @@ def provenance(assessment: Assessment) -> str:
 
 def agreement(assessments: Sequence[Assessment]) -> str:
     """Whether models agree on one photograph, in one or two sentences."""
-    grades = [a.grade for a in assessments if a.grade is not None]
+    graded = [a for a in assessments if a.grade is not None]
+    grades = [a.grade for a in graded if a.grade is not None]
     if not grades:
         return _NONE_GRADED
     if len(assessments) == 1:
         return _ONE_MODEL.format(label=GRADES[grades[0]].label)
+    some = ""
+    if len(graded) < len(assessments):
+        some = _SOME_GRADED.format(count=len(graded), every=len(assessments))
+    if len(graded) == 1:
+        return some + _SAYS.format(label=GRADES[grades[0]].label)
     if len(set(grades)) == 1:
-        sentence = _AGREE.format(count=len(grades), label=GRADES[grades[0]].label)
+        sentence = some + _AGREE.format(count=len(grades), label=GRADES[grades[0]].label)
     else:
         votes = ", ".join(
             f"{count} {'says' if count == 1 else 'say'} {GRADES[grade].label}"
@@ -165,13 +173,13 @@ def agreement(assessments: Sequence[Assessment]) -> str:
         )
         distance = max(grades) - min(grades)
         spread = "1 grade" if distance == 1 else f"up to {distance} grades"
-        sentence = _DISAGREE.format(votes=votes, spread=spread)
-    refer = sum(bool(a.referable) for a in assessments)
+        sentence = some + _DISAGREE.format(votes=votes, spread=spread)
+    refer = sum(bool(a.referable) for a in graded)
     if refer == 0:
         return sentence + _NONE_REFER
-    if refer == len(assessments):
+    if refer == len(graded):
         return sentence + _ALL_REFER
-    return sentence + _REFER_DISAGREE.format(refer=refer, count=len(assessments))
+    return sentence + _REFER_DISAGREE.format(refer=refer, count=len(graded))
 
 
 def drawn_example(grade: int) -> str:

@@ -39,7 +39,7 @@ KEPT_SECONDS = 3600
 """How long a visitor's worklist is remembered."""
 
 _THUMBNAIL_SIDE = 128
-_NAME_LENGTH = 60  # characters, so that no file system refuses the name
+_NAME_BYTES = 120  # so that no file system refuses the name
 _UNUSUAL = re.compile(r"[^\w .,()+-]")
 
 _TEMPLATE: Any = html_template(
@@ -276,7 +276,8 @@ def photograph_of(day: Day | None, number: int, cache: Path) -> Path:
             data = read_source(source)
     except ImageError:
         raise ImageError(triage_text.GONE) from None
-    name = _UNUSUAL.sub("_", Path(source.name).name[-_NAME_LENGTH:])
+    end = Path(source.name).name.encode(errors="replace")[-_NAME_BYTES:].decode(errors="ignore")
+    name = _UNUSUAL.sub("_", end)
     path = cache / hashlib.sha256(data).hexdigest() / name
     if not path.exists():
         with replacing(path) as temporary:

@@ -132,6 +132,17 @@ def test_each_picture_gets_a_heatmap_of_its_own(
             assert (picture.format, picture.mode) == ("PNG", "RGB")
 
 
+def test_a_long_name_in_any_letters_stops_no_other(
+    capsys: Shell, checkpoints: Path, photographs: list[Path], tmp_path: Path
+) -> None:
+    long = tmp_path / ("\N{EYE}" * 60 + ".jpg")
+    shutil.copy(photographs[0], long)
+    folder = tmp_path / "maps"
+    answer = grade(capsys, checkpoints, long, photographs[1], "--heatmaps", folder)
+    assert answer.status == 0
+    assert len(list(folder.iterdir())) == 2
+
+
 def test_heatmaps_in_place_of_a_file_are_the_users_to_mend(
     capsys: Shell, checkpoints: Path, photographs: list[Path], tmp_path: Path
 ) -> None:

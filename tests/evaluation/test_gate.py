@@ -1,13 +1,15 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from retina.assessment import Quality
+from retina.datasets import cache as cache_module
 from retina.datasets.cache import PreparedCache, prepared_square
 from retina.datasets.formats import read_folder
 from retina.datasets.parallel import Unreadable
-from retina.evaluation import gate
 from retina.evaluation.gate import verdicts
 from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import Preprocessing
@@ -51,7 +53,7 @@ def test_a_photograph_is_decoded_once_and_its_square_kept(
     def again(*_: object, **__: object) -> None:
         raise AssertionError("decoded again")
 
-    monkeypatch.setattr(gate, "read_photograph", counted)
+    monkeypatch.setattr(cache_module, "read_photograph", counted)
     monkeypatch.setattr("retina.datasets.cache.load_fundus", again)
     cache = PreparedCache(tmp_path)
     verdicts(paths, SETTINGS, cache)
@@ -71,3 +73,11 @@ def test_why_a_photograph_cannot_be_read(tmp_path: Path, paths: list[str]) -> No
 
 def test_no_photograph_at_all() -> None:
     assert verdicts([], SETTINGS, PreparedCache()) == []
+
+
+def test_the_processes_that_decode_need_no_pytorch() -> None:
+    code = (
+        "import sys; from retina.datasets.cache import verdict; "
+        "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

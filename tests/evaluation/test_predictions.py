@@ -51,7 +51,9 @@ def test_no_name_of_a_photograph_runs_as_a_formula(answers: Answers, tmp_path: P
     write_predictions(file, predictions_table(names, answers))
     written = pd.read_csv(file, dtype="str")["image_id"].tolist()
     assert written == ["'=1+1", "'@SUM(1)", "12_right", "'\t'=1"]
-    assert read_predictions(file, TEMPERATURE).grades.tolist() == answers.grades.tolist()
+    found = read_predictions(file, TEMPERATURE)
+    assert found.grades.tolist() == answers.grades.tolist()
+    assert found.patients.tolist() == ["=1+1", "@SUM(1)", "12", "\t=1"]
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,19 @@ def test_the_most_urgent_comes_first_and_a_patients_eyes_stay_together() -> None
     assert URGENCIES.index("ungradable") < URGENCIES.index("rest")
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["1.2.276.0.7230010.3.1.4.1", "1.2.276.0.7230010.3.1.4.2"],  # DICOM without an ending
+        ["2024.01.05/IM0001", "2024.01.05/IM0002"],
+        ["a.1.jpg", "a.2.jpg"],
+    ],
+)
+def test_a_dot_that_begins_no_ending_parts_no_name(names: list[str]) -> None:
+    rows = [graded_row(name, assessed(0.9, 0.05, 0.05, 0, 0), THRESHOLD) for name in names]
+    assert len({row["patient"] for row in rows}) == len(names)
+
+
 def test_a_file_that_says_whose_eye_it_shows_is_believed_before_its_name() -> None:
     mild = assessed(0.3, 0.6, 0.1, 0, 0)
 

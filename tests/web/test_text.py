@@ -20,6 +20,11 @@ from tests.assessments import assessment
         ([1, 2, 1], "The models disagree: 2 say Mild, 1 says Moderate. Their grades lie 1 grade"),
         ([0, 4], "Their grades lie up to 4 grades apart."),
         ([None, None], "no model graded it"),
+        ([2, None], "1 of 2 models graded this photograph. It says Moderate."),
+        (
+            [0, 0, None],
+            "2 of 3 models graded this photograph. All 2 models agree: No DR. None would",
+        ),
     ],
 )
 def test_agreement(grades: list[int | None], sentence: str) -> None:
