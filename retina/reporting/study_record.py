@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from retina.errors import SettingsError
 from retina.reporting.findings import Study
@@ -31,16 +31,39 @@ class StudyRecord:
 def read_settings(output: Path) -> dict[str, Any] | None:
     """Read the settings file of an output folder; None where there is none.
 
+    Returns:
+        What stands there; ``study``, ``remarks``, ``gap``, ``runs`` and ``initial weights`` are of
+        the form that ``train.py`` gives them, or missing.
+
     Raises:
-        SettingsError: it is no JSON object.
+        SettingsError: it cannot be read, or is of another form.
     """
     file = output / SETTINGS_FILE
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        settings = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, TypeError, ValueError):
+    except (OSError, ValueError, RecursionError):
         raise SettingsError(f"{file} cannot be read: name another --output") from None
+    if not isinstance(settings, dict) or not _is_sound(settings):
+        raise SettingsError(
+            f"{file} is not what train.py wrote there: name another --output, or take it away"
+        )
+    return settings
+
+
+def _is_sound(settings: dict[str, Any]) -> bool:
+    remarks, gap = settings.get("remarks", []), settings.get("gap")
+    runs, weights = settings.get("runs", {}), settings.get("initial weights", {})
+    return (
+        settings.get("study", "comparison") in get_args(Study)
+        and isinstance(remarks, list)
+        and all(isinstance(remark, str) for remark in remarks)
+        and isinstance(gap, str | None)
+        and isinstance(runs, dict)
+        and all(isinstance(run, dict) for run in runs.values())
+        and isinstance(weights, dict)
+    )
 
 
 def study_record(runs: Sequence[FinishedRun]) -> StudyRecord:

@@ -40,3 +40,29 @@ def test_a_damaged_settings_file_is_named(tmp_path: Path) -> None:
     (folder / SETTINGS_FILE).write_text("[", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"settings\.json cannot be read"):
         study_record(finished_runs([folder]))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"study": "x"},
+        {"study": ["ablation"]},
+        {"remarks": 5},
+        {"remarks": [5]},
+        {"gap": 5},
+        {"runs": 5},
+        {"runs": {"resnet18-scratch": 5}},
+        {"initial weights": 5},
+    ],
+)
+def test_settings_of_another_form_are_refused(tmp_path: Path, settings: dict[str, object]) -> None:
+    folder = output(tmp_path, "resnet18-scratch", **settings)
+    with pytest.raises(SettingsError, match="is not what train.py wrote there"):
+        study_record(finished_runs([folder]))
+
+
+def test_settings_nested_without_end_are_refused(tmp_path: Path) -> None:
+    folder = output(tmp_path, "resnet18-scratch")
+    (folder / SETTINGS_FILE).write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(SettingsError, match="cannot be read"):
+        study_record(finished_runs([folder]))
