@@ -57,7 +57,7 @@ def test_a_damaged_settings_file_is_named(tmp_path: Path) -> None:
 )
 def test_settings_of_another_form_are_refused(tmp_path: Path, settings: dict[str, object]) -> None:
     folder = output(tmp_path, "resnet18-scratch", **settings)
-    with pytest.raises(SettingsError, match="is not what train.py wrote there"):
+    with pytest.raises(SettingsError, match=r"is not what train\.py wrote there"):
         study_record(finished_runs([folder]))
 
 

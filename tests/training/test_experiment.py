@@ -238,7 +238,8 @@ def test_weights_that_came_meanwhile_train_the_half_that_waits(
 
 def test_settings_that_cannot_be_read_are_named(record: Record, four: Experiment) -> None:
     four.output.mkdir()
-    for content, said in (("", "cannot be read"), ("[1]", "is not what"), ('{"runs": 5}', "is not")):
+    contents = {"": "cannot be read", "[1]": "is not what", '{"runs": 5}': "is not what"}
+    for content, said in contents.items():
         (four.output / SETTINGS_FILE).write_text(content, encoding="utf-8")
         with pytest.raises(SettingsError, match=rf"settings\.json {said}"):
             run_experiment(replace(four, resume=True))
