@@ -22,3 +22,17 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         target = document.parent / file if file else document
         assert target.exists(), f"{file} is not there"
         assert not anchor or anchor in anchors(target), f"{file} has no heading #{anchor}"
+
+
+TEXTS = [*DOCUMENTS, *ROOT.glob("retina/**/*.py"), *ROOT.glob("docs/*.ipynb")]
+
+
+def test_no_text_installs_a_package_of_our_name_from_the_index() -> None:
+    # `retina` there is another's package; ours is installed from a clone or a wheel.
+    wrong = re.compile(r"install\s+(?:-\S+\s+)*[\"'`]*retina(?:-dr)?(?![\w/.-])")
+    found = [
+        f"{text.relative_to(ROOT)}: {match[0]}"
+        for text in TEXTS
+        for match in wrong.finditer(text.read_text(encoding="utf-8"))
+    ]
+    assert found == []

@@ -54,7 +54,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     alone = ["--no-deps", "--no-index"]
     build = ["wheel", "--no-build-isolation", *alone, "-w", str(folder), str(source)]
     subprocess.run([*pip, *build], check=True)
-    [wheel] = folder.glob("retina-*.whl")
+    [wheel] = folder.glob("retina_dr-*.whl")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(home)], check=True)
     python = home / "bin" / "python"
     subprocess.run([*pip, "--python", str(python), "install", *alone, str(wheel)], check=True)
