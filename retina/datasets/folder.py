@@ -1,6 +1,7 @@
 """What lies in a data folder: its photographs and its tables, found in one walk."""
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +23,8 @@ class DataFolder:
         pictures: Paths of the photographs, sorted.
         tables: Paths of the CSV files, sorted.
         lists: Paths of the text files, sorted.
-        by_name: The photographs by file name without its ending; a name can occur in several
-            sub-folders.
+        by_name: The photographs by file name without its ending, in Unicode's form NFC; a name can
+            occur in several sub-folders.
     """
 
     root: Path
@@ -45,16 +46,24 @@ class DataFolder:
             name: With or without folders and ending, with forward slashes.
             near: The table that names it, as in ``tables``.
         """
+        name = _composed(name)
         image_id = without_ending(name)
         candidates = self.by_name.get(image_id.rpartition("/")[2], [])
         if len(candidates) < 2:
             return candidates
-        exact = [path for path in candidates if f"/{path}".endswith(f"/{name}")]
+        exact = [path for path in candidates if f"/{_composed(path)}".endswith(f"/{name}")]
         fitting = [
-            path for path in candidates if f"/{without_ending(path)}".endswith(f"/{image_id}")
+            path
+            for path in candidates
+            if f"/{_composed(without_ending(path))}".endswith(f"/{image_id}")
         ]
         chosen = exact or fitting or candidates
         return _nearest(chosen, near) if near and len(chosen) > 1 else chosen
+
+
+def _composed(name: str) -> str:
+    """A name with each accent in its letter, as most systems write it and macOS does not (NFC)."""
+    return unicodedata.normalize("NFC", name)
 
 
 def without_ending(name: str) -> str:
@@ -83,7 +92,8 @@ def scan(folder: str | os.PathLike[str]) -> DataFolder:
     pictures = tuple(file for file in files if _ending(file) in PICTURE_ENDINGS)
     by_name: dict[str, list[str]] = {}
     for picture in pictures:
-        by_name.setdefault(without_ending(picture).rpartition("/")[2], []).append(picture)
+        name = _composed(without_ending(picture).rpartition("/")[2])
+        by_name.setdefault(name, []).append(picture)
     tables = tuple(file for file in files if _ending(file) == ".csv")
     lists = tuple(file for file in files if _ending(file) == ".txt")
     return DataFolder(root, pictures, tables, lists, by_name)

@@ -209,7 +209,10 @@ def read_headerless_column(file: Path) -> "pd.Series[str]":
 def _read_columns(file: Path, *wanted: tuple[str, ...]) -> pd.DataFrame:
     """The columns of a file, of each of ``wanted`` the first that it has, by lower-case name."""
     columns, delimiter = _header(file)
-    picked = {columns.index(name) for names in wanted if (name := _pick(columns, names))}
+    names = [name for choices in wanted if (name := _pick(columns, choices))]
+    if repeated := [name for name in names if columns.count(name) > 1]:
+        raise DataError(f"{file} has several columns called {repeated[0]}: leave one of them.")
+    picked = {columns.index(name) for name in names}
     rows = _read_csv(file, sep=delimiter, header=0, usecols=sorted(picked))
     rows.columns = pd.Index([columns[position] for position in sorted(picked)])
     return rows

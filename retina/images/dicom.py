@@ -103,8 +103,8 @@ def read_dicom(data: bytes, name: str, at_least: int | None = None) -> DicomPhot
         from pydicom.filereader import read_dataset
     except ImportError as error:
         raise Unsupported(
-            f"{name} is a DICOM file: run `pip install pydicom` to read it, or export the photograph "
-            "as JPEG or PNG."
+            f"{name} is a DICOM file: run `pip install pydicom` to read it, or export the "
+            "photograph as JPEG or PNG."
         ) from error
     file = Rationed(data)
     file.seek(_PREAMBLE)

@@ -1,4 +1,6 @@
+import unicodedata
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -191,6 +193,24 @@ def test_a_folder_without_labels_says_what_was_looked_for(tmp_path: Path) -> Non
 def test_labels_without_any_picture_are_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "train.csv", "id_code,diagnosis\na,1\nb,9\n")
     with pytest.raises(DataError, match="1 rows name a picture that is not there, 1 have no"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(("written", "on_disk"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_an_accent_is_the_same_in_both_of_its_forms(
+    tmp_path: Path, written: Literal["NFC", "NFD"], on_disk: Literal["NFC", "NFD"]
+) -> None:
+    name = unicodedata.normalize(on_disk, "\u00e9ric_1")
+    write_pictures(tmp_path, [f"{name}.png"])
+    row = unicodedata.normalize(written, "\u00e9ric_1")
+    write_table(tmp_path / "labels.csv", f"image,level\n{row},2\n")
+    assert counts(read_folder(tmp_path)) == [0, 0, 1, 0, 0]
+
+
+def test_a_column_that_comes_twice_is_refused(tmp_path: Path) -> None:
+    write_pictures(tmp_path, ["a.png"])
+    write_table(tmp_path / "labels.csv", "image,level,level\na,0,4\n")
+    with pytest.raises(DataError, match="several columns called level"):
         read_folder(tmp_path)
 
 
