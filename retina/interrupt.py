@@ -51,11 +51,14 @@ def stop_between_steps() -> Iterator[Callable[[], int]]:
     """Note Ctrl-C or SIGTERM, to be acted on between steps; the same once more acts at once.
 
     One after the other is only noted: a terminal's Ctrl-C goes to ``torchrun`` too, which passes it
-    on as SIGTERM.
+    on as SIGTERM. In a thread nothing is noted, because Python lets no signal be handled there.
 
     Yields:
         ``interrupted``: the number of the signal that came, 0 for none.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: 0
+        return
     came = 0
     before = {number: signal.getsignal(number) for number in SIGNALS}
 

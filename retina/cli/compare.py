@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from retina.errors import SettingsError
     from retina.evaluation.compare import compare_answers, conclusion
     from retina.evaluation.evaluate import grade_rows, readable_rows
-    from retina.evaluation.rows import choose_unseen_rows
+    from retina.evaluation.rows import choose_unseen_rows, only_names_known
     from retina.models.checkpoint import load_checkpoint
 
     names = [options.first, options.second]
@@ -55,8 +55,10 @@ def run(options: argparse.Namespace) -> int:
         raise SettingsError(f"{names[0]} would be compared with itself: name another model")
     models = [load_checkpoint(name, options.checkpoints) for name in names]
     device = choose_device(options.device)
-    rows, warnings = choose_unseen_rows(read_sources(options.data), models, options.split)
-    for warning in warnings:
+    catalogs = read_sources(options.data)
+    warnings = [warning for model in models for warning in only_names_known(catalogs, model)]
+    rows, too_good = choose_unseen_rows(catalogs, models, options.split)
+    for warning in warnings + too_good:
         print(f"warning: {warning}", file=sys.stderr)
     cache = PreparedCache()
     for model in models:

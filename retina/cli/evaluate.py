@@ -101,8 +101,8 @@ def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str 
     device = choose_device(options.device)
     catalogs = read_sources(options.data)
     split: Part = options.split or "test"
+    _warn(only_names_known(catalogs, checkpoint))
     rows, warnings = choose_rows(catalogs, checkpoint, split)
-    warnings += filter(None, (only_names_known(catalog, checkpoint) for catalog in catalogs))
     if options.by_patient and rows["patient"].is_unique:
         warnings.append("no patient has two photographs here: --by-patient changes nothing")
     _warn(warnings)

@@ -7,11 +7,11 @@ from typing import Literal
 import pandas as pd
 
 from retina.datasets.catalog import Catalog, patient_and_eye
-from retina.datasets.sources import combine
+from retina.datasets.sources import combine, public_set
 from retina.datasets.splits import TEST, TRAIN, VALIDATION, read_split
 from retina.errors import DataError
 from retina.models.checkpoint import Checkpoint
-from retina.models.config import SPLIT_FILE
+from retina.models.config import SPLIT_FILE, DataSource
 
 Part = Literal["train", "validation", "test", "all"]
 
@@ -77,25 +77,35 @@ def choose_rows(
     return rows, [] if part in (TRAIN, VALIDATION) else _warnings(checkpoint, rows)
 
 
-def only_names_known(catalog: Catalog, checkpoint: Checkpoint) -> str | None:
+def only_names_known(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> list[str]:
     """Say so where a folder's names are those of a training folder, and its labels are not.
 
     ``split.csv`` holds names alone, and another hospital may have counted its photographs too. The
     same folder has the fingerprint, over all names and grades, that the checkpoint was given.
 
     Returns:
-        The warning; None where no name is known, or all is as it was in training.
+        A warning for each folder of which names are known, unless all is as it was in training.
     """
-    data = checkpoint.config.data
-    known = int(_parts_of(checkpoint, _rows([catalog], checkpoint)).notna().sum())
-    if not known or catalog.fingerprint in {each.fingerprint for each in data.sources or (data,)}:
-        return None
-    return (
-        f"{known} of the {len(catalog.table)} pictures of {catalog.name} have names that "
-        f"{checkpoint.name} knows from {data.name}, but names and grades together are not those of "
-        "its training: if these are other pictures, use --split all and ignore what is said of "
-        "what it was trained on"
-    )
+    matched, warnings = _matched(catalogs, checkpoint), []
+    for catalog in catalogs:
+        known = {source: _common(catalog, own) for source, own in _names_in(checkpoint).items()}
+        source = matched[catalog.name]
+        nearest = max(known, key=lambda each: known[each], default="") if source is None else source
+        record = _record(checkpoint, nearest)
+        if not known.get(nearest) or catalog.fingerprint == record.fingerprint:
+            continue
+        names = (
+            f"{known[nearest]} of the {len(catalog.table)} pictures of {catalog.name} have names "
+            f"that {checkpoint.name} knows from {record.name}, but "
+        )
+        warnings.append(
+            f"{names}they are taken for other pictures: if they are the same, rename the folder to "
+            f"{record.name}"
+            if source is None
+            else f"{names}names and grades together are not those of its training: if these are "
+            "other pictures, use --split all and ignore what is said of what it was trained on"
+        )
+    return warnings
 
 
 def choose_unseen_rows(
@@ -156,36 +166,54 @@ def _rows(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> pd.DataFrame:
 
 
 def _matched(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> dict[str, str | None]:
-    """What a checkpoint calls each of the folders; None for one that it does not know.
+    """The source that each folder is taken for, as ``split.csv`` calls it; None for no source.
 
-    The same labels, or else the same name, tell a folder; else it is the source that has most of
-    its names. A source is one folder at most.
+    The same labels tell a folder, or else the same name, or else the names of its pictures. A
+    source is one folder at most.
     """
-    split = _split(checkpoint)
-    data = checkpoint.config.data
-    names = {str(source): set(own["image_id"]) for source, own in split.groupby("source")}
-    labels = {
-        each.name if data.sources else "": each.fingerprint for each in data.sources or (data,)
-    }
-    likeness = sorted(
-        (
-            (
-                labels.get(source) == catalog.fingerprint,
-                source == catalog.name,
-                len(own.intersection(catalog.table["image_id"])),
-            ),
-            place,
-            source,
-        )
-        for place, catalog in enumerate(catalogs)
-        for source, own in names.items()
-    )
+    likeness = []
+    for catalog in catalogs:
+        for source, own in _names_in(checkpoint).items():
+            record, common = _record(checkpoint, source), _common(catalog, own)
+            labels, name = catalog.fingerprint == record.fingerprint, catalog.name == record.name
+            if labels or name or _names_tell(catalog, checkpoint, record, common):
+                rank = (labels, name and common > 0, common)
+                likeness.append((rank, catalog.name, source))
     found: dict[str, str | None] = dict.fromkeys(catalog.name for catalog in catalogs)
-    for (*_, common), place, source in reversed(likeness):
-        name = catalogs[place].name
-        if common and found[name] is None and source not in found.values():
-            found[name] = source
+    for _, folder, source in sorted(likeness, key=lambda each: each[0], reverse=True):
+        if found[folder] is None and source not in found.values():
+            found[folder] = source
     return found
+
+
+def _names_tell(catalog: Catalog, checkpoint: Checkpoint, record: DataSource, common: int) -> bool:
+    """Whether the names of pictures alone show that a folder is a source.
+
+    Of several sources another may have the same names: ODIR and EyePACS both count patients from 1.
+    So the two must be of the same public data set, or of none and most of the names the same.
+    """
+    if not checkpoint.config.data.sources:
+        return True
+    if public_set(catalog) != record.public_set:
+        return False
+    return common > (0 if record.public_set else len(catalog.table) / 2)
+
+
+def _record(checkpoint: Checkpoint, source: str) -> DataSource:
+    """What the checkpoint says of a source of its ``split.csv``."""
+    data = checkpoint.config.data
+    return next((each for each in data.sources if each.name == source), data)
+
+
+def _names_in(checkpoint: Checkpoint) -> dict[str, set[str]]:
+    """The names of the pictures of each source."""
+    return {
+        str(source): set(own["image_id"]) for source, own in _split(checkpoint).groupby("source")
+    }
+
+
+def _common(catalog: Catalog, names: set[str]) -> int:
+    return len(names.intersection(catalog.table["image_id"]))
 
 
 def _parts_of(checkpoint: Checkpoint, rows: pd.DataFrame) -> "pd.Series[str]":
@@ -216,13 +244,25 @@ def _has_familiar_patient(checkpoint: Checkpoint, rows: pd.DataFrame) -> "pd.Ser
     }
     sets = {each.name: each.public_set for each in checkpoint.config.data.sources}
     known_as = _known_as(checkpoint, rows)
-    public_set = rows.get("public_set", known_as)
-    of_row = rows["image_id"].map(lambda image_id: patient_and_eye(image_id)[0])
+    of_set = rows.get("public_set", known_as)
+    of_row = _patients(rows)
     familiar = pd.Series(False, index=rows.index)
     for source, own in patients.items():
-        related = (known_as == source) | (public_set == (sets.get(source) or None))
+        related = (known_as == source) | (of_set == (sets.get(source) or None))
         familiar |= related & of_row.isin(own)
     return familiar
+
+
+def _patients(rows: pd.DataFrame) -> "pd.Series[str]":
+    """The patient of each row as the folder calls them, without what ``combine`` says of it."""
+    if "public_set" not in rows:
+        return rows["patient"]
+    prefixes = rows["public_set"].where(rows["public_set"] != "", rows["source"]) + "/"
+    names = [
+        patient.removeprefix(prefix)
+        for patient, prefix in zip(rows["patient"], prefixes, strict=True)
+    ]
+    return pd.Series(names, rows.index, dtype="str")
 
 
 def _warnings(checkpoint: Checkpoint, rows: pd.DataFrame) -> list[str]:

@@ -8,13 +8,14 @@ Who deletes the key, or the folder, breaks the link for good; who copies it can 
 """
 
 import hmac
+import os
 import secrets
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 
-from retina.atomic import replacing
 from retina.folders import user_cache_folder
 
 KEY_FILE = "patients.key"
@@ -39,9 +40,24 @@ def _key(path: Path) -> bytes:
     """The key in ``path``, made if there is none; where it cannot be kept, one for this process."""
     fresh = secrets.token_bytes(_KEY_BYTES)
     with suppress(OSError):
-        if not path.exists() or path.stat().st_size != _KEY_BYTES:
-            with replacing(path) as temporary:
-                temporary.touch(mode=0o600)
-                temporary.write_bytes(fresh)
+        if path.exists() and path.stat().st_size != _KEY_BYTES:
+            path.unlink()
+        if not path.exists():
+            _make(path, fresh)
         return path.read_bytes()
     return fresh
+
+
+def _make(path: Path, key: bytes) -> None:
+    """Write the key whole, unless another process was quicker: then its key stays.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent) as folder:  # which only this user may enter
+        temporary = Path(folder, KEY_FILE)
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(key)
+        with suppress(FileExistsError):
+            os.link(temporary, path)  # a rename would take the place of another's key

@@ -1,13 +1,14 @@
 """Many photographs become a worklist: read and prepared in threads, graded in batches."""
 
 import io
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TYPE_CHECKING
+
+from joblib import cpu_count  # type: ignore[import-untyped]
 
 from retina.images.decode import ImageError
 from retina.images.sight import Sight
@@ -44,7 +45,7 @@ def triage(
     at_once = min(MOST_AT_ONCE, max(1, PIXELS_AT_ONCE // config.preprocessing.size**2))
     waiting: deque[tuple[Source, Future[Prepared | str]]] = deque()
     sources = iter(sources)
-    workers = os.cpu_count() or 1
+    workers = cpu_count()
     # On a CPU the network takes every core, and its threads wait for each other where another
     # thread prepares photographs meanwhile: there both take turns.
     by_turns = grader.device.type == "cpu"

@@ -200,7 +200,7 @@ class CheckpointConfig:
             )
         except KeyError as error:
             raise CheckpointError(f"the field {error} is missing") from None
-        except (TypeError, ValueError, InputError) as error:
+        except (TypeError, ValueError, OverflowError, InputError) as error:
             raise CheckpointError(f"a field has a value that cannot be: {error}") from None
         if config.classes != LABELS:
             raise CheckpointError(f"its classes are {list(config.classes)}, not {list(LABELS)}")

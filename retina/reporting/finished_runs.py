@@ -1,6 +1,5 @@
 """Training runs as they lie on the disk, and the table that compares them."""
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -40,6 +39,7 @@ METRICS = (
 """The metrics of ``comparison.csv``, in its order."""
 
 _STARTS = ("scratch", "pretrained")
+_LARGEST = 1e300  # an int may have hundreds of digits, which no float holds
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class FinishedRun:
 def number(metric: Any) -> float | None:
     """The value of a metric; None where it is undefined."""
     value = metric.get("value") if isinstance(metric, dict) else metric
-    if not isinstance(value, int | float) or not math.isfinite(value):
+    if not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
         return None
     return float(value)
 

@@ -1,6 +1,5 @@
 """``python train.py``: the runs of an experiment, one after another, and what they leave."""
 
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from joblib import cpu_count  # type: ignore[import-untyped]
 
 from retina import distributed
 from retina.atomic import remove_unfinished, write_json
@@ -133,7 +133,7 @@ def default_workers(device: torch.device) -> int:
     """
     if device.type != "cuda":
         return 0
-    return max(1, min(8, (os.cpu_count() or 1) // distributed.processes_here()))
+    return max(1, min(8, int(cpu_count()) // distributed.processes_here()))
 
 
 def _check_processes(experiment: Experiment) -> None:

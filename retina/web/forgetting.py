@@ -26,6 +26,8 @@ def forget_uploads(cache: Path, seconds: float, kept: Collection[Path] = ()) -> 
         with suppress(OSError):  # deleted meanwhile
             if path.is_file() and path not in kept and path.lstat().st_ctime < until:
                 path.unlink()
+                if path.parent != cache:
+                    path.parent.rmdir()  # refused where something else lies there
 
 
 def forget_visitors(page: gr.Blocks, met: dict[str, float], seconds: float) -> None:

@@ -30,7 +30,7 @@ class Graders:
         self.folder = checkpoints_folder(folder)
         self.names = [each["name"] for each in describe_checkpoints(self.folder)]
         self._loaded: dict[str, Grader] = {}
-        self._lock = Lock()
+        self._locks = {name: Lock() for name in self.names}
 
     def get(self, name: str) -> "Grader":
         """The model called ``name``; its weights are read once.
@@ -45,7 +45,7 @@ class Graders:
             raise CheckpointError(f"there is no model called {name!r}: choose one of {known}")
         from retina.inference.grader import Grader  # slow to import, and the page opens without
 
-        with self._lock:
+        with self._locks[name]:
             if name not in self._loaded:
                 self._loaded[name] = Grader.load(name, checkpoints=self.folder)
             return self._loaded[name]

@@ -1,6 +1,7 @@
 """Open the page, with the settings that a clinic needs: nothing leaves the machine."""
 
 import ipaddress
+import logging
 import os
 import socket
 import sys
@@ -28,6 +29,8 @@ from retina.web.guard import guards
 from retina.web.layout import build_page
 from retina.web.middleware import MIDDLEWARE, log_to
 from retina.web.theme import STYLESHEETS, page_script, page_theme
+
+_log = logging.getLogger(__name__)
 
 MAX_FILE_SIZE = 100
 """In megabytes of 1024 x 1024 bytes, as Gradio counts."""
@@ -155,10 +158,13 @@ def launch(
             met: dict[str, float] = {}
             while True:
                 time.sleep(every)
-                forget_uploads(cache, age, examples_shown)
-                forget_visitors(page, met, age)
-                for names in page.temp_file_sets:  # which Gradio keeps for a deletion of its own
-                    names.clear()
+                try:
+                    forget_uploads(cache, age, examples_shown)
+                    forget_visitors(page, met, age)
+                    for names in page.temp_file_sets:  # kept by Gradio for a deletion of its own
+                        names.clear()
+                except Exception as error:  # the page goes on; the next round may do better
+                    _log.error("what visitors left was not deleted (%s)", type(error).__name__)
         finally:
             page.close(verbose=False)
 

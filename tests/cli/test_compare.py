@@ -140,3 +140,28 @@ def test_a_shared_patient_is_warned_of(
     answer = compare(capsys, models, folder)
     assert answer.status == 0
     assert answer.err.count("belong to a patient") == 2
+
+
+def test_several_folders_are_compared_on_together(
+    capsys: Shell, two: Path, drawn_data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    names = []
+    for number, file in enumerate(sorted((drawn_data / "images").iterdir())[:3]):
+        shutil.copy(file, folder / f"eye{number}.jpg")
+        names.append(f"eye{number},{number}\n")
+    (folder / "labels.csv").write_text("image_id,grade\n" + "".join(names))
+    alone = read_json(compare(capsys, two, drawn_data, "--json"))
+    beside = read_json(compare(capsys, two, drawn_data, "--data", str(folder), "--json"))
+    assert beside == alone  # the other has no test part
+    answer = compare(capsys, two, drawn_data, "--data", str(folder), "--split", "all")
+    assert "small on 15, other on 15 of these 23" in answer.errors[0]
+
+
+def test_a_folder_known_by_names_alone_is_warned_of(
+    capsys: Shell, two: Path, drawn_data: Path
+) -> None:
+    # Its labels are not those that the configuration of both models gives.
+    answer = compare(capsys, two, drawn_data)
+    assert answer.err.count("warning: 20 of the 20 pictures of drawn have names that") == 2

@@ -4,12 +4,17 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from retina.datasets import synthetic
 from retina.datasets.formats import read_folder
+from retina.datasets.sources import combine, public_set, read_sources
+from retina.datasets.splits import write_split
 from retina.inference.grader import Grader
+from retina.models.config import SPLIT_FILE, DataSource
+from tests.checkpoints import save_small
 from tests.cli.shell import Answer, retina
 
 Shell = pytest.CaptureFixture[str]
@@ -209,3 +214,116 @@ def test_onnx_runtime_gives_the_same_answers(
         assert one["predicted"] == other["predicted"]
         for grade in range(5):
             assert float(one[f"p{grade}"]) == pytest.approx(float(other[f"p{grade}"]), abs=1e-4)
+
+
+@pytest.fixture
+def hospitals(drawn_data: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """Two folders of ten photographs of all grades, which have the same names."""
+    files = read_folder(drawn_data).table
+    folders = tmp_path / "north", tmp_path / "south"
+    for folder, rows in zip(folders, (files.iloc[::2], files.iloc[1::2]), strict=True):
+        folder.mkdir()
+        lines = ["image_id,grade"]
+        for number, (path, grade) in enumerate(zip(rows["path"], rows["grade"], strict=True)):
+            name = f"{number // 2}_{'left' if number % 2 else 'right'}"
+            shutil.copy(path, folder / f"{name}.jpg")
+            lines.append(f"{name},{grade}")
+        (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return folders
+
+
+@pytest.fixture
+def of_two(hospitals: tuple[Path, Path], tmp_path: Path) -> Path:
+    """A folder with the checkpoint ``small``, of which each hospital has another test part."""
+    catalogs = read_sources(hospitals)
+    table, _ = combine(catalogs)
+    sources = tuple(
+        DataSource(each.name, 10, each.fingerprint, "none", public_set=public_set(each))
+        for each in catalogs
+    )
+    data = DataSource("north + south", 20, "0" * 64, "none", sources=sources)
+    save_small(tmp_path / "models" / "small", data=data)
+    parts = pd.Series(["train"] * 4 + ["test"] * 6 + ["test"] * 8 + ["train"] * 2, table.index)
+    write_split(tmp_path / "models" / "small" / SPLIT_FILE, table, parts)
+    return tmp_path / "models"
+
+
+@pytest.mark.parametrize("by_patient", [(), ("--by-patient",)])
+def test_each_of_several_folders_has_the_figures_that_it_has_alone(
+    capsys: Shell,
+    of_two: Path,
+    hospitals: tuple[Path, Path],
+    tmp_path: Path,
+    by_patient: tuple[str, ...],
+) -> None:
+    north, south = hospitals
+    file = tmp_path / "answers.csv"
+    answer = evaluate(
+        capsys, of_two, north, "--data", south, "--json", "--predictions", file, *by_patient
+    )
+    assert "warning:" not in answer.err
+    together = strict_json(answer.out)
+    assert together["photographs"] == 14
+    keys = list(together)
+    assert keys.index("sources") + 1 == keys.index("quality_gate")
+    assert list(together["sources"]) == ["north", "south"]
+    for folder in hospitals:
+        found = together["sources"][folder.name]
+        alone = strict_json(evaluate(capsys, of_two, folder, "--json", *by_patient).out)
+        assert "sources" not in alone
+        assert found["n"] == alone["n"]
+        assert {name: alone[name] for name in found if name != "referable"} == {
+            name: found[name] for name in found if name != "referable"
+        }
+        assert found["referable"] == {name: alone["referable"][name] for name in found["referable"]}
+    with file.open(newline="") as text:
+        sources = [row["source"] for row in csv.DictReader(text)]
+    assert sources == ["north"] * 6 + ["south"] * 8
+
+
+def test_a_model_of_one_folder_is_evaluated_on_several(
+    capsys: Shell, checkpoints: Path, drawn_data: Path, hospitals: tuple[Path, Path]
+) -> None:
+    alone = evaluate(capsys, checkpoints, drawn_data, "--json")
+    beside = evaluate(capsys, checkpoints, drawn_data, "--data", hospitals[0], "--json")
+    assert beside.status == 0
+    assert strict_json(beside.out) == strict_json(alone.out)  # the other has no test part
+    everything = evaluate(
+        capsys, checkpoints, drawn_data, "--data", hospitals[0], "--split", "all", "--json"
+    )
+    metrics = strict_json(everything.out)
+    assert {name: each["n"] for name, each in metrics["sources"].items()} == {
+        "drawn": 20,
+        "north": 10,
+    }
+    assert metrics["overlap"] == {"trained_on": 12, "chosen_on": 3, "familiar_patients": 0}
+
+
+def test_a_folder_with_names_of_a_source_is_told_from_it(
+    capsys: Shell, of_two: Path, hospitals: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other = tmp_path / "west"
+    shutil.copytree(hospitals[0], other)
+    kept = ["0_right", "0_left"]
+    for file in other.glob("*.jpg"):
+        if file.stem not in kept:
+            file.rename(other / f"9{file.name}")
+    rows = (other / "labels.csv").read_text().splitlines()
+    renamed = [row if row.split(",")[0] in kept else f"9{row}" for row in rows[1:]]
+    (other / "labels.csv").write_text("\n".join([rows[0], *renamed]) + "\n")
+    answer = evaluate(capsys, of_two, other, "--json")
+    assert (answer.status, answer.out) == (2, "")
+    assert "use --split all" in answer.errors[0]
+    answer = evaluate(capsys, of_two, other, "--split", "all", "--json")
+    assert answer.status == 0
+    (warning,) = [line for line in answer.err.splitlines() if line.startswith("warning: ")]
+    assert "2 of the 10 pictures of west have names" in warning
+    assert strict_json(answer.out)["overlap"]["trained_on"] == 0
+
+
+def test_a_folder_given_twice_is_one_line(
+    capsys: Shell, checkpoints: Path, drawn_data: Path
+) -> None:
+    answer = evaluate(capsys, checkpoints, drawn_data, "--data", drawn_data)
+    assert (answer.status, answer.out, len(answer.errors)) == (2, "", 1)
+    assert "given twice" in answer.errors[0]

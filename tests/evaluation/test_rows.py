@@ -66,13 +66,12 @@ def test_all_of_a_known_folder_warns_with_counts(catalog: Catalog, checkpoint: C
 def test_a_folder_that_shares_names_alone_is_not_taken_for_the_training_folder(
     catalog: Catalog, checkpoint: Checkpoint, without_split: Checkpoint
 ) -> None:
-    assert only_names_known(catalog, checkpoint) is None
+    assert only_names_known([catalog], checkpoint) == []
     grades = (catalog.table["grade"] + 1) % 5
     other = replace(catalog, name="elsewhere", table=catalog.table.assign(grade=grades))
-    warning = only_names_known(other, checkpoint)
-    assert warning is not None
+    (warning,) = only_names_known([other], checkpoint)
     assert warning.startswith("20 of the 20 pictures of elsewhere have names that small knows")
-    assert only_names_known(other, without_split) is None
+    assert only_names_known([other], without_split) == []
 
 
 def test_all_does_not_warn_where_only_test_pictures_are_known(
@@ -144,6 +143,28 @@ def test_a_split_by_patient_shares_none(
     rows, warnings = choose_rows([eyes], knowing(checkpoint, tmp_path, eyes, parts), "test")
     assert len(rows) == 2
     assert warnings == []
+
+
+def test_the_other_eye_of_a_patient_is_known_where_no_picture_is(
+    eyes: Catalog, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    left = eyes.table["image_id"].str.endswith("left")
+    trained = replace(eyes, table=eyes.table[left])
+    of_left = knowing(checkpoint, tmp_path, trained, ["train", "validation", "test", "test"])
+    right = replace(eyes, name="elsewhere", table=eyes.table[~left])
+    rows, (warning,) = choose_rows([right], of_left, "all")
+    assert overlap(of_left, rows) == Overlap(0, 0, 2)
+    assert warning.startswith("2 of these 4 pictures belong to a patient")
+
+
+def test_a_patient_is_whom_the_table_names(
+    eyes: Catalog, checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    knowing_one = knowing(checkpoint, tmp_path, eyes, ["train"])  # 1_left
+    names = ["fellow", "1_right", "2_left"]
+    table = eyes.table.iloc[:3].assign(image_id=names, patient=["1", "somebody", "2"])
+    rows, _ = choose_rows([replace(eyes, table=table)], knowing_one, "all")
+    assert overlap(knowing_one, rows) == Overlap(0, 0, 1)
 
 
 def test_models_of_one_split_are_compared_on_its_test_part(
@@ -240,7 +261,7 @@ def test_the_labels_tell_a_folder_that_was_renamed(
     swapped = [replace(one, name="plain"), replace(plain, name="one")]
     rows, _ = choose_rows(swapped, trained_on_two, "test")
     assert rows["source"].tolist() == ["plain"] * 2 + ["one"] * 6
-    assert [only_names_known(each, trained_on_two) for each in swapped] == [None, None]
+    assert only_names_known(swapped, trained_on_two) == []
 
 
 def test_the_name_tells_a_folder_whose_labels_changed(
@@ -250,7 +271,10 @@ def test_the_name_tells_a_folder_whose_labels_changed(
     changed = replace(plain, table=plain.table.assign(grade=0))
     rows, _ = choose_rows([changed], trained_on_two, "test")
     assert len(rows) == 6
-    assert "have names that" in str(only_names_known(changed, trained_on_two))
+    (warning,) = only_names_known([changed], trained_on_two)
+    assert warning.startswith(
+        "8 of the 8 pictures of plain have names that checkpoint knows from plain"
+    )
 
 
 def test_another_folder_of_a_public_set_may_hold_familiar_patients(
@@ -263,13 +287,80 @@ def test_another_folder_of_a_public_set_may_hold_familiar_patients(
     assert overlap(trained_on_two, of_two) == Overlap(0, 0, 6)
 
 
-def test_a_folder_that_is_none_of_the_sources_has_only_all(
+def test_the_pictures_names_tell_a_folder_of_the_same_public_set(
     hospitals: list[Catalog], trained_on_two: Checkpoint
 ) -> None:
-    plain = hospitals[2]
-    table = plain.table.assign(image_id="other-" + plain.table["image_id"])
+    two = hospitals[1]  # all of its names are in plain too, which is not of EyePACS
+    rows, _ = choose_rows([two], trained_on_two, "test")
+    assert rows["image_id"].tolist() == ["4_left", "4_right"]
+    (warning,) = only_names_known([two], trained_on_two)
+    assert "checkpoint knows from one, but names and grades together" in warning
+
+
+def named(catalog: Catalog, names: list[str]) -> Catalog:
+    """A folder called ``new`` with the first pictures of a catalog under other names."""
+    table = catalog.table.iloc[: len(names)]
+    patients = [patient_and_eye(name)[0] for name in names]
+    return replace(catalog, name="new", table=table.assign(image_id=names, patient=patients))
+
+
+def test_most_of_the_pictures_names_tell_a_folder_of_no_public_set(
+    hospitals: list[Catalog], trained_on_two: Checkpoint
+) -> None:
+    new = named(hospitals[2], ["1_left", "1_right", "2_left", "9_left", "9_right"])
+    rows, _ = choose_rows([new], trained_on_two, "test")
+    assert rows["image_id"].tolist() == ["2_left"]
+
+
+def test_a_folder_with_some_of_the_names_of_a_source_is_another_folder(
+    hospitals: list[Catalog], trained_on_two: Checkpoint
+) -> None:
+    new = named(hospitals[2], ["1_left", "1_right", "8_left", "8_right"])
     with pytest.raises(DataError, match="use --split all"):
-        choose_rows([replace(plain, name="new", table=table)], trained_on_two, "test")
+        choose_rows([new], trained_on_two, "test")
+    rows, warnings = choose_rows([new], trained_on_two, "all")
+    assert warnings == []
+    assert overlap(trained_on_two, rows) == Overlap(0, 0, 0)
+    (warning,) = only_names_known([new], trained_on_two)
+    assert warning.startswith("2 of the 4 pictures of new have names that checkpoint knows from")
+    assert "they are taken for other pictures" in warning
+
+
+def test_a_folder_of_a_public_set_is_no_source_of_another_kind(
+    hospitals: list[Catalog], trained_on_two: Checkpoint
+) -> None:
+    two = hospitals[1]
+    data = trained_on_two.config.data
+    plain_twice = replace(
+        data, sources=tuple(replace(each, public_set="") for each in data.sources)
+    )
+    strange = replace(trained_on_two, config=replace(trained_on_two.config, data=plain_twice))
+    rows, warnings = choose_rows([two], strange, "all")
+    assert (len(rows), warnings) == (8, [])
+    assert overlap(strange, rows) == Overlap(0, 0, 0)
+    assert "8 of the 8 pictures of two have names" in only_names_known([two], strange)[0]
+
+
+def test_a_source_is_one_folder_and_the_likest(
+    hospitals: list[Catalog], trained_on_two: Checkpoint
+) -> None:
+    one, two, _ = hospitals
+    rows, _ = choose_rows([two, one], trained_on_two, "test")
+    assert rows["source"].unique().tolist() == ["one"]
+    changed = replace(one, table=one.table.assign(grade=0))  # known by its name alone
+    rows, _ = choose_rows([two, changed], trained_on_two, "test")
+    assert rows["source"].unique().tolist() == ["one"]
+
+
+def test_models_are_compared_on_the_test_parts_of_their_own_sources(
+    hospitals: list[Catalog], trained_on_two: Checkpoint
+) -> None:
+    one, _, plain = hospitals
+    rows, warnings = choose_unseen_rows([one, plain], [trained_on_two, trained_on_two], "test")
+    assert rows["source"].tolist() == ["one"] * 2 + ["plain"] * 6
+    assert warnings == []
+    with pytest.raises(DataError, match="checkpoint on 8, checkpoint on 8 of these 16"):
+        choose_unseen_rows([one, plain], [trained_on_two, trained_on_two], "all")
 
 
 def test_a_model_of_one_source_is_asked_about_several_folders(
@@ -278,3 +369,15 @@ def test_a_model_of_one_source_is_asked_about_several_folders(
     rows, _ = choose_rows([hospitals[0], catalog], checkpoint, "test")
     assert rows["source"].unique().tolist() == [catalog.name]
     assert len(rows) == 5
+
+
+def test_a_model_of_one_source_knows_the_folder_of_its_name(
+    hospitals: list[Catalog], checkpoint: Checkpoint, tmp_path: Path
+) -> None:
+    one, two, _ = hospitals
+    folder = tmp_path / "of-one"
+    folder.mkdir()
+    data = replace(checkpoint.config.data, name="one")
+    of_one = replace(checkpoint, config=replace(checkpoint.config, data=data))
+    rows, _ = choose_rows([two, one], knowing(of_one, folder, one, ["test"] * 8), "test")
+    assert rows["source"].unique().tolist() == ["one"]

@@ -1,7 +1,9 @@
 import hashlib
 import hmac
 import stat
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,8 @@ import pytest
 
 from retina.images import pseudonym as module
 from retina.images.pseudonym import KEY_FILE, pseudonym
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -50,6 +54,25 @@ def test_the_key_is_this_users_alone(folder: Path) -> None:
 def test_threads_that_meet_no_key_make_one(folder: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(pseudonym, [b"4711"] * 50))) == 1
+
+
+def test_processes_that_meet_no_key_agree(folder: Path) -> None:
+    code = (
+        "import sys, time; from retina.images.pseudonym import pseudonym; "
+        "time.sleep(max(0, float(sys.argv[1]) - time.time())); print(pseudonym(b'4711'))"
+    )
+    command = [sys.executable, "-c", code, str(time.time() + 1.5)]
+    processes = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(6)
+    ]
+    assert len({process.communicate()[0] for process in processes}) == 1
+
+
+def test_a_key_that_another_process_made_meanwhile_stays(folder: Path) -> None:
+    folder.mkdir()
+    (folder / KEY_FILE).write_bytes(b"k" * 32)
+    module._make(folder / KEY_FILE, b"x" * 32)
+    assert (folder / KEY_FILE).read_bytes() == b"k" * 32
 
 
 def test_a_damaged_key_is_made_anew(folder: Path) -> None:

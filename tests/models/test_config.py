@@ -112,6 +112,16 @@ def test_a_missing_inner_field_is_never_made_up(field: str, inner: str) -> None:
         ({"temperature": float("nan")}, "above 0"),
         ({"temperature": float("inf")}, "above 0"),
         ({"temperature": "warm"}, "warm"),
+        ({"temperature": 10**400}, "cannot be"),
+        (
+            {
+                "preprocessing": {
+                    **small_config().to_json()["preprocessing"],
+                    "mean": [10**400, 0, 0],
+                }
+            },
+            "mean is three numbers",
+        ),
         ({"heatmap_scale": 0.0}, "above 0"),
         ({"heatmap_scale": float("inf")}, "above 0"),
         ({"preprocessing": {"size": 512}}, "preprocessing"),

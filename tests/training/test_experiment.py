@@ -277,10 +277,10 @@ def test_workers_are_counted_from_none(record: Record, four: Experiment, workers
 
 
 def test_workers_serve_a_gpu_and_leave_a_cpu_its_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr(module, "cpu_count", lambda: 64)
     assert default_workers(torch.device("cpu")) == 0
     assert default_workers(torch.device("cuda")) == 8
     monkeypatch.setattr(distributed, "processes_here", lambda: 16)
     assert default_workers(torch.device("cuda")) == 4
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
+    monkeypatch.setattr(module, "cpu_count", lambda: 8)
     assert default_workers(torch.device("cuda")) == 1

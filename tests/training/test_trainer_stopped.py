@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +246,10 @@ def test_a_full_disk_ends_the_run_with_its_last_state(
     assert state["progress"]["epoch"] == 1
     outcome = tiny_trainer(parts, tmp_path / "run").fit(resume=True)
     assert same(outcome.best_weights, undisturbed[1].best_weights)
+
+
+def test_a_thread_may_train(parts: Parts, tmp_path: Path) -> None:
+    trainer = tiny_trainer(parts, tmp_path / "run")
+    with ThreadPoolExecutor(1) as pool:
+        outcome = pool.submit(trainer.fit).result()
+    assert outcome.history["epoch"].tolist() == [1, 2]

@@ -2,12 +2,13 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import gradio as gr
 import httpx
 import pytest
 
-from retina.web.forgetting import forget_visitors
+from retina.web.forgetting import forget_uploads, forget_visitors
 from tests.web.conftest import free_port
 
 HOUR = 3600.0
@@ -115,3 +116,20 @@ def test_who_waits_for_an_answer_is_not_forgotten(page: gr.Blocks) -> None:
     long_unused(page, "waits", met)
     forget_visitors(page, met, HOUR)
     assert "waits" not in page.state_holder
+
+
+def test_an_old_upload_goes_with_its_folder(tmp_path: Path) -> None:
+    old, kept, shared = (tmp_path / name / "eye.jpg" for name in ("old", "kept", "shared"))
+    other = shared.with_name("young.jpg")
+    for file in (old, kept, shared):
+        file.parent.mkdir()
+        file.write_bytes(b"x")
+    time.sleep(1.2)
+    other.write_bytes(b"x")
+    forget_uploads(tmp_path, 1.0, {kept})
+    assert sorted(file.name for file in tmp_path.rglob("*")) == [
+        "eye.jpg",
+        "kept",
+        "shared",
+        "young.jpg",
+    ]

@@ -3,7 +3,9 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +16,7 @@ from PIL import Image
 
 from retina.cli import main
 from retina.errors import CheckpointError, SettingsError
+from retina.inference.grader import Grader
 from retina.scale import GRADES
 from retina.web import server
 from retina.web.examples import drawn_examples, own_examples
@@ -189,6 +192,27 @@ def test_examples_without_a_photograph_are_refused(tmp_path: Path) -> None:
 def test_weights_are_read_once(checkpoints: Path) -> None:
     graders = Graders(checkpoints)
     assert graders.get("resnet18-scratch") is graders.get("resnet18-scratch")
+
+
+def test_a_model_that_is_loading_keeps_no_other_waiting(
+    checkpoints: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    graders = Graders(checkpoints)
+    slow, quick = graders.names[:2]
+    ready = graders.get(quick)
+    may_load, load = threading.Event(), Grader.load
+
+    def loading(name: str, **options: Any) -> Grader:
+        may_load.wait(20)
+        return load(name, **options)
+
+    monkeypatch.setattr(Grader, "load", loading)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(graders.get, slow)
+        assert graders.get(quick) is ready
+        assert not waiting.done()
+        may_load.set()
+        assert waiting.result().name == slow
 
 
 def test_a_broken_checkpoint_hides_no_other(checkpoints: Path, tmp_path: Path) -> None:
