@@ -22,7 +22,7 @@ def forget_uploads(cache: Path, seconds: float, kept: Collection[Path] = ()) -> 
         kept: What is not deleted.
     """
     until = time.time() - seconds
-    for path in cache.rglob("*"):
+    for path in [*cache.rglob("*")]:
         with suppress(OSError):  # deleted meanwhile
             if path.is_file() and path not in kept and path.lstat().st_ctime < until:
                 path.unlink()
