@@ -4,20 +4,28 @@ import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, count
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from retina.datasets.folder import scan
+from retina.datasets.catalog import Catalog
+from retina.datasets.folder import DataFolder, scan
 from retina.datasets.formats import LOOKED_FOR, with_patients
-from retina.datasets.layouts import NO_LABELS, NO_PICTURE, find_layout, without_labels
+from retina.datasets.layouts import (
+    NO_LABELS,
+    NO_PICTURE,
+    Layout,
+    find_layout,
+    without_labels,
+)
 from retina.datasets.leakage import drop_identical, familiar_test_share, shared_patients
 from retina.datasets.looks import Look, alike_rows, look_at
 from retina.datasets.near_identical import SIDE, near_identical
 from retina.datasets.parallel import Unreadable
-from retina.datasets.splits import PARTS, split
+from retina.datasets.sources import combine
+from retina.datasets.splits import PARTS, TEST, split
 from retina.errors import DataError
 from retina.scale import NUM_GRADES
 
@@ -48,7 +56,7 @@ class Alike:
 
 @dataclass(frozen=True)
 class SplitCheck:
-    """The parts that training would use.
+    """The parts that training would use, on all folders together where there are several.
 
     Attributes:
         given: Whether the data set comes with them; otherwise they are this project's, by patient.
@@ -68,7 +76,7 @@ class FolderCheck:
     """What was found in one folder.
 
     Attributes:
-        name: The folder's name.
+        name: The folder's name, as training on all of them would call it.
         format: As in ``Catalog.format``, or ``"no labels"``.
         rows: Rows of its tables or lists.
         pictures: Photographs that were looked at: the labelled ones, or all without labels.
@@ -116,7 +124,30 @@ class BothCheck:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A folder that was looked at.
+    """A folder whose photographs were looked at.
+
+    Attributes:
+        name: As in ``FolderCheck``.
+        found: Its files.
+        layout: Its labels.
+        used: The rows that label a photograph, or those of lists whose photographs are not there.
+        looks: At the photograph of each row of ``used``; empty where they are not there.
+    """
+
+    name: str
+    found: DataFolder
+    layout: Layout
+    used: pd.DataFrame
+    looks: list[Look | Unreadable]
+
+    @property
+    def labelled(self) -> bool:
+        return self.layout.format != NO_LABELS
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A folder and what was found in it alone.
 
     ``table`` has a row a readable photograph: ``image_id, grade (float), digest, part``.
     """
@@ -126,6 +157,9 @@ class _Folder:
     ids: frozenset[str]
     table: pd.DataFrame
     squares: npt.NDArray[np.uint8]
+
+
+_Split = tuple["pd.Series[str] | None", SplitCheck | None]
 
 
 def check_data(
@@ -141,29 +175,92 @@ def check_data(
         DataError: A folder is missing, holds neither labels nor photographs, or is given twice; a
             table is not well-formed.
     """
-    roots = [scan(folder).root for folder in folders]
-    for (one, first), (other, second) in combinations(zip(folders, roots, strict=True), 2):
-        if first == second:
+    found = [scan(folder) for folder in folders]
+    for (one, first), (other, second) in combinations(zip(folders, found, strict=True), 2):
+        if first.root == second.root:
             raise DataError(f"{one} and {other} are the same folder: give each folder once.")
-    found = [_look_into(root) for root in roots]
-    both = [_both(one, other) for one, other in combinations(found, 2)]
-    return [folder.check for folder in found], both
+    names: list[str] = []
+    for each in found:
+        name = each.root.name
+        numbered = (f"{name}-{number}" if number > 1 else name for number in count(1))
+        names.append(next(name for name in numbered if name not in names))
+    seen = [_look_into(each, name) for each, name in zip(found, names, strict=True)]
+    # Nobody can train on lists without photographs, so these are dealt alone.
+    splits = _split([folder for folder in seen if folder.labelled and folder.looks])
+    for folder in seen:
+        if folder.labelled and not folder.looks:
+            splits |= _split([folder])
+    checked = [_check(folder, *splits.get(folder.name, (None, None))) for folder in seen]
+    both = [_both(one, other) for one, other in combinations(checked, 2)]
+    return [folder.check for folder in checked], both
 
 
-def _look_into(folder: str | os.PathLike[str]) -> _Folder:
-    found = scan(folder)
+def _look_into(found: DataFolder, name: str) -> _Folder:
     layout = find_layout(found) or without_labels(found)
     rows = layout.rows
     if rows.empty:
-        raise DataError(f"{folder} holds no photographs and no labels; looked for {LOOKED_FOR}.")
-    labelled = layout.format != NO_LABELS
+        raise DataError(
+            f"{found.root} holds no photographs and no labels; looked for {LOOKED_FOR}."
+        )
     used = rows[rows["fault"] == ""]
     if used.empty:
         used = rows[rows["fault"] == NO_PICTURE].drop_duplicates("image_id")
     used = with_patients(used.sort_values("image_id", ignore_index=True))
-    pictured = used[used["path"] != ""]
-    looks = look_at([str(found.root / path) for path in pictured["path"]])
-    parts, checked = _split(used, pictured, looks) if labelled else (None, None)
+    looks = look_at([str(found.root / path) for path in used["path"] if path])
+    return _Folder(name, found, layout, used, looks)
+
+
+def _split(folders: Sequence[_Folder]) -> dict[str, _Split]:
+    """The part of each row of each folder that training on all would use, and what parts share."""
+    if not folders:
+        return {}
+    catalogs = [
+        Catalog(
+            each.name,
+            each.layout.format,
+            each.found.root,
+            each.used,
+            given_parts=each.used.get("part"),
+        )
+        for each in folders
+    ]
+    table, given = combine(catalogs)
+    table["place"] = table.groupby("source").cumcount()  # the row of ``used``
+    looks = [look for folder in folders for look in folder.looks]
+    rows, alike = table, []
+    if looks:
+        digests = [look.digest if isinstance(look, Look) else look for look in looks]
+        rows, _ = drop_identical(table, digests)
+        alike = alike_rows(rows, dict(enumerate(looks)))
+    try:
+        parts = split(rows, given_parts=given, alike=alike)
+    except DataError:  # too few patients for three parts
+        if given is None:
+            return {}
+        parts = given.loc[rows.index]
+    return {folder.name: _own_split(folder, rows, parts) for folder in folders}
+
+
+def _own_split(folder: _Folder, rows: pd.DataFrame, parts: "pd.Series[str]") -> _Split:
+    """What a folder has of the parts of all."""
+    is_own = rows["source"] == folder.name
+    own = parts[is_own]
+    if own.isna().any():
+        return None, None
+    of_its_patients = rows["patient"].isin(rows.loc[is_own, "patient"])
+    checked = SplitCheck(
+        given="part" in folder.used,
+        sizes={part: int((own == part).sum()) for part in PARTS},
+        shared_patients=shared_patients(rows[of_its_patients], parts),
+        # Of the other folders all but the test pictures: those are not the folder's to count.
+        shared_test_share=familiar_test_share(rows[is_own | (parts != TEST)], parts),
+    )
+    return own.set_axis(rows.loc[is_own, "place"]), checked
+
+
+def _check(folder: _Folder, parts: "pd.Series[str] | None", checked: SplitCheck | None) -> _Checked:
+    used, looks, rows = folder.used, folder.looks, folder.layout.rows
+    pictured = used.iloc[: len(looks)]
     seen = [look for look in looks if isinstance(look, Look)]
     table = pictured.loc[[isinstance(look, Look) for look in looks], ["image_id", "grade"]]
     table = table.assign(
@@ -175,10 +272,10 @@ def _look_into(folder: str | os.PathLike[str]) -> _Folder:
     )
     faults = rows[rows["fault"] != ""]
     check = FolderCheck(
-        name=found.root.name,
-        format=layout.format,
-        rows=len(rows) if labelled else 0,
-        pictures=len(pictured),
+        name=folder.name,
+        format=folder.layout.format,
+        rows=len(rows) if folder.labelled else 0,
+        pictures=len(looks),
         grades=tuple(int((used["grade"] == grade).sum()) for grade in range(NUM_GRADES)),
         split=checked,
         identical=_identical(table),
@@ -187,7 +284,7 @@ def _look_into(folder: str | os.PathLike[str]) -> _Folder:
             str(fault): tuple(zip(group["image_id"], group["written"], strict=True))
             for fault, group in faults.groupby("fault", sort=False)
         },
-        unlabelled=tuple(sorted(set(found.pictures) - set(rows["path"]))),
+        unlabelled=tuple(sorted(set(folder.found.pictures) - set(rows["path"]))),
         unreadable={
             image_id: look.reason
             for image_id, look in zip(pictured["image_id"], looks, strict=True)
@@ -195,31 +292,7 @@ def _look_into(folder: str | os.PathLike[str]) -> _Folder:
         },
         sizes=_sizes(seen),
     )
-    return _Folder(check, frozenset(used["patient"]), frozenset(used["image_id"]), table, squares)
-
-
-def _split(
-    used: pd.DataFrame, pictured: pd.DataFrame, looks: Sequence[Look | Unreadable]
-) -> "tuple[pd.Series[str] | None, SplitCheck | None]":
-    """The part of each row that training would use, and what the parts share."""
-    rows, alike = used, []
-    if len(pictured):
-        digests = [look.digest if isinstance(look, Look) else look for look in looks]
-        rows, _ = drop_identical(pictured, digests)
-        alike = alike_rows(rows, dict(zip(pictured.index, looks, strict=True)))
-    given = used.get("part")
-    try:
-        parts = split(rows, given_parts=given, alike=alike)
-    except DataError:  # too few patients for three parts
-        if given is None:
-            return None, None
-        parts = given.loc[rows.index]
-    return parts, SplitCheck(
-        given=given is not None,
-        sizes={part: int((parts == part).sum()) for part in PARTS},
-        shared_patients=shared_patients(rows, parts),
-        shared_test_share=familiar_test_share(rows, parts),
-    )
+    return _Checked(check, frozenset(used["patient"]), frozenset(used["image_id"]), table, squares)
 
 
 def _identical(table: pd.DataFrame) -> tuple[Alike, ...]:
@@ -238,7 +311,7 @@ def _near_identical(table: pd.DataFrame, squares: npt.NDArray[np.uint8]) -> tupl
     )
 
 
-def _both(one: _Folder, other: _Folder) -> BothCheck:
+def _both(one: _Checked, other: _Checked) -> BothCheck:
     common = set(one.table["digest"]) & set(other.table["digest"])
     joined = pd.concat([one.table, other.table])
     near = [
