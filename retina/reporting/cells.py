@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from retina.reporting.finished_runs import FinishedRun, interval, number
+from retina.reporting.finished_runs import FinishedRun
+from retina.reporting.formatting import interval, number
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,3 @@ def figure_cell(figure: Any, form: Callable[[float | None], str], *, shaded: boo
         None if bounds is None else f"{form(bounds[0])}–{form(bounds[1])}",
         value if shaded else None,
     )
-
-
-def hundredths(value: float | None) -> str:
-    """A number with two decimals; a dash where it is undefined."""
-    return "–" if value is None else f"{value:.2f}"

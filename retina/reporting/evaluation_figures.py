@@ -14,7 +14,7 @@ from retina.evaluation.calibration import confidence_bins
 from retina.evaluation.intervals import wilson
 from retina.evaluation.operating_point import referable_probability
 from retina.reporting.figures import confusion_matrix_figure, head, ink
-from retina.reporting.finished_runs import interval, number
+from retina.reporting.formatting import interval, number, with_interval
 from retina.reporting.palette import FAINT, GREY, RUN_COLOURS
 from retina.scale import REFERABLE_FROM
 
@@ -85,7 +85,7 @@ def reliability_figure(
         markersize=6,
         linewidth=1.6,
         elinewidth=1,
-        label=f"after it: error {_with_bounds(metrics['ece'])}",
+        label=f"after it: error {with_interval(metrics['ece'])}",
     )
     upper.set_ylim(-0.02, 1.02)
     upper.set_ylabel("Share that is right")
@@ -130,7 +130,7 @@ def roc_figure(
         found,
         color=_AFTER,
         linewidth=2,
-        label=f"referable disease: AUROC {_with_bounds(referable['auroc'])}",
+        label=f"referable disease: AUROC {with_interval(referable['auroc'])}",
     )
     specificity, sensitivity = number(referable["specificity"]), number(referable["sensitivity"])
     assert specificity is not None
@@ -147,8 +147,8 @@ def roc_figure(
         capsize=3,
         label=(
             f"operating point: from a probability of {referable['threshold']:.3f} on\n"
-            f"sensitivity {_with_bounds(referable['sensitivity'])}\n"
-            f"specificity {_with_bounds(referable['specificity'])}"
+            f"sensitivity {with_interval(referable['sensitivity'])}\n"
+            f"specificity {with_interval(referable['specificity'])}"
         ),
     )
     axes.set_xlim(-0.01, 1.01)
@@ -192,11 +192,6 @@ def _plain(axes: Axes) -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(GREY)
     axes.tick_params(length=0)
-
-
-def _with_bounds(metric: Any) -> str:
-    value, bounds = number(metric), interval(metric)
-    return f"{value:.3f}" + (f" ({bounds[0]:.3f} to {bounds[1]:.3f})" if bounds else "")
 
 
 def _reach(metric: Any, turned: bool = False) -> npt.NDArray[np.float64]:

@@ -7,25 +7,22 @@ from typing import Any
 from retina.atomic import write_text
 from retina.errors import SettingsError
 from retina.reporting import lab
-from retina.reporting.cells import figure_cell, hundredths, metric_cell
+from retina.reporting.cells import figure_cell, metric_cell
 from retina.reporting.findings import (
     ONE_GRADE_SHARE,
     OVERFITTING_GAP,
     Study,
-    decimal,
     findings,
-    percent,
     summary,
 )
 from retina.reporting.finished_runs import (
     FinishedRun,
     comparison_table,
     finished_runs,
-    interval,
     labels,
-    number,
     read_finished_run,
 )
+from retina.reporting.formatting import decimal, hundredths, interval, number, percent
 from retina.reporting.html_template import html_template
 from retina.reporting.leave_one_out import (
     LeftOut,

@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from retina.reporting.finished_runs import FinishedRun, interval, labels
+from retina.reporting.finished_runs import FinishedRun, labels
+from retina.reporting.formatting import decimal, percent, with_interval
 from retina.scale import LABELS
 
 Study = Literal["comparison", "ablation", "imbalance", "leave-one-out"]
@@ -16,16 +17,6 @@ ONE_GRADE_SHARE = 0.9
 OVERFITTING_GAP = 0.05
 
 _KAPPA = "quadratic_weighted_kappa"
-
-
-def percent(value: float | None, digits: int = 1) -> str:
-    """A share, 0 to 1, as ``73.1%``; a dash where it is undefined."""
-    return "–" if value is None else f"{value:.{digits}%}".replace("-", "−")
-
-
-def decimal(value: float | None) -> str:
-    """A number with three decimals and a proper minus; a dash where it is undefined."""
-    return "–" if value is None else f"{value:.3f}".replace("-", "−")
 
 
 def summary(runs: Sequence[FinishedRun]) -> str:
@@ -40,7 +31,7 @@ def summary(runs: Sequence[FinishedRun]) -> str:
         rank = "reaches a {} of" if len(runs) == 1 else "has the highest {}:"
         first = (
             f"{_named(label, best)} {rank.format('quadratic weighted kappa')} "
-            f"{_with_interval(best, _KAPPA)}, with an accuracy of "
+            f"{with_interval(best.metric(_KAPPA))}, with an accuracy of "
             f"{percent(best.value('accuracy'))} on the {best.pictures:,} pictures of its test part."
         )
     baseline = _range([run.value("majority_baseline_accuracy") for run in runs])
@@ -85,8 +76,8 @@ def _baseline(run: FinishedRun) -> str:
         return "Its accuracy is undefined."
     place = "exactly at" if above == 0 else f"{_points(abs(above))} {_side(above)}"
     return (
-        f"Accuracy {_with_interval(run, 'accuracy')} is {place} the majority baseline of "
-        f"{percent(run.value('majority_baseline_accuracy'))}."
+        f"Accuracy {with_interval(run.metric('accuracy'), percent)} is {place} the majority "
+        f"baseline of {percent(run.value('majority_baseline_accuracy'))}."
     )
 
 
@@ -227,12 +218,6 @@ def _minus(value: float | None, other: float | None) -> float | None:
     if value is None or other is None:
         return None
     return round(round(value, 3) - round(other, 3), 3)
-
-
-def _with_interval(run: FinishedRun, name: str) -> str:
-    form = percent if name == "accuracy" else decimal
-    bounds = interval(run.metric(name))
-    return form(run.value(name)) + (f" ({form(bounds[0])} to {form(bounds[1])})" if bounds else "")
 
 
 def _range(values: Sequence[float | None]) -> str:

@@ -20,6 +20,7 @@ from retina.models.config import (
     read_config,
 )
 from retina.models.metrics import METRICS_FILE, read_metrics
+from retina.reporting.formatting import interval, number
 from retina.scale import NUM_GRADES
 from retina.spreadsheet import no_formula
 
@@ -39,7 +40,6 @@ METRICS = (
 """The metrics of ``comparison.csv``, in its order."""
 
 _STARTS = ("scratch", "pretrained")
-_LARGEST = 1e300  # an int may have hundreds of digits, which no float holds
 
 
 @dataclass(frozen=True)
@@ -141,22 +141,6 @@ class FinishedRun:
     @property
     def _suffix(self) -> str:
         return self.name.removeprefix(self.config.architecture).lstrip("-")
-
-
-def number(metric: Any) -> float | None:
-    """The value of a metric; None where it is undefined."""
-    value = metric.get("value") if isinstance(metric, dict) else metric
-    if not isinstance(value, int | float) or not -_LARGEST <= value <= _LARGEST:
-        return None
-    return float(value)
-
-
-def interval(metric: Any) -> tuple[float, float] | None:
-    """The confidence interval of a metric; None where it was given without one."""
-    if not isinstance(metric, dict):
-        return None
-    low, high = number(metric.get("low")), number(metric.get("high"))
-    return None if low is None or high is None else (low, high)
 
 
 def read_finished_run(folder: Path) -> FinishedRun:

@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from retina.errors import CheckpointError
 from retina.models.metrics import read_figures
 from retina.reporting.figures import head, ink
-from retina.reporting.finished_runs import FinishedRun, interval, number
+from retina.reporting.finished_runs import FinishedRun
+from retina.reporting.formatting import interval, number
 from retina.reporting.model_card import EVALUATIONS
 from retina.reporting.palette import GREY, INK
 from retina.spreadsheet import no_formula

@@ -12,7 +12,7 @@ from retina.datasets.splits import PARTS, read_split
 from retina.errors import CheckpointError
 from retina.models.config import SPLIT_FILE, CheckpointConfig, read_config
 from retina.models.metrics import METRICS_FILE, read_figures, read_metrics
-from retina.reporting.finished_runs import number
+from retina.reporting.formatting import number
 from retina.reporting.shortcomings import elsewhere, shortcomings
 from retina.scale import LABELS, NOT_ASSESSED, RESEARCH_ONLY
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from retina.evaluation.answers import Answers
 from retina.reporting.evaluation_figures import reliability_figure, roc_figure
 from retina.reporting.figures import accuracy_trend_figure, confusion_matrix_figure, png
-from retina.reporting.findings import decimal, percent
-from retina.reporting.finished_runs import FinishedRun, interval, number
+from retina.reporting.finished_runs import FinishedRun
+from retina.reporting.formatting import decimal, number, percent, with_interval
 from retina.reporting.model_table import tested_on
 from retina.reporting.palette import in_the_dark
 from retina.reporting.shown_models import ShownModel
@@ -98,24 +98,21 @@ def _reliability(run: FinishedRun, answers: Answers) -> str:
     before = decimal(number(run.metrics["before_temperature"]["ece"]))
     return (
         f"On average the model is {percent(sure)} sure, and {percent(right)} of its answers are "
-        f"right. Expected calibration error {_bounded(run, 'ece')}; {before} before the "
-        f"temperature of {decimal(run.config.temperature)}."
+        f"right. Expected calibration error {with_interval(run.metric('ece'))}; {before} before "
+        f"the temperature of {decimal(run.config.temperature)}."
     )
 
 
 def _roc(run: FinishedRun) -> str:
-    return (
-        f"AUROC {_bounded(run, 'referable_auroc')}. At the operating point, a probability of "
-        f"{decimal(run.value('referable_threshold'))}: sensitivity "
-        f"{_bounded(run, 'referable_sensitivity')}, specificity "
-        f"{_bounded(run, 'referable_specificity')}."
+    area, sensitivity, specificity = (
+        with_interval(run.metric(f"referable_{name}"))
+        for name in ("auroc", "sensitivity", "specificity")
     )
-
-
-def _bounded(run: FinishedRun, name: str) -> str:
-    bounds = interval(run.metric(name))
-    within = f" ({decimal(bounds[0])} to {decimal(bounds[1])})" if bounds else ""
-    return decimal(run.value(name)) + within
+    return (
+        f"AUROC {area}. At the operating point, a probability of "
+        f"{decimal(run.value('referable_threshold'))}: sensitivity {sensitivity}, specificity "
+        f"{specificity}."
+    )
 
 
 def _is_calibrated(metrics: dict[str, Any]) -> bool:

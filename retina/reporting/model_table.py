@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from retina.reporting.cells import Cell, hundredths, metric_cell
-from retina.reporting.findings import decimal, percent
+from retina.reporting.cells import Cell, metric_cell
 from retina.reporting.finished_runs import FinishedRun
+from retina.reporting.formatting import decimal, hundredths, percent
 from retina.reporting.lab import (
     LAB_BASELINE,
     LAB_DATA,

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from retina.evaluation.trust import POOR_RECALL
-from retina.reporting.finished_runs import number
+from retina.reporting.formatting import number, with_interval
 from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM
 
 MISSED = 0.1
@@ -50,7 +50,8 @@ def elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     if number(home) is None or number(away) is None or _low(home) <= _high(away):
         return []
     return [
-        f"Its quadratic weighted kappa is {_told(away)}; on its own test part it is {_told(home)}."
+        f"Its quadratic weighted kappa is {with_interval(away)}; on its own test part it is "
+        f"{with_interval(home)}."
     ]
 
 
@@ -60,13 +61,6 @@ def _low(figure: Any) -> float:
 
 def _high(figure: Any) -> float:
     return float(figure["high"] if isinstance(figure, Mapping) else figure)
-
-
-def _told(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return f"{figure:.3f}".replace("-", "−")
-    bounds = f"{figure['low']:.3f} to {figure['high']:.3f}"
-    return f"{figure['value']:.3f} ({bounds})".replace("-", "−")
 
 
 def _overlap(metrics: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from retina.models.config import unusable_checkpoints
-from retina.reporting.findings import percent
+from retina.reporting.formatting import percent
 from retina.reporting.html_template import html_template
 from retina.reporting.lab import LAB_ACCURACY
 from retina.reporting.model_figures import model_figures
