@@ -77,7 +77,7 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
             f"{path.parent.name} has no readable {path.name}: write it with `retina evaluate "
             "--predictions`"
         ) from None
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, OverflowError):
         raise _unusable(path) from None
     if not (names and _possible(grades, probability)):
         raise _unusable(path)

@@ -68,6 +68,7 @@ def test_no_name_of_a_photograph_runs_as_a_formula(answers: Answers, tmp_path: P
         "image_id,grade,predicted,p0,p1,p2,p3,p4\na,0,0,2,-1,0,0,0\n",
         "image_id,grade,predicted,p0,p1,p2,p3,p4\na,0,0,nan,0,0,0,0\n",
         "image_id,grade,predicted,p0,p1,p2,p3,p4\na,mild,0,1,0,0,0,0\n",
+        f"image_id,grade,predicted,p0,p1,p2,p3,p4\na,{'9' * 400},0,1,0,0,0,0\n",
         "\0\0\0",
     ],
 )

@@ -81,24 +81,27 @@ def test_a_folder_of_labels(tmp_path: Path, file: str, examples: int) -> None:
 
 @FEW_AND_MANY
 def test_split(tmp_path: Path, examples: int) -> None:
-    valid = "image_id,part\n" + "\n".join(f"{name},train" for name in NAMES)
+    valid = labels("image_id,part", "{name},train")
+    of_several = labels("image_id,part,source", "{name},test,odir")
 
     def check(data: bytes) -> None:
         (tmp_path / "split.csv").write_bytes(data)
         value_or_sentence(lambda: read_split(tmp_path / "split.csv"))
 
-    fuzz(table_files(valid), check, examples)
+    fuzz(table_files(valid, of_several), check, examples)
 
 
 @FEW_AND_MANY
 def test_predictions(tmp_path: Path, examples: int) -> None:
-    valid = "\n".join((SHIPPED / "predictions.csv").read_text().splitlines()[:4])
+    columns = "image_id,grade,predicted,p0,p1,p2,p3,p4"
+    valid = labels(columns, "{name},{grade},0,0.6,0.1,0.1,0.1,0.1")
+    of_several = labels(f"{columns},source", "{name},{grade},0,0.6,0.1,0.1,0.1,0.1,odir")
 
     def check(data: bytes) -> None:
         (tmp_path / "predictions.csv").write_bytes(data)
         value_or_sentence(lambda: read_predictions(tmp_path / "predictions.csv", 1.5))
 
-    fuzz(table_files(valid), check, examples)
+    fuzz(table_files(valid, of_several), check, examples)
 
 
 @FEW_AND_MANY
@@ -113,7 +116,7 @@ def test_history(tmp_path: Path, examples: int) -> None:
 
 
 @FEW_AND_MANY
-@pytest.mark.parametrize("file", ["config.json", "metrics.json", "evaluations/eyepacs.json"])
+@pytest.mark.parametrize("file", ["config.json", "metrics.json", "evaluations/idrid_camera.json"])
 def test_what_a_checkpoint_says(tmp_path: Path, file: str, examples: int) -> None:
     folder = tmp_path / "model"
     (folder / "evaluations").mkdir(parents=True)
