@@ -89,7 +89,7 @@ def test_what_is_missing_is_named(runs: list[FinishedRun]) -> None:
 def test_figures_of_each_source_stand_in_report_and_table(tmp_path: Path) -> None:
     folder = write_run(tmp_path, "resnet18-scratch")
     metrics = json.loads((folder / "metrics.json").read_text())
-    own = {**figures(0.61, 0.87, 99), "accuracy": 0.7, "ece": 0.03}
+    own = {**figures(0.61, 0.87, 99), "accuracy": 0.7, "balanced_accuracy": 0.5, "ece": 0.03}
     write_json(folder / "metrics.json", {**metrics, "sources": {"one": own, "=two": own}})
     output = tmp_path / "report"
     write_experiment_report(
