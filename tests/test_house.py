@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # A room imports from lower rooms only; rooms on one line know nothing of each other.
 LEVELS = (
-    {"errors", "version", "atomic", "folders", "interrupt", "scale", "spreadsheet"},
-    {"limits"},
+    {"errors", "version", "signals", "scale"},
+    {"files"},
     {"assessment", "devices", "distributed", "memory"},
     {"images"},
     {"datasets", "models"},

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from retina.errors import InputError
-from retina.interrupt import stop_on_sigterm
+from retina.signals import stop_on_sigterm
 
 DONE = 0
 MACHINE = 1

@@ -20,7 +20,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the models, without loading any; one that cannot be used never hides the rest."""
-    from retina.folders import TRAIN
+    from retina.files import TRAIN
     from retina.models.config import (
         checkpoints_folder,
         describe_checkpoints,

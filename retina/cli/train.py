@@ -115,7 +115,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _report(folders: list[Path], output: Path, command: str) -> None:
-    from retina.reporting.experiment_report import finished_runs, write_experiment_report
+    from retina.reporting.experiment_report import write_experiment_report
+    from retina.reporting.finished_runs import finished_runs
     from retina.reporting.study_record import study_record
 
     if output.exists() and not (output / "comparison.csv").exists() and any(output.iterdir()):

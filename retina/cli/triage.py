@@ -24,8 +24,8 @@ def run(options: argparse.Namespace) -> int:
     """Grade and write; what was graded before a kill is not graded again."""
     from tqdm import tqdm
 
-    from retina.atomic import write_text
     from retina.errors import SettingsError
+    from retina.files import write_text
     from retina.inference.grader import Grader
     from retina.inference.journal import journal_of, read_journal, writing_journal
     from retina.inference.sources import photographs_in

@@ -16,9 +16,8 @@ import PIL
 from PIL import Image
 
 from retina.assessment import Verdict
-from retina.atomic import replacing
 from retina.datasets.parallel import Unreadable, map_pictures
-from retina.folders import user_cache_folder
+from retina.files import replacing, user_cache_folder
 from retina.images.decode import load_fundus, read_photograph
 from retina.images.prepare import Preprocessing, prepare_square
 from retina.images.sight import Sight

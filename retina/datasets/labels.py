@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from retina.errors import DataError
-from retina.limits import MAX_TABLE, refuse_large
+from retina.files import MAX_TABLE, refuse_large
 from retina.scale import GRADES, NUM_GRADES
 
 KAGGLE_TERMS = "Kaggle competition rules: research, the photographs not for redistribution"

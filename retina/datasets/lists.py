@@ -10,7 +10,7 @@ from retina.datasets.folder import DataFolder
 from retina.datasets.labels import read_headerless_column, with_grades
 from retina.datasets.splits import TEST, TRAIN, VALIDATION
 from retina.errors import DataError
-from retina.limits import MAX_TABLE, refuse_large
+from retina.files import MAX_TABLE, refuse_large
 
 LAB_FILES = ("train_img.csv", "train_label.csv", "test_img.csv", "test_label.csv")
 DDR_FILES = {"train.txt": TRAIN, "valid.txt": VALIDATION, "test.txt": TEST}

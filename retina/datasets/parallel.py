@@ -12,7 +12,7 @@ from joblib import Parallel, cpu_count, delayed  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from retina.errors import InputError
-from retina.interrupt import end_with, ignored
+from retina.signals import end_with, ignored
 
 Result = TypeVar("Result")
 

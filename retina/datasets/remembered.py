@@ -10,9 +10,8 @@ from typing import TypeVar
 
 import PIL
 
-from retina.atomic import write_text
 from retina.datasets.parallel import Unreadable, map_pictures
-from retina.folders import user_cache_folder
+from retina.files import user_cache_folder, write_text
 
 Fact = TypeVar("Fact", str, list[object])
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from retina.atomic import write_text
 from retina.errors import DataError
-from retina.limits import MAX_TABLE, refuse_large
+from retina.files import MAX_TABLE, refuse_large, write_text
 
 TRAIN, VALIDATION, TEST = PARTS = ("train", "validation", "test")
 

@@ -24,7 +24,7 @@ from retina.datasets.drawing.photograph import photograph
 from retina.datasets.formats import read_folder
 from retina.datasets.parallel import map_pictures
 from retina.errors import DataError, SettingsError
-from retina.folders import user_cache_folder
+from retina.files import user_cache_folder
 from retina.scale import NUM_GRADES
 
 SYNTHETIC = "synthetic"

@@ -6,13 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from retina.atomic import write_text
 from retina.datasets.catalog import patient_and_eye
 from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers, Array
-from retina.limits import MAX_TABLE, refuse_large
+from retina.files import MAX_TABLE, no_formula, refuse_large, with_formulas, write_text
 from retina.scale import NUM_GRADES
-from retina.spreadsheet import no_formula, with_formulas
 
 _PROBABILITIES = [f"p{grade}" for grade in range(NUM_GRADES)]
 _COLUMNS = ["image_id", "grade", "predicted", *_PROBABILITIES]

@@ -17,6 +17,15 @@ from typing import BinaryIO
 from PIL import ExifTags, Image, ImageCms
 from PIL.ImageFile import ImageFile
 
+from retina.errors import (
+    ImageError,
+    MissingFile,
+    NotAPicture,
+    TooLarge,
+    TooSmall,
+    Truncated,
+    Unsupported,
+)
 from retina.images.bands import in_bands, reduction
 from retina.images.dicom import SIGNATURE as DICOM
 from retina.images.dicom import read_dicom
@@ -26,13 +35,6 @@ from retina.images.refusals import (
     MAX_BYTES,
     MAX_PIXELS,
     MAX_WEBP_PIXELS,
-    ImageError,
-    MissingFile,
-    NotAPicture,
-    TooLarge,
-    TooSmall,
-    Truncated,
-    Unsupported,
     damaged,
     refuse_bytes,
     refuse_size,

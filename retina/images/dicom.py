@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 
 from PIL import Image
 
+from retina.errors import ImageError, Unsupported
 from retina.images.bands import in_bands, reduction
 from retina.images.pseudonym import pseudonym
 from retina.images.readers import Rationed, read_jpeg
-from retina.images.refusals import ImageError, Unsupported, damaged, refuse_size
+from retina.images.refusals import damaged, refuse_size
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Lock
 
-from retina.folders import user_cache_folder
+from retina.files import user_cache_folder
 
 KEY_FILE = "patients.key"
 _KEY_BYTES = 32

@@ -1,6 +1,6 @@
 """What is refused as a photograph: the kinds of error, and the limits that hold for any format."""
 
-from retina.errors import InputError
+from retina.errors import TooLarge, TooSmall, Truncated, Unsupported
 
 MAX_PIXELS = 100_000_000
 MAX_WEBP_PIXELS = 40_000_000  # Pillow's reader keeps four copies
@@ -8,34 +8,6 @@ MAX_BYTES = 2**29
 MIN_SIDE = 16
 MAX_ASPECT = 10
 FORMATS = "JPEG, PNG, TIFF, WebP, BMP or DICOM"
-
-
-class ImageError(InputError):
-    """A file cannot be used as a photograph."""
-
-
-class MissingFile(ImageError):  # noqa: N818
-    """There is no such file."""
-
-
-class NotAPicture(ImageError):  # noqa: N818
-    """The file is empty, or holds something else than a picture."""
-
-
-class Truncated(ImageError):  # noqa: N818
-    """The picture is cut off or damaged."""
-
-
-class TooLarge(ImageError):  # noqa: N818
-    """The picture has more than 100 million pixels, or the file more than 512 MiB."""
-
-
-class TooSmall(ImageError):  # noqa: N818
-    """The picture has a side of less than 16 pixels."""
-
-
-class Unsupported(ImageError):  # noqa: N818
-    """A picture of a kind that is refused: greyscale, animated, SVG, CMYK without a profile..."""
 
 
 def refuse_bytes(count: int, name: str) -> None:

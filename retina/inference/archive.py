@@ -7,15 +7,11 @@ from pathlib import Path
 from threading import Lock
 from typing import BinaryIO
 
-from retina.errors import InputError
-from retina.images.decode import MAX_BYTES, TooLarge
+from retina.errors import TooLarge, TriageError
+from retina.images.refusals import MAX_BYTES
 
 # RuntimeError: the archive is encrypted, or, as a subclass of it, packed in a rare way.
 UNREADABLE = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
-
-
-class TriageError(InputError):
-    """A folder or archive cannot be triaged; the message says why and what to do."""
 
 
 class Archive:

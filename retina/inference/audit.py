@@ -15,8 +15,8 @@ from threading import Lock
 from typing import Any
 
 from retina.assessment import Assessment
-from retina.errors import InputError, SettingsError
-from retina.inference.locks import lock
+from retina.errors import AuditError, SettingsError
+from retina.files import lock
 from retina.scale import NUM_GRADES
 
 UNGRADABLE = "ungradable"
@@ -29,10 +29,6 @@ _RESULT = (
     "sight_threatening_probability",
 )
 _BEGINS = b'{"time": "'
-
-
-class AuditError(InputError):
-    """The log cannot be read, or something cannot be recorded; the message says what to do."""
 
 
 class AuditLog:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from retina.errors import SettingsError
-from retina.inference.locks import lock
+from retina.files import lock
 from retina.inference.sources import Source
 from retina.inference.worklist import Row, is_row
 

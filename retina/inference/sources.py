@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from retina.images.decode import ImageError
+from retina.errors import ImageError, TriageError
 from retina.images.dicom import SIGNATURE as DICOM
 from retina.images.refusals import refuse_bytes
-from retina.inference.archive import UNREADABLE, Archive, TriageError
+from retina.inference.archive import UNREADABLE, Archive
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")
 

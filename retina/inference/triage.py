@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from joblib import cpu_count  # type: ignore[import-untyped]
 
-from retina.images.decode import ImageError
+from retina.errors import ImageError
 from retina.images.sight import Sight
 from retina.inference.prepared import Prepared
 from retina.inference.sources import Source, read_source

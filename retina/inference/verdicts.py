@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from retina.inference.audit import UNGRADABLE, AuditError
-from retina.limits import MAX_LOG, refuse_large
+from retina.errors import AuditError
+from retina.files import MAX_LOG, csv_text, refuse_large
+from retina.inference.audit import UNGRADABLE
 from retina.scale import NUM_GRADES
-from retina.spreadsheet import csv_text
 
 _PROBABILITIES = tuple(f"p{grade}" for grade in range(NUM_GRADES))
 COLUMNS = (

@@ -5,9 +5,8 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from retina.atomic import remove_unfinished, write_text
-from retina.errors import SettingsError
-from retina.images.decode import TooLarge
+from retina.errors import SettingsError, TooLarge
+from retina.files import remove_unfinished, write_text
 from retina.inference.grader import Grader
 from retina.inference.journal import journal_of, read_journal, writing_journal
 from retina.inference.sources import Source, in_folder

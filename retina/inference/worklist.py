@@ -7,9 +7,9 @@ from typing import Any
 from retina.assessment import Assessment
 from retina.datasets.catalog import patient_and_eye
 from retina.datasets.folder import without_ending
+from retina.files import csv_text
 from retina.inference.cautions import CLOSE, close_call
 from retina.scale import NUM_GRADES, SIGHT_THREATENING_FROM
-from retina.spreadsheet import csv_text
 
 Row = dict[str, Any]
 """A photograph's line, by ``COLUMNS``; every value is JSON-ready."""

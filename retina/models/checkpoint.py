@@ -17,9 +17,8 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as dump_tensors
 from torch import Tensor, nn
 
-from retina.atomic import replacing, write_json
 from retina.errors import CheckpointError, SettingsError
-from retina.limits import MAX_WEIGHTS, refuse_large
+from retina.files import MAX_WEIGHTS, refuse_large, replacing, write_json
 from retina.models.architectures import build
 from retina.models.config import (
     CONFIG_FILE,

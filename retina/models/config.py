@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from retina.errors import CheckpointError, InputError
-from retina.folders import CLONE, TRAIN
+from retina.files import CLONE, MAX_JSON, TRAIN, refuse_large
 from retina.images.prepare import Preprocessing
-from retina.limits import MAX_JSON, refuse_large
 from retina.models.metrics import read_metrics
 from retina.scale import LABELS
 from retina.version import __version__

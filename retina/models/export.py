@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from retina.atomic import replacing
 from retina.errors import SettingsError
+from retina.files import replacing
 from retina.models.checkpoint import Checkpoint
 
 INPUT = "photographs"

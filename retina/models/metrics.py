@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from retina.errors import CheckpointError
-from retina.limits import MAX_JSON, refuse_large
+from retina.files import MAX_JSON, refuse_large
 from retina.scale import NUM_GRADES
 
 METRICS_FILE = "metrics.json"

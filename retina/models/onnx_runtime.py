@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from retina.atomic import replacing
 from retina.errors import SettingsError
-from retina.folders import user_cache_folder
+from retina.files import replacing, user_cache_folder
 from retina.models.checkpoint import Checkpoint
 from retina.models.export import EVIDENCE, INPUT, evidence_as_onnx
 from retina.version import __version__

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from retina.assessment import Assessment
-from retina.atomic import replacing, write_text
+from retina.files import replacing, write_text
 from retina.reporting.case_page import CasePage, case_page
 from retina.reporting.case_pictures import CasePictures, Picture, case_pictures
 from retina.reporting.html_template import html_template

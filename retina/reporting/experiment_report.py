@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from retina.atomic import write_text
 from retina.errors import SettingsError
+from retina.files import write_text
 from retina.reporting import lab
 from retina.reporting.cells import figure_cell, metric_cell
 from retina.reporting.findings import (

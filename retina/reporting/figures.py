@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from retina.atomic import replacing
+from retina.files import replacing
 from retina.reporting.palette import CELL_INK, CELL_PAPER, FAINT, GREY, INK, PAPER, RUN_COLOURS
 from retina.scale import LABELS, NUM_GRADES
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from retina.errors import CheckpointError
-from retina.limits import MAX_TABLE, refuse_large
+from retina.files import MAX_TABLE, no_formula, refuse_large
 from retina.models.config import (
     CONFIG_FILE,
     HISTORY_FILE,
@@ -22,7 +22,6 @@ from retina.models.config import (
 from retina.models.metrics import METRICS_FILE, read_metrics
 from retina.reporting.formatting import interval, number
 from retina.scale import NUM_GRADES
-from retina.spreadsheet import no_formula
 
 ACCURACY_COLUMNS = ["epoch", "train_accuracy", "validation_accuracy"]
 

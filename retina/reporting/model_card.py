@@ -7,9 +7,9 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 
-from retina.atomic import write_text
 from retina.datasets.splits import PARTS, read_split
 from retina.errors import CheckpointError
+from retina.files import write_text
 from retina.models.config import SPLIT_FILE, CheckpointConfig, read_config
 from retina.models.metrics import METRICS_FILE, read_figures, read_metrics
 from retina.reporting.formatting import number

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from retina.atomic import replacing
+from retina.files import replacing
 from retina.reporting.figures import (
     accuracy_trend_figure,
     confusion_matrix_figure,

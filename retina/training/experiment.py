@@ -10,15 +10,16 @@ import torch
 from joblib import cpu_count  # type: ignore[import-untyped]
 
 from retina import distributed
-from retina.atomic import remove_unfinished, write_json
 from retina.devices import choose_device
 from retina.errors import SettingsError, WeightsError
+from retina.files import remove_unfinished, write_json
 from retina.memory import keep_freed_memory
 from retina.models.checkpoint import Checkpoint
 from retina.models.metrics import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
-from retina.reporting.experiment_report import read_finished_run, write_experiment_report
+from retina.reporting.experiment_report import write_experiment_report
 from retina.reporting.findings import Study
+from retina.reporting.finished_runs import read_finished_run
 from retina.reporting.study_record import SETTINGS_FILE, read_settings
 from retina.training.config import RunSettings
 from retina.training.leave_one_out import evaluate_left_out, with_each_left_out

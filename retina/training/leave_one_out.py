@@ -8,9 +8,9 @@ import pandas as pd
 import torch
 
 from retina import distributed
-from retina.atomic import write_json
 from retina.errors import SettingsError
 from retina.evaluation.evaluate import evaluate
+from retina.files import write_json
 from retina.models.checkpoint import load_checkpoint
 from retina.reporting.leave_one_out import LEFT_OUT, LEFT_OUT_TEST, TEST_OF
 from retina.reporting.model_card import EVALUATIONS

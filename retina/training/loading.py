@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 from retina.datasets.dataset import RetinopathyDataset, Squares
 from retina.datasets.sampling import EpochBatches
 from retina.errors import InputError
-from retina.interrupt import leave_to_parent
+from retina.signals import leave_to_parent
 
 
 def epochs_of(

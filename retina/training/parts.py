@@ -10,7 +10,8 @@ import pandas as pd
 from retina import distributed
 from retina.datasets.cache import PreparedCache
 from retina.datasets.catalog import Catalog
-from retina.datasets.dataset import Augmentation, RetinopathyDataset, channel_statistics
+from retina.datasets.channels import channel_statistics
+from retina.datasets.dataset import Augmentation, RetinopathyDataset
 from retina.datasets.formats import terms_of
 from retina.datasets.leakage import IdenticalReport, drop_identical, familiar_test_share
 from retina.datasets.looks import alike_rows, look_at

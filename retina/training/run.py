@@ -7,13 +7,13 @@ import numpy as np
 import torch
 
 from retina import distributed
-from retina.atomic import remove_unfinished, write_json
 from retina.datasets.splits import write_split
 from retina.evaluation.calibration import fit_temperature, probabilities, source_weights
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.operating_point import choose_threshold, rule
 from retina.evaluation.predict import predict_with_maps
 from retina.evaluation.predictions import write_predictions
+from retina.files import remove_unfinished, write_json
 from retina.models.architectures import build
 from retina.models.checkpoint import Checkpoint, as_stored, load_checkpoint, save_checkpoint
 from retina.models.config import (

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from retina import distributed
-from retina.atomic import replacing
 from retina.errors import CheckpointError
+from retina.files import replacing
 
 STATE_FILE = "state.pt"
 

@@ -20,15 +20,15 @@ from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
 from retina import distributed
-from retina.atomic import write_text
 from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.sampling import EpochBatches
 from retina.errors import SettingsError
 from retina.evaluation.metrics import quadratic_weighted_kappa
 from retina.evaluation.predict import predict_logits
-from retina.interrupt import stop_between_steps
+from retina.files import write_text
 from retina.models.config import HISTORY_FILE
 from retina.scale import NUM_GRADES
+from retina.signals import stop_between_steps
 from retina.training.config import RunSettings
 from retina.training.loading import epochs_of, in_own_words
 from retina.training.losses import build_loss

@@ -5,7 +5,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from retina.errors import CheckpointError
-from retina.folders import TRAIN
+from retina.files import TRAIN
 from retina.models.config import (
     CheckpointConfig,
     checkpoints_folder,

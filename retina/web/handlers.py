@@ -13,9 +13,8 @@ import gradio as gr
 from PIL import Image
 
 from retina.assessment import Assessment
-from retina.errors import CheckpointError
+from retina.errors import CheckpointError, ImageError
 from retina.explain.methods import GRAD_CAM
-from retina.images.decode import ImageError
 from retina.images.sight import Sight
 from retina.inference.audit import AuditLog
 from retina.inference.sources import named

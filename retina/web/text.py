@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from retina.assessment import Assessment
-from retina.folders import DEMO, TRAIN
+from retina.files import DEMO, TRAIN
 from retina.reporting.assessment_text import *  # noqa: F403  the page says it all as well
 from retina.scale import GRADES, REFERABLE_FROM
 

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import gradio as gr
 from PIL import Image
 
-from retina.atomic import replacing
-from retina.errors import InputError
-from retina.images.decode import ImageError
+from retina.errors import ImageError, InputError
+from retina.files import replacing
 from retina.images.sight import Sight
 from retina.inference.sources import SUFFIXES, Found, Source, read_source, uploaded
 from retina.inference.triage import triage

@@ -11,7 +11,8 @@ import pytest
 from retina.datasets import cache as cache_module
 from retina.datasets import parallel
 from retina.datasets.cache import PreparedCache
-from retina.images.decode import ImageError, MissingFile, load_fundus
+from retina.errors import ImageError, MissingFile
+from retina.images.decode import load_fundus
 from retina.images.prepare import Preprocessing, prepare_square
 from tests.datasets.pictures import write_pictures
 

@@ -11,8 +11,7 @@ from retina.datasets import dataset as dataset_module
 from retina.datasets.cache import PreparedCache
 from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.transforms import LabAugmentation
-from retina.errors import DataError
-from retina.images.decode import ImageError
+from retina.errors import DataError, ImageError
 from retina.images.prepare import Preprocessing, prepare
 from tests.datasets.pictures import write_pictures
 

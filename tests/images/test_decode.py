@@ -11,19 +11,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
-from retina.errors import InputError
-from retina.images import decode
-from retina.images.decode import (
+from retina.errors import (
     ImageError,
+    InputError,
     MissingFile,
     NotAPicture,
     TooLarge,
     TooSmall,
     Truncated,
     Unsupported,
-    load_fundus,
-    read_photograph,
 )
+from retina.images import decode
+from retina.images.decode import load_fundus, read_photograph
 from tests.images.drawing import (
     cmyk_profile,
     disc,

@@ -28,15 +28,8 @@ from pydicom.uid import (
 )
 
 from retina.datasets.synthetic import draw_fundus
-from retina.images.decode import (
-    ImageError,
-    Photograph,
-    TooLarge,
-    TooSmall,
-    Truncated,
-    Unsupported,
-    read_photograph,
-)
+from retina.errors import ImageError, TooLarge, TooSmall, Truncated, Unsupported
+from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import Preprocessing, prepare
 from tests.images.dicom_files import PATIENT_ID, PRIVATE, dicom
 from tests.images.drawing import encoded

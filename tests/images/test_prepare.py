@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retina.errors import SettingsError
-from retina.images.decode import MissingFile
+from retina.errors import MissingFile, SettingsError
 from retina.images.field_of_view import crop_to_retina
 from retina.images.prepare import Preprocessing, normalise, prepare, prepare_square
 from tests.images.drawing import disc, encoded, gradient

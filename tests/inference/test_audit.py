@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from retina.errors import SettingsError
-from retina.inference.audit import NOTE_LENGTH, AuditError, AuditLog
+from retina.errors import AuditError, SettingsError
+from retina.inference.audit import NOTE_LENGTH, AuditLog
 from retina.inference.worklist import failed_row, graded_row
 from tests.inference.assessments import NAME, THRESHOLD, assessed, refused
 

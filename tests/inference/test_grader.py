@@ -14,11 +14,11 @@ from retina.assessment import Assessment, Quality
 from retina.datasets.cache import PreparedCache
 from retina.datasets.formats import read_folder
 from retina.datasets.synthetic import draw_fundus
-from retina.errors import CheckpointError
+from retina.errors import CheckpointError, MissingFile, Truncated
 from retina.evaluation.evaluate import evaluate
 from retina.explain import forward_with_cam
 from retina.explain.methods import LIBRARY_METHODS, relative_heatmap
-from retina.images.decode import MissingFile, Photograph, Truncated, read_photograph
+from retina.images.decode import Photograph, read_photograph
 from retina.images.prepare import prepare
 from retina.models.checkpoint import load_checkpoint
 from retina.models.config import OperatingPoint

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from retina.datasets.synthetic import draw_fundus
-from retina.images.decode import MAX_BYTES, ImageError, TooLarge
-from retina.inference.archive import TriageError
+from retina.errors import ImageError, TooLarge, TriageError
+from retina.images.refusals import MAX_BYTES
 from retina.inference.sources import Found, in_folder, named, photographs_in, read_source, uploaded
 from tests.images.dicom_files import dicom
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from retina.inference.audit import AuditError, AuditLog
+from retina.errors import AuditError
+from retina.inference.audit import AuditLog
 from retina.inference.verdicts import Verdict, latest, read_log, to_csv
 from tests.inference.assessments import NAME, assessed, drawn, refused
 

@@ -8,7 +8,7 @@ import torch
 
 from retina.errors import SettingsError
 from retina.explain.cam import forward_with_cam
-from retina.folders import user_cache_folder
+from retina.files import user_cache_folder
 from retina.models import onnx_runtime
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.onnx_runtime import OnnxRuntimeNetwork

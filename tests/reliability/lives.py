@@ -28,7 +28,7 @@ import torch
 
 from retina.cli import COMMANDS, main
 from retina.datasets.synthetic import write_synthetic
-from retina.interrupt import SIGNALS
+from retina.signals import SIGNALS
 from retina.training import experiment, trainer
 from tests.checkpoints import save_small
 from tests.reliability.works import WORKS, Work

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from retina.images.decode import ImageError, read_photograph
+from retina.errors import ImageError
+from retina.images.decode import read_photograph
 from tests.reliability.fuzzing import FEW_AND_MANY, fuzz, spoilt_bytes
 from tests.reliability.pictures import whole_files
 from tests.reliability.test_pictures import is_sentence

@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from retina.images.decode import ImageError, read_photograph
+from retina.errors import ImageError
+from retina.images.decode import read_photograph
 from tests.reliability.bombs import small_bombs
 from tests.reliability.pictures import Case, corpus
 

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from retina.atomic import write_json
 from retina.evaluation.metrics import compute_metrics
+from retina.files import write_json
 from retina.images.prepare import Preprocessing
 from retina.models.config import CheckpointConfig, DataSource, StartedFrom
 

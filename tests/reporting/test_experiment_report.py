@@ -13,14 +13,9 @@ from PIL import Image
 from retina.errors import CheckpointError, SettingsError
 from retina.evaluation.metrics import compute_metrics
 from retina.models.config import StartedFrom
-from retina.reporting.experiment_report import (
-    Study,
-    comparison_table,
-    finished_runs,
-    read_finished_run,
-    write_experiment_report,
-)
-from retina.reporting.findings import findings
+from retina.reporting.experiment_report import write_experiment_report
+from retina.reporting.findings import Study, findings
+from retina.reporting.finished_runs import comparison_table, finished_runs, read_finished_run
 from tests.reporting.runs import GRADES, answers, write_run
 
 FILE = StartedFrom("file", "trial.safetensors", "b2" * 32)

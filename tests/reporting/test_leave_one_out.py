@@ -5,8 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from retina.atomic import write_json
 from retina.errors import CheckpointError
+from retina.files import write_json
 from retina.reporting.experiment_report import write_experiment_report
 from retina.reporting.finished_runs import FinishedRun, read_finished_run
 from retina.reporting.leave_one_out import left_out_rows, left_out_table

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from huggingface_hub import ModelCard
 
-from retina.atomic import write_json
 from retina.datasets.splits import write_split
 from retina.errors import CheckpointError
 from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
+from retina.files import write_json
 from retina.models.config import DataSource, StartedFrom, list_checkpoints, read_config
 from retina.reporting.model_card import model_card, write_model_card
 from tests.checkpoints import small_config

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from retina.atomic import write_json
 from retina.errors import SettingsError
+from retina.files import write_json
 from retina.reporting.finished_runs import finished_runs
 from retina.reporting.study_record import SETTINGS_FILE, StudyRecord, study_record
 from tests.reporting.runs import write_run

@@ -13,8 +13,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from retina.images.decode import ImageError
-from retina.inference.audit import AuditError
+from retina.errors import AuditError, ImageError
 from retina.inference.grader import Grader
 from retina.inference.sources import uploaded
 from retina.inference.worklist import COLUMNS

@@ -9,7 +9,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from retina.inference import locks
+from retina import files as locks
 
 Lock = Callable[..., bool]
 
@@ -41,7 +41,7 @@ def system(request: pytest.FixtureRequest) -> tuple[Lock, Callable[[int], None]]
     windows, patch = Windows(), request.getfixturevalue("monkeypatch")
     patch.setattr(sys, "platform", "win32")
     patch.setitem(sys.modules, "msvcrt", windows)
-    spec = importlib.util.find_spec("retina.inference.locks")
+    spec = importlib.util.find_spec("retina.files")
     assert spec is not None
     assert spec.loader is not None
     module: ModuleType = importlib.util.module_from_spec(spec)
