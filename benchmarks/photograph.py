@@ -22,7 +22,6 @@ from retina.datasets.synthetic import draw_fundus
 from retina.explain.cam import forward_with_cam
 from retina.images.decode import read_photograph
 from retina.images.prepare import Preprocessing, normalise
-from retina.images.sight import Sight
 from retina.inference.grader import Grader
 from retina.models.architectures import build
 from retina.models.checkpoint import Checkpoint
@@ -82,12 +81,11 @@ def _steps(grader: Grader, file: Path) -> dict[str, float]:
     marks = [time.perf_counter()]
     photograph = read_photograph(file, at_least=settings.at_least)
     marks.append(time.perf_counter())
-    sight = Sight(photograph)
-    _ = sight.retina
+    _ = photograph.field_of_view
     marks.append(time.perf_counter())
-    _ = sight.quality
+    _ = photograph.quality
     marks.append(time.perf_counter())
-    square = sight.square(settings)
+    square = photograph.square(settings)
     marks.append(time.perf_counter())
     x = torch.from_numpy(normalise(square, settings))[None]
     marks.append(time.perf_counter())

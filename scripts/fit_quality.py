@@ -21,8 +21,7 @@ from sklearn.model_selection import GroupKFold
 from retina.datasets.splits import read_split
 from retina.datasets.synthetic import draw_fundus
 from retina.images.decode import load_fundus
-from retina.images.measures import measure_quality
-from retina.images.quality import NUMBERS, REJECT_BELOW
+from retina.images.quality import NUMBERS, REJECT_BELOW, measure_quality
 from scripts.quality_pictures import MILD, SEVERE, no_fundus, variants
 
 Floats = npt.NDArray[np.float64]

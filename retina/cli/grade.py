@@ -53,18 +53,18 @@ def run(options: argparse.Namespace) -> int:
 
 def _grade(grader: Any, image: str, options: argparse.Namespace) -> dict[str, Any]:
     began = time.perf_counter()
-    sight = grader.look(image)
-    assessment = grader.assess(sight, anyway=options.anyway, began=began)
+    photograph = grader.read(image)
+    assessment = grader.assess(photograph, anyway=options.anyway, began=began)
     name = Path(image).stem.encode(errors="surrogateescape")[:_NAME_BYTES]
-    stem = f"{name.decode(errors='ignore')}-{sight.photograph.sha256[:8]}"
+    stem = f"{name.decode(errors='ignore')}-{photograph.sha256[:8]}"
     wanted = options.heatmaps or options.report
-    overlay = grader.overlay(sight, assessment) if wanted else None
+    overlay = grader.overlay(photograph, assessment) if wanted else None
     if options.heatmaps and overlay is not None:
         overlay.save(options.heatmaps / f"{stem}.png")
     if options.report:
         from retina.reporting.case_report import CaseReport
 
-        report = CaseReport(assessment, grader.checkpoint, sight.photograph.image, overlay)
+        report = CaseReport(assessment, grader.checkpoint, photograph.image, overlay)
         report.write(options.report, stem)
     return dict(assessment.to_json())
 

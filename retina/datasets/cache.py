@@ -20,7 +20,6 @@ from retina.datasets.parallel import Unreadable, map_pictures
 from retina.files import replacing, user_cache_folder
 from retina.images.decode import load_fundus, read_photograph
 from retina.images.prepare import Preprocessing, prepare_square
-from retina.images.sight import Sight
 
 _CHECKSUM_BYTES = 4
 
@@ -140,9 +139,9 @@ def verdict(cache: PreparedCache, settings: Preprocessing, path: str) -> Verdict
         ImageError: The file cannot be used as a photograph.
         OSError: The cache folder cannot be written to.
     """
-    sight = once(lambda: Sight(read_photograph(path, at_least=settings.at_least)))
-    cache.square(path, settings, lambda: sight().square(settings))
-    return sight().quality.verdict
+    photograph = once(lambda: read_photograph(path, at_least=settings.at_least))
+    cache.square(path, settings, lambda: photograph().square(settings))
+    return photograph().quality.verdict
 
 
 def _prepare(path: str | os.PathLike[str], settings: Preprocessing) -> npt.NDArray[np.uint8]:

@@ -10,10 +10,11 @@ import hashlib
 import io
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import numpy as np
+import numpy.typing as npt
 from PIL import ExifTags, Image, ImageCms
 from PIL.ImageFile import ImageFile
 
@@ -21,38 +22,25 @@ from retina.errors import (
     ImageError,
     MissingFile,
     NotAPicture,
-    TooLarge,
-    TooSmall,
     Truncated,
     Unsupported,
 )
-from retina.images.bands import in_bands, reduction
 from retina.images.dicom import SIGNATURE as DICOM
 from retina.images.dicom import read_dicom
-from retina.images.readers import READERS, Unreasonable
-from retina.images.refusals import (
+from retina.images.limits import (
     FORMATS,
-    MAX_BYTES,
     MAX_PIXELS,
     MAX_WEBP_PIXELS,
+    READERS,
+    Unreasonable,
     damaged,
+    in_bands,
+    reduction,
     refuse_bytes,
     refuse_size,
 )
-
-__all__ = [
-    "MAX_BYTES",
-    "ImageError",
-    "MissingFile",
-    "NotAPicture",
-    "Photograph",
-    "TooLarge",
-    "TooSmall",
-    "Truncated",
-    "Unsupported",
-    "load_fundus",
-    "read_photograph",
-]
+from retina.images.photograph import Photograph
+from retina.images.prepare import Preprocessing, normalise, prepare_square
 
 # Pillow warns above 89 million pixels, while it decodes or crops; we refuse above 100 million,
 # before it decodes. Set once, so that threads do not race for it.
@@ -85,30 +73,6 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIDEWAYS = (5, 6, 7, 8)
-
-
-@dataclass(frozen=True)
-class Photograph:
-    """A decoded photograph.
-
-    Attributes:
-        name: The file's name, without folders: those may name a patient.
-        sha256: SHA-256 of the file's bytes, in hexadecimal.
-        width: Upright width of the picture in the file, in pixels.
-        height: Its upright height.
-        image: Upright RGB, 8 bits a channel; smaller than ``width`` x ``height`` where it was
-            decoded at a reduced scale.
-        patient: A pseudonym, where the file says whose eye it shows; as of now, DICOM only.
-        eye: ``"left"`` or ``"right"``, where the file says so.
-    """
-
-    name: str
-    sha256: str
-    width: int
-    height: int
-    image: Image.Image
-    patient: str = ""
-    eye: str = ""
 
 
 def read_photograph(
@@ -287,3 +251,18 @@ def _converted(image: Image.Image, name: str) -> Image.Image:
         black = Image.new("RGBA", rgba.size, (0, 0, 0, 255))
         return Image.alpha_composite(black, rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def prepare(
+    source: str | os.PathLike[str] | BinaryIO, settings: Preprocessing
+) -> npt.NDArray[np.float32]:
+    """From a file to what the network takes: read, crop and resize, normalise.
+
+    Returns:
+        (1, 3, size, size) float32.
+
+    Raises:
+        ImageError: The file cannot be used as a photograph.
+    """
+    photograph = read_photograph(source, at_least=settings.at_least)
+    return normalise(prepare_square(photograph.image, settings), settings)[np.newaxis]

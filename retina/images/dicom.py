@@ -17,13 +17,20 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from retina.errors import ImageError, Unsupported
-from retina.images.bands import in_bands, reduction
-from retina.images.pseudonym import pseudonym
-from retina.images.readers import Rationed, read_jpeg
-from retina.images.refusals import damaged, refuse_size
+from retina.images.limits import Rationed, damaged, in_bands, read_jpeg, reduction, refuse_size
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+import hmac
+import os
+import secrets
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
+
+from retina.files import user_cache_folder
 
 SIGNATURE = re.compile(rb".{128}DICM", re.DOTALL)
 _PREAMBLE = 132
@@ -286,3 +293,48 @@ def _registered(uid: str) -> str:
 
 def _unsupported(name: str, what: str, how: str = " as JPEG or PNG") -> Unsupported:
     return Unsupported(f"{name} {what}; export the photograph{how}.")
+
+
+KEY_FILE = "patients.key"
+_KEY_BYTES = 32
+_DIGITS = 16
+_lock = Lock()
+
+
+def pseudonym(identity: bytes) -> str:
+    """16 hexadecimal digits: the first 64 bits of an HMAC-SHA-256.
+
+    Args:
+        identity: What tells one patient from all others.
+    """
+    with _lock:
+        key = _key(user_cache_folder() / KEY_FILE)
+    return hmac.digest(key, identity, "sha256").hex()[:_DIGITS]
+
+
+@cache
+def _key(path: Path) -> bytes:
+    """The key in ``path``, made if there is none; where it cannot be kept, one for this process."""
+    fresh = secrets.token_bytes(_KEY_BYTES)
+    with suppress(OSError):
+        if path.exists() and path.stat().st_size != _KEY_BYTES:
+            path.unlink()
+        if not path.exists():
+            _make(path, fresh)
+        return path.read_bytes()
+    return fresh
+
+
+def _make(path: Path, key: bytes) -> None:
+    """Write the key whole, unless another process was quicker: then its key stays.
+
+    Raises:
+        OSError: the disk refused.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=path.parent) as folder:  # which only this user may enter
+        temporary = Path(folder, KEY_FILE)
+        temporary.touch(mode=0o600)
+        temporary.write_bytes(key)
+        with suppress(FileExistsError):
+            os.link(temporary, path)  # a rename would take the place of another's key

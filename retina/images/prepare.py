@@ -1,15 +1,13 @@
 """The one preprocessing: training, evaluation, shell and browser all go through here."""
 
-import os
 from dataclasses import asdict, dataclass, fields
-from typing import Any, BinaryIO, Literal, cast, get_args
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 from retina.errors import SettingsError
-from retina.images.decode import read_photograph
 from retina.images.field_of_view import FieldOfView, find_retina
 
 Interpolation = Literal["bilinear", "bicubic", "lanczos", "box"]
@@ -134,21 +132,6 @@ def normalise(
     pixels -= mean
     pixels /= std
     return pixels
-
-
-def prepare(
-    source: str | os.PathLike[str] | BinaryIO, settings: Preprocessing
-) -> npt.NDArray[np.float32]:
-    """From a file to what the network takes: read, crop and resize, normalise.
-
-    Returns:
-        (1, 3, size, size) float32.
-
-    Raises:
-        ImageError: The file cannot be used as a photograph.
-    """
-    photograph = read_photograph(source, at_least=settings.at_least)
-    return normalise(prepare_square(photograph.image, settings), settings)[np.newaxis]
 
 
 def _triple(name: str, values: object) -> Triple:

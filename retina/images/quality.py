@@ -1,22 +1,210 @@
-"""Whether a photograph can be graded: a retina at all, and well enough seen.
+"""What can be measured of a photograph's quality, in numbers that can be explained.
 
-Two logistic models over the measures of ``measure_quality`` answer one question each. Their numbers
-lie in ``quality.json``, made by ``scripts/fit_quality.py``; ``docs/quality.md`` has the rates.
+Everything is measured on the retina's box brought to one small square, so that the numbers do not
+depend on the size of the file, and inside the ellipse that fills the square, so that neither border
+nor labels count.
 """
 
 import json
 import math
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from retina.assessment import Quality, Verdict
-from retina.images.decode import Photograph
-from retina.images.field_of_view import FieldOfView
-from retina.images.measures import measure_quality
+from retina.images.field_of_view import FieldOfView, find_retina
+
+Plane = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+WORKING_SIDE = 128
+"""Side of the square, in pixels: the large vessels are still two pixels wide."""
+
+_ROWS, _COLUMNS = (np.mgrid[:WORKING_SIDE, :WORKING_SIDE] + 0.5) / WORKING_SIDE * 2 - 1
+_RADIUS = np.hypot(_ROWS, _COLUMNS)
+_FIELD: Mask = _RADIUS <= 0.92
+_CORE: Mask = _RADIUS <= 0.85  # where a filter does not reach past the field
+_CORNER = WORKING_SIDE // 12
+_DARK, _GLARING = 30, 230  # grey levels
+_VESSEL = 0.005  # darkening of a line that counts as seen, as a share of its surroundings
+_NARROW, _WIDE = 1.2, 2.0  # deviation of the filters for lines, in pixels of the square
+_TINY = 0.002  # keeps logarithms finite
+
+
+def measure_quality(image: Image.Image, retina: FieldOfView | None = None) -> dict[str, float]:
+    """Measure a photograph.
+
+    ``log`` is the natural logarithm, and 'contrast' is that of the green channel to its
+    surroundings, as a share of their level (Weber's contrast).
+
+    Args:
+        image: Upright RGB of any size.
+        retina: What ``find_retina`` found in it; looked for if None.
+
+    Returns:
+        By name:
+
+        - ``brightness``: log of the mean brightest channel; ``dark``: share of the field where it
+          is below 30 of 255; ``glare``: share where red and green are above 230.
+        - ``shade``, ``hot_spot``: log of how much darker the darkest, and brighter the brightest,
+          twentieth of the field is than its middle level.
+        - ``red``, ``blue``: mean shares of the light; ``red_over_green``: the difference of theirs;
+          ``colour_spread``: log of how much the shares vary over the field.
+        - ``vessels``, ``wide_vessels``: log of the 90th percentile of dark lines, by the curvature
+          of the contrast across less that along them; ``vessel_peak``: log of how far the strongest
+          lines stand out from the middle ones; ``dark_lines``: log of the ratio of dark to bright
+          lines; ``seen``: share of the field with dark lines nearby.
+        - ``sharpness``: log of the ratio of fine to medium detail; ``texture``, ``blotches``: log
+          of the contrast of medium and of coarse detail; ``edges``, ``strong_edges``: log of the
+          median and 95th percentile of the slopes of log brightness.
+        - ``corners``, ``darkest_corner``: log of the corners' mean and least light to the field's;
+          ``one_sided``: difference of opposite sides' corners; ``aspect``: log of the longer to the
+          shorter side.
+    """
+    retina = find_retina(image) if retina is None else retina
+    square = image.resize(
+        (WORKING_SIDE, WORKING_SIDE), Image.Resampling.BILINEAR, box=retina.box, reducing_gap=2.0
+    )
+    pixels = np.asarray(square, dtype=np.float32)
+    red, green, blue = (np.ascontiguousarray(pixels[..., channel]) for channel in range(3))
+    light: Plane = np.maximum(np.maximum(red, green), blue)
+    width, height = retina.right - retina.left, retina.bottom - retina.top
+    return (
+        _exposure(light, np.minimum(red, green))
+        | _colour(red, green, blue)
+        | _detail(green)
+        | _edges(light)
+        | _corners(light)
+        | {"aspect": abs(float(np.log(width / height)))}
+    )
+
+
+def _exposure(light: Plane, yellow: Plane) -> dict[str, float]:
+    dim, middle, bright = np.percentile(_field_mean(light, 8)[_FIELD], (5, 50, 95)) + 5
+    return {
+        "brightness": float(np.log(light[_FIELD].mean() + 4)),
+        "dark": float((light[_FIELD] < _DARK).mean()),
+        "glare": float((yellow[_FIELD] > _GLARING).mean()),
+        "shade": float(np.log(middle / dim)),
+        "hot_spot": float(np.log(bright / middle)),
+    }
+
+
+def _colour(red: Plane, green: Plane, blue: Plane) -> dict[str, float]:
+    total = red + green + blue + 15
+    shares = np.stack([_field_mean(part / total, 4)[_FIELD] for part in (red, green, blue)])
+    reds, greens, blues = shares.mean(axis=1)
+    return {
+        "red": float(reds),
+        "blue": float(blues),
+        "red_over_green": float(reds - greens),
+        "colour_spread": float(np.log(np.sqrt(shares.var(axis=1).sum()) + 0.003)),
+    }
+
+
+def _detail(green: Plane) -> dict[str, float]:
+    level = _field_mean(green, 6)
+    contrast: Plane = np.where(_FIELD, (green - level) / (level + 6), 0).astype(np.float32)
+    dark, bright = _lines(contrast, _NARROW)
+    middle, strong, strongest = np.percentile(dark[_CORE], (50, 90, 97)) + _TINY
+    wide, _ = _lines(contrast, _WIDE)
+    nearby = _field_mean(dark, 8)[_CORE]
+    smoothed = [_smooth(contrast, deviation) for deviation in (0.8, 1.6, 3.2, 6.4)]
+    fine, medium, coarse = (
+        float(np.sqrt(np.square(finer - coarser)[_CORE].mean())) + 0.001
+        for finer, coarser in pairwise(smoothed)
+    )
+    return {
+        "vessels": float(np.log(strong)),
+        "wide_vessels": float(np.log(np.percentile(wide[_CORE], 90) + _TINY)),
+        "vessel_peak": float(np.log(strongest / middle)),
+        "dark_lines": float(np.log((dark[_CORE].mean() + _TINY) / (bright[_CORE].mean() + _TINY))),
+        "seen": float((nearby > _VESSEL).mean()),
+        "sharpness": float(np.log(fine / medium)),
+        "texture": float(np.log(medium)),
+        "blotches": float(np.log(coarse)),
+    }
+
+
+def _edges(light: Plane) -> dict[str, float]:
+    level = np.where(_FIELD, _field_mean(np.log(light + 8), 3), 0).astype(np.float32)
+    slopes = np.hypot(_filtered(level, 1, 1, 0), _filtered(level, 1, 0, 1))[_CORE]
+    median, strong = np.percentile(slopes, (50, 95)) + _TINY
+    return {"edges": float(np.log(median)), "strong_edges": float(np.log(strong))}
+
+
+def _corners(light: Plane) -> dict[str, float]:
+    level = float(np.median(light[_CORE])) + 5
+    first, last = slice(None, _CORNER), slice(-_CORNER, None)
+    corners = np.array([[light[row, column].mean() for column in (first, last)]
+                        for row in (first, last)])  # fmt: skip
+    corners = (corners + 5) / level
+    sides = np.abs(np.concatenate((np.diff(corners.mean(axis=0)), np.diff(corners.mean(axis=1)))))
+    return {
+        "corners": float(np.log(corners.mean())),
+        "darkest_corner": float(np.log(corners.min())),
+        "one_sided": float(sides.max()),
+    }
+
+
+def _lines(contrast: Plane, deviation: float) -> tuple[Plane, Plane]:
+    """Dark and bright lines: the curvature across a line, less that along it, where positive.
+
+    The curvatures are the eigenvalues of the Hessian of Gaussian scale space, as in Lindeberg,
+    International Journal of Computer Vision 1998;30(2):117-154.
+    """
+    across = _filtered(contrast, deviation, 0, 2)
+    down = _filtered(contrast, deviation, 2, 0)
+    diagonal = _filtered(contrast, deviation, 1, 1)
+    mean, spread = (across + down) / 2, np.hypot((across - down) / 2, diagonal)
+    largest, smallest = mean + spread, mean - spread
+    dark: Plane = np.maximum(largest - np.abs(smallest), 0)
+    bright: Plane = np.maximum(-smallest - np.abs(largest), 0)
+    return dark, bright
+
+
+def _field_mean(values: Plane, deviation: float) -> Plane:
+    """Gaussian mean over those neighbours that lie in the field."""
+    mean: Plane = _smooth(np.where(_FIELD, values, 0).astype(np.float32), deviation)
+    return mean / _field_weight(deviation)
+
+
+@cache
+def _field_weight(deviation: float) -> Plane:
+    weight: Plane = np.maximum(_smooth(_FIELD.astype(np.float32), deviation), 1e-3)
+    return weight
+
+
+def _smooth(values: Plane, deviation: float) -> Plane:
+    return _filtered(values, deviation, 0, 0)
+
+
+def _filtered(values: Plane, deviation: float, down: int, across: int) -> Plane:
+    """The derivative of these orders of the smoothed values, times deviation ** (sum of orders)."""
+    filtered = _gaussian(deviation, down) @ values @ _gaussian(deviation, across).T
+    return filtered.astype(np.float32, copy=False)
+
+
+@cache
+def _gaussian(deviation: float, order: int) -> Plane:
+    """(128, 128) matrix that filters columns with a Gaussian or its first or second derivative."""
+    position = np.arange(WORKING_SIDE)
+    distance = (position[:, None] - position[None, :]) / deviation
+    weights = np.exp(-(distance**2) / 2)
+    weights /= weights.sum(axis=1, keepdims=True)
+    if order == 1:
+        weights *= -distance
+    if order == 2:
+        weights *= distance**2 - 1
+    matrix: Plane = weights.astype(np.float32)
+    return matrix
+
 
 NUMBERS = Path(__file__).with_name("quality.json")
 REJECT_BELOW = 0.5
@@ -33,13 +221,15 @@ UNCLEAR = (
     "Vessels and small details are hard to tell apart: focus again, clean the lens, and take the "
     "photograph just after a blink."
 )
-_DARK = "The photograph is dark: use a stronger flash, or let the pupil widen in a dark room."
+_DARK_REASON = (
+    "The photograph is dark: use a stronger flash, or let the pupil widen in a dark room."
+)
 _GLARE = (
     "Part of the photograph is glaring: use less flash, keep stray light out, and move the camera "
     "until the reflection is gone."
 )
 _UNEVEN = "The retina is lit unevenly: centre the camera on the pupil, and mind lashes and eyelid."
-_FIELD = (
+_FIELD_REASON = (
     "Only a part of the retina is seen, or it is cut off: centre the camera on the pupil and keep "
     "the whole round field in the picture."
 )
@@ -47,10 +237,10 @@ _HAZE = "The colours are washed out or unusual: check flash and white balance, a
 
 # Each reason speaks where one of its measures is below (-1) or above (+1) its usual range.
 _SIGNS: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = (
-    (_DARK, (("brightness", -1), ("dark", +1))),
+    (_DARK_REASON, (("brightness", -1), ("dark", +1))),
     (_GLARE, (("brightness", +1), ("glare", +1), ("hot_spot", +1))),
     (_UNEVEN, (("shade", +1),)),
-    (_FIELD, (("corners", +1), ("darkest_corner", +1), ("one_sided", +1), ("aspect", +1))),
+    (_FIELD_REASON, (("corners", +1), ("darkest_corner", +1), ("one_sided", +1), ("aspect", +1))),
     (UNCLEAR, (("vessels", -1), ("vessel_peak", -1), ("seen", -1), ("sharpness", -1),
                ("texture", -1))),
     (_HAZE, (("blue", +1), ("red", -1), ("red_over_green", -1), ("colour_spread", +1))),
@@ -81,9 +271,7 @@ class _Gate:
     good_from: float
 
 
-def assess_quality(
-    photograph: Photograph | Image.Image, retina: FieldOfView | None = None
-) -> Quality:
+def assess_quality(image: Image.Image, retina: FieldOfView | None = None) -> Quality:
     """The gate's verdict on a photograph.
 
     The score is the lesser probability of the two models, shifted so that 0.5 is where the gate
@@ -91,13 +279,12 @@ def assess_quality(
     the picture does not count, as long as the vessels are still to be seen in it.
 
     Args:
-        photograph: Upright RGB.
+        image: Upright RGB.
         retina: What ``find_retina`` found in it; looked for if None.
 
     Returns:
         The verdict, the score, and, but for ``good``, one to three reasons, the gravest first.
     """
-    image = photograph.image if isinstance(photograph, Photograph) else photograph
     values = measure_quality(image, retina)
     gate = _gate()
     fundus, gradable = (_probability(model, values) for model in (gate.fundus, gate.gradable))

@@ -8,7 +8,7 @@ from threading import Lock
 from typing import BinaryIO
 
 from retina.errors import TooLarge, TriageError
-from retina.images.refusals import MAX_BYTES
+from retina.images.limits import MAX_BYTES
 
 # RuntimeError: the archive is encrypted, or, as a subclass of it, packed in a rare way.
 UNREADABLE = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)

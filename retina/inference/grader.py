@@ -18,11 +18,10 @@ from retina.evaluation.operating_point import referable_probability
 from retina.explain.cam import forward_with_cam
 from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
-from retina.images.decode import Photograph, read_photograph
-from retina.images.prepare import normalise, prepare
-from retina.images.sight import Sight
+from retina.images.decode import prepare, read_photograph
+from retina.images.photograph import NetworkInput, Photograph
+from retina.images.prepare import normalise
 from retina.inference.cautions import cautions
-from retina.inference.prepared import Prepared
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.engines import Engine, network_for_grading
 from retina.scale import LABELS, SIGHT_THREATENING_FROM
@@ -121,9 +120,11 @@ class Grader:
             ImageError: it is no photograph that can be read.
         """
         began = time.perf_counter()
-        return self.assess(self.look(source), anyway=anyway, began=began)
+        return self.assess(self.read(source), anyway=anyway, began=began)
 
-    def look(self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None) -> Sight:
+    def read(
+        self, source: str | os.PathLike[str] | BinaryIO, *, name: str | None = None
+    ) -> Photograph:
         """Decode a photograph as large as this model needs it.
 
         Args:
@@ -134,11 +135,11 @@ class Grader:
             ImageError: it is no photograph that can be read.
         """
         need = self.checkpoint.config.preprocessing.at_least
-        return Sight(read_photograph(source, at_least=need, name=name))
+        return read_photograph(source, at_least=need, name=name)
 
     def assess(
         self,
-        photograph: Photograph | Sight,
+        photograph: Photograph,
         *,
         anyway: bool = False,
         began: float | None = None,
@@ -146,28 +147,31 @@ class Grader:
         """Grade a photograph that was decoded already.
 
         Args:
-            photograph: Decoded no smaller than ``preprocessing.at_least``; a ``Sight`` of it
-                where several models share what they need of it.
+            photograph: Decoded no smaller than ``preprocessing.at_least``.
             anyway: Grade also where the quality gate rejects it.
             began: ``time.perf_counter()`` when work on it began; now by default.
         """
         began = time.perf_counter() if began is None else began
-        return self.answer([self.prepared(_sight(photograph), began, anyway=anyway)])[0]
+        return self.answer([self.prepared(photograph, began, anyway=anyway)])[0]
 
-    def prepared(self, sight: Sight, began: float, *, anyway: bool = False) -> Prepared:
+    def prepared(
+        self, photograph: Photograph, began: float, *, anyway: bool = False
+    ) -> NetworkInput:
         """What ``answer`` needs of a photograph.
 
         Args:
-            sight: Of the photograph, decoded no smaller than ``preprocessing.at_least``.
+            photograph: Decoded no smaller than ``preprocessing.at_least``.
             began: ``time.perf_counter()`` when work on it began.
             anyway: Grade also where the quality gate rejects it.
         """
-        graded = anyway or sight.quality.verdict != "reject"
+        graded = anyway or photograph.quality.verdict != "reject"
         settings = self.checkpoint.config.preprocessing
-        square = normalise(sight.square(settings), settings) if graded else None
-        return Prepared(sight.facts, sight.quality, square, time.perf_counter() - began)
+        square = normalise(photograph.square(settings), settings) if graded else None
+        return NetworkInput(
+            photograph.facts, photograph.quality, square, time.perf_counter() - began
+        )
 
-    def answer(self, batch: Sequence[Prepared]) -> list[Assessment]:
+    def answer(self, batch: Sequence[NetworkInput]) -> list[Assessment]:
         """Grade photographs in one forward pass; their seconds share its time."""
         began = time.perf_counter()
         squares = [each.square for each in batch if each.square is not None]
@@ -188,7 +192,7 @@ class Grader:
         return assessments
 
     def _graded(
-        self, prepared: Prepared, answer: FloatMap, heatmap: FloatMap, forward_seconds: float
+        self, prepared: NetworkInput, answer: FloatMap, heatmap: FloatMap, forward_seconds: float
     ) -> Assessment:
         grade = int(answer.argmax())
         referable = float(referable_probability(answer))
@@ -211,7 +215,7 @@ class Grader:
             heatmap=heatmap,
         )
 
-    def explain(self, photograph: Photograph | Sight, grade: int, method: str) -> FloatMap:
+    def explain(self, photograph: Photograph, grade: int, method: str) -> FloatMap:
         """Another method's heatmap of a photograph that was assessed.
 
         Args:
@@ -225,15 +229,14 @@ class Grader:
         Raises:
             SettingsError: There is no such method.
         """
-        sight = _sight(photograph)
-        return relative_heatmap(self.model, self._tensor(sight), grade, method)
+        return relative_heatmap(self.model, self._tensor(photograph), grade, method)
 
-    def _tensor(self, sight: Sight) -> Tensor:
+    def _tensor(self, photograph: Photograph) -> Tensor:
         settings = self.checkpoint.config.preprocessing
-        square = torch.from_numpy(normalise(sight.square(settings), settings))[None]
+        square = torch.from_numpy(normalise(photograph.square(settings), settings))[None]
         return square.to(self.device, memory_format=torch.channels_last)
 
-    def overlay(self, photograph: Photograph | Sight, assessment: Assessment) -> Image.Image | None:
+    def overlay(self, photograph: Photograph, assessment: Assessment) -> Image.Image | None:
         """The heatmap over what the network was shown, in the photograph's own aspect.
 
         Args:
@@ -246,12 +249,11 @@ class Grader:
         if assessment.heatmap is None:
             return None
         config = self.checkpoint.config
-        sight = _sight(photograph)
-        view = sight.photograph.image.crop(sight.box(config.preprocessing))
+        view = photograph.image.crop(photograph.box(config.preprocessing))
         view.thumbnail((OVERLAY_SIDE, OVERLAY_SIDE), Image.Resampling.LANCZOS)
         return overlay_heatmap(view, assessment.heatmap, config.heatmap_scale)
 
-    def _ungraded(self, prepared: Prepared) -> Assessment:
+    def _ungraded(self, prepared: NetworkInput) -> Assessment:
         _log.info("%s: a photograph refused by the gate in %.3f s", self.name, prepared.seconds)
         return Assessment(
             model=self.name,
@@ -268,7 +270,3 @@ class Grader:
             warnings=(),
             seconds=prepared.seconds,
         )
-
-
-def _sight(photograph: Photograph | Sight) -> Sight:
-    return photograph if isinstance(photograph, Sight) else Sight(photograph)

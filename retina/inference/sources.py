@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from retina.errors import ImageError, TriageError
 from retina.images.dicom import SIGNATURE as DICOM
-from retina.images.refusals import refuse_bytes
+from retina.images.limits import refuse_bytes
 from retina.inference.archive import UNREADABLE, Archive
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from joblib import cpu_count  # type: ignore[import-untyped]
 
 from retina.errors import ImageError
-from retina.images.sight import Sight
-from retina.inference.prepared import Prepared
+from retina.images.photograph import NetworkInput, Photograph
 from retina.inference.sources import Source, read_source
 from retina.inference.worklist import Row, failed_row, graded_row
 
@@ -26,7 +25,7 @@ MOST_AT_ONCE, PIXELS_AT_ONCE = 16, 8 * 224 * 224
 def triage(
     grader: "Grader",
     sources: Iterable[Source],
-    seen: Callable[[Source, Sight], None] | None = None,
+    seen: Callable[[Source, Photograph], None] | None = None,
 ) -> Iterator[Row]:
     """Grade photographs one after the other; one that cannot be read has its reason in its row.
 
@@ -43,7 +42,7 @@ def triage(
     """
     config = grader.checkpoint.config
     at_once = min(MOST_AT_ONCE, max(1, PIXELS_AT_ONCE // config.preprocessing.size**2))
-    waiting: deque[tuple[Source, Future[Prepared | str]]] = deque()
+    waiting: deque[tuple[Source, Future[NetworkInput | str]]] = deque()
     sources = iter(sources)
     workers = cpu_count()
     # On a CPU the network takes every core, and its threads wait for each other where another
@@ -63,7 +62,7 @@ def triage(
                 batch = [waiting.popleft() for _ in range(min(at_once, len(waiting)))]
                 ready = [(source.name, future.result()) for source, future in batch]
                 answers = iter(
-                    grader.answer([each for _, each in ready if isinstance(each, Prepared)])
+                    grader.answer([each for _, each in ready if isinstance(each, NetworkInput)])
                 )
                 for name, each in ready:
                     if isinstance(each, str):
@@ -76,13 +75,13 @@ def triage(
 
 
 def _prepare(
-    grader: "Grader", source: Source, seen: Callable[[Source, Sight], None] | None
-) -> Prepared | str:
+    grader: "Grader", source: Source, seen: Callable[[Source, Photograph], None] | None
+) -> NetworkInput | str:
     began = time.perf_counter()
     try:
-        sight = grader.look(io.BytesIO(read_source(source)), name=source.name)
+        photograph = grader.read(io.BytesIO(read_source(source)), name=source.name)
         if seen is not None:
-            seen(source, sight)
-        return grader.prepared(sight, began)
+            seen(source, photograph)
+        return grader.prepared(photograph, began)
     except ImageError as error:
         return str(error)

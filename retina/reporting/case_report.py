@@ -45,9 +45,9 @@ class CaseReport:
         SettingsError: The name is too long.
 
     Example:
-        >>> overlay = grader.overlay(sight, assessment)             # doctest: +SKIP
+        >>> overlay = grader.overlay(photograph, assessment)             # doctest: +SKIP
         >>> report = CaseReport(                                    # doctest: +SKIP
-        ...     assessment, grader.checkpoint, sight.photograph.image, overlay, name="Case 17"
+        ...     assessment, grader.checkpoint, photograph.image, overlay, name="Case 17"
         ... )
         >>> report.to_pdf()                                         # doctest: +SKIP
     """

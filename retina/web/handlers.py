@@ -15,7 +15,7 @@ from PIL import Image
 from retina.assessment import Assessment
 from retina.errors import CheckpointError, ImageError
 from retina.explain.methods import GRAD_CAM
-from retina.images.sight import Sight
+from retina.images.photograph import Photograph
 from retina.inference.audit import AuditLog
 from retina.inference.sources import named
 from retina.inference.triage import triage
@@ -70,15 +70,15 @@ class Handlers:
         """``/grade``: the assessment, the heatmap, the confusion matrix."""
         grader = self._graders.get(model)
         began = time.perf_counter()
-        sight = grader.look(_held(image))
-        assessment = grader.assess(sight, anyway=anyway, began=began)
+        photograph = grader.read(_held(image))
+        assessment = grader.assess(photograph, anyway=anyway, began=began)
         self._record([assessment], request)
-        return assessment.to_json(), grader.overlay(sight, assessment), self._matrix(model)
+        return assessment.to_json(), grader.overlay(photograph, assessment), self._matrix(model)
 
     @in_one_sentence
     def api_compare(self, image: str | None, request: gr.Request) -> list[dict[str, Any]]:
         """``/compare``: an assessment of each model, in the order of ``/models``."""
-        assessments = [grader.assess(sight) for grader, sight in self._each_grader_looks(image)]
+        assessments = [grader.assess(photograph) for grader, photograph in self._each_grader(image)]
         self._record(assessments, request)
         return [assessment.to_json() for assessment in assessments]
 
@@ -148,7 +148,7 @@ class Handlers:
         for image in images or (None,):
             began = time.perf_counter()
             try:
-                results.append(self._result(grader.look(_held(image)), grader, anyway, began=began))
+                results.append(self._result(grader.read(_held(image)), grader, anyway, began=began))
                 cases.append(Case(str(image), results[-1].assessment))
                 views.append(view_of(str(image)))
             except ImageError as error:
@@ -180,7 +180,7 @@ class Handlers:
         results, views = [], []
         for image in images or ():
             with suppress(ImageError):  # It is named in the answer.
-                results.append(self._result(grader.look(_held(image)), grader, anyway, method))
+                results.append(self._result(grader.read(_held(image)), grader, anyway, method))
                 views.append(view_of(image))
         return shown_html(markup.viewers(views, results, heat=True))
 
@@ -198,8 +198,8 @@ class Handlers:
             gr.skip(),
             gr.update(visible=True),
         ]
-        for grader, sight in self._each_grader_looks(image, left_out):
-            results.append(self._result(sight, grader))
+        for grader, photograph in self._each_grader(image, left_out):
+            results.append(self._result(photograph, grader))
             done = markup.progress(text.progress(len(results), count))
             yield [shown_html(done), gr.skip(), gr.skip()]
         if not results:
@@ -232,11 +232,10 @@ class Handlers:
         reports = []
         for case in cases:
             grader = self._graders.get(case.assessment.model)
-            sight = grader.look(_held(case.image))
-            overlay = grader.overlay(sight, case.assessment)
-            photograph = sight.photograph.image
+            photograph = grader.read(_held(case.image))
+            overlay = grader.overlay(photograph, case.assessment)
             reports.append(
-                CaseReport(case.assessment, grader.checkpoint, photograph, overlay, name)
+                CaseReport(case.assessment, grader.checkpoint, photograph.image, overlay, name)
             )
         return reports_pdf(reports) if kind == "pdf" else reports_html(reports).encode()
 
@@ -250,16 +249,16 @@ class Handlers:
             for assessment in assessments:
                 self.audit.assessed(assessment, request.username)
 
-    def _each_grader_looks(
+    def _each_grader(
         self, image: str | None, left_out: list[str] | None = None
-    ) -> Iterator[tuple["Grader", Sight]]:
+    ) -> Iterator[tuple["Grader", Photograph]]:
         """All models, with the photograph decoded once for each size that is needed.
 
         Args:
             image: The photograph.
             left_out: Gets why models cannot be used; None: the first that cannot is an error.
         """
-        sights: dict[int, Sight] = {}
+        photographs: dict[int, Photograph] = {}
         for name in self._graders.names:
             try:
                 grader = self._graders.get(name)
@@ -269,24 +268,24 @@ class Handlers:
                 left_out.append(str(error))
                 continue
             need = grader.checkpoint.config.preprocessing.at_least
-            if need not in sights:
-                sights[need] = grader.look(_held(image))
-            yield grader, sights[need]
+            if need not in photographs:
+                photographs[need] = grader.read(_held(image))
+            yield grader, photographs[need]
 
     def _result(
         self,
-        sight: Sight,
+        photograph: Photograph,
         grader: "Grader",
         anyway: bool = False,
         method: str = GRAD_CAM,
         began: float | None = None,
     ) -> Result:
-        assessment = grader.assess(sight, anyway=anyway, began=began)
+        assessment = grader.assess(photograph, anyway=anyway, began=began)
         heat, scale = assessment.heatmap, grader.checkpoint.config.heatmap_scale
         if method != GRAD_CAM and assessment.grade is not None:
-            heat, scale = grader.explain(sight, assessment.grade, method), 1.0
+            heat, scale = grader.explain(photograph, assessment.grade, method), 1.0
         settings = grader.checkpoint.config.preprocessing
-        shown = None if heat is None else heat_of(sight, settings, heat, scale, method)
+        shown = None if heat is None else heat_of(photograph, settings, heat, scale, method)
         return Result(assessment, grader.checkpoint, shown, self._elsewhere(grader.name))
 
 

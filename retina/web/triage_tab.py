@@ -16,7 +16,7 @@ from PIL import Image
 
 from retina.errors import ImageError, InputError
 from retina.files import replacing
-from retina.images.sight import Sight
+from retina.images.photograph import Photograph
 from retina.inference.sources import SUFFIXES, Found, Source, read_source, uploaded
 from retina.inference.triage import triage
 from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
@@ -73,9 +73,9 @@ class Day:
     stopped: bool = False
     ended: bool = False
 
-    def see(self, source: Source, sight: Sight) -> None:
+    def see(self, source: Source, photograph: Photograph) -> None:
         """Keep a small picture of the retina."""
-        small = sight.photograph.image.crop(sight.retina.box)
+        small = photograph.image.crop(photograph.field_of_view.box)
         small.thumbnail((_THUMBNAIL_SIDE, _THUMBNAIL_SIDE), Image.Resampling.BILINEAR)
         self.thumbnails[source] = picture_address(small, "jpeg", quality=75)
 

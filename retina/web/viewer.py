@@ -12,8 +12,8 @@ from PIL import Image
 from retina.assessment import Quality
 from retina.explain.overlay import heat_colours, heat_layer
 from retina.images.decode import read_photograph
+from retina.images.photograph import Photograph
 from retina.images.prepare import Preprocessing
-from retina.images.sight import Sight
 
 VIEW_SIDE = 2048
 """The longer side, in pixels, of a photograph on the page: enough to zoom into."""
@@ -72,14 +72,14 @@ def view_of(path: str) -> View:
         ImageError: It is no photograph that can be read.
     """
     photograph = read_photograph(path, at_least=VIEW_SIDE)
-    quality = Sight(photograph).quality
+    quality = photograph.quality
     view = photograph.image.copy()
     view.thumbnail((VIEW_SIDE, VIEW_SIDE), Image.Resampling.LANCZOS)
     return View(photograph.name, picture_address(view, "jpeg", quality=88), *view.size, quality)
 
 
 def heat_of(
-    sight: Sight,
+    photograph: Photograph,
     settings: Preprocessing,
     heatmap: npt.NDArray[np.float32],
     scale: float,
@@ -88,18 +88,18 @@ def heat_of(
     """Lay out a heatmap of a photograph.
 
     Args:
-        sight: Of the photograph, at any size.
+        photograph: Of the photograph, at any size.
         settings: The model's.
         heatmap: (h, w) over the square.
         scale: The value shown at full strength.
         method: That made the heatmap.
     """
-    width, height = sight.photograph.image.size
-    left, top, right, bottom = sight.box(settings)
+    width, height = photograph.image.size
+    left, top, right, bottom = photograph.box(settings)
     return Heat(
         method,
         picture_address(heat_layer(heatmap, scale, (_LAYER_SIDE, _LAYER_SIDE)), "png"),
-        picture_address(sight.square(settings), "png"),
+        picture_address(photograph.square(settings), "png"),
         100 * left / width,
         100 * top / height,
         100 * (right - left) / width,

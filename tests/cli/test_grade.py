@@ -179,7 +179,7 @@ def test_a_rejected_photograph_is_no_failure_and_gets_no_grade(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("retina.images.sight.assess_quality", reject)
+    monkeypatch.setattr("retina.images.photograph.assess_quality", reject)
     answer = grade(capsys, checkpoints, photographs[0], "--json", "--heatmaps", tmp_path / "maps")
     assert (answer.status, answer.err) == (0, "")
     assert strict_json(answer.out)[0]["grade"] is None

@@ -12,7 +12,8 @@ from retina.datasets.cache import PreparedCache
 from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.transforms import LabAugmentation
 from retina.errors import DataError, ImageError
-from retina.images.prepare import Preprocessing, prepare
+from retina.images.decode import prepare
+from retina.images.prepare import Preprocessing
 from tests.datasets.pictures import write_pictures
 
 SETTINGS = Preprocessing(size=48, mean=(0.4, 0.3, 0.2), std=(0.25, 0.2, 0.15))

@@ -16,11 +16,11 @@ from retina.evaluation.calibration import probabilities
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.intervals import add_intervals
 from retina.evaluation.metrics import compute_metrics
-from retina.images.prepare import prepare
+from retina.images.decode import prepare
+from retina.images.photograph import Photograph
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 
 CPU = torch.device("cpu")
-ASSESS = "retina.images.sight.assess_quality"
 PROBABILITIES = ["p0", "p1", "p2", "p3", "p4"]
 
 
@@ -78,7 +78,7 @@ def test_the_figures_are_those_of_the_predictions(catalog: Catalog, checkpoint: 
 def test_where_the_gate_refuses_nothing_the_figures_without_are_the_figures(
     catalog: Catalog, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ASSESS, lambda *_: Quality("usable", 0.8))
+    monkeypatch.setattr(Photograph, "quality", Quality("usable", 0.8))
     metrics = evaluate(checkpoint, catalog.table.iloc[:6], PreparedCache(), CPU).metrics
     gate_fields = metrics["quality_gate"]
     assert gate_fields["refused"] == 0
@@ -92,10 +92,11 @@ def test_what_the_gate_refuses_counts_in_every_figure_but_its_own(
     rows = catalog.table.iloc[:12]
     whole = evaluate(checkpoint, rows, PreparedCache(), CPU).metrics
     refused = {Path(path).name for path in rows["path"].iloc[:3]}
-    monkeypatch.setattr(
-        ASSESS,
-        lambda photograph, _: Quality("reject" if photograph.name in refused else "good", 0.0),
-    )
+
+    def quality(photograph: Photograph) -> Quality:
+        return Quality("reject" if photograph.name in refused else "good", 0.0)
+
+    monkeypatch.setattr(Photograph, "quality", property(quality))
     metrics = evaluate(checkpoint, rows, PreparedCache(), CPU).metrics
     gate_fields = metrics.pop("quality_gate")
     whole.pop("quality_gate")

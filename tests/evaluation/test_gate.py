@@ -11,9 +11,9 @@ from retina.datasets.cache import PreparedCache, prepared_square
 from retina.datasets.formats import read_folder
 from retina.datasets.parallel import Unreadable
 from retina.evaluation.gate import verdicts
-from retina.images.decode import Photograph, read_photograph
+from retina.images.decode import read_photograph
+from retina.images.photograph import Photograph
 from retina.images.prepare import Preprocessing
-from retina.images.quality import assess_quality
 
 SETTINGS = Preprocessing(size=32)
 
@@ -28,15 +28,15 @@ def test_the_verdicts_are_those_of_the_gate_in_order(
 ) -> None:
     given = dict(zip((Path(path).name for path in paths), "ABCD", strict=True))
 
-    def assess(photograph: Photograph, _: object) -> Quality:
+    def quality(photograph: Photograph) -> Quality:
         return Quality(given[photograph.name], 0.5)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("retina.images.sight.assess_quality", assess)
+    monkeypatch.setattr(Photograph, "quality", property(quality))
     assert verdicts(paths, SETTINGS, PreparedCache()) == list("ABCD")
 
 
 def test_the_verdict_is_the_graders(paths: list[str]) -> None:
-    expected = [assess_quality(read_photograph(path, at_least=64)).verdict for path in paths]
+    expected = [read_photograph(path, at_least=64).quality.verdict for path in paths]
     assert verdicts(paths, SETTINGS, PreparedCache()) == expected
 
 

@@ -29,8 +29,9 @@ from pydicom.uid import (
 
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import ImageError, TooLarge, TooSmall, Truncated, Unsupported
-from retina.images.decode import Photograph, read_photograph
-from retina.images.prepare import Preprocessing, prepare
+from retina.images.decode import prepare, read_photograph
+from retina.images.photograph import Photograph
+from retina.images.prepare import Preprocessing
 from tests.images.dicom_files import PATIENT_ID, PRIVATE, dicom
 from tests.images.drawing import encoded
 

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from retina.errors import MissingFile, SettingsError
+from retina.images.decode import prepare
 from retina.images.field_of_view import crop_to_retina
-from retina.images.prepare import Preprocessing, normalise, prepare, prepare_square
+from retina.images.prepare import Preprocessing, normalise, prepare_square
 from tests.images.drawing import disc, encoded, gradient
 
 

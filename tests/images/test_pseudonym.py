@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from retina.images import pseudonym as module
-from retina.images.pseudonym import KEY_FILE, pseudonym
+from retina.images import dicom as module
+from retina.images.dicom import KEY_FILE, pseudonym
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +58,7 @@ def test_threads_that_meet_no_key_make_one(folder: Path) -> None:
 
 def test_processes_that_meet_no_key_agree(folder: Path) -> None:
     code = (
-        "import sys, time; from retina.images.pseudonym import pseudonym; "
+        "import sys, time; from retina.images.dicom import pseudonym; "
         "time.sleep(max(0, float(sys.argv[1]) - time.time())); print(pseudonym(b'4711'))"
     )
     command = [sys.executable, "-c", code, str(time.time() + 1.5)]

@@ -10,7 +10,6 @@ from PIL import Image
 from retina.datasets.synthetic import draw_fundus
 from retina.images.decode import load_fundus, read_photograph
 from retina.images.field_of_view import find_retina
-from retina.images.measures import measure_quality
 from retina.images.quality import (
     MAX_REASONS,
     NO_FUNDUS,
@@ -18,6 +17,7 @@ from retina.images.quality import (
     REJECT_BELOW,
     UNCLEAR,
     assess_quality,
+    measure_quality,
 )
 from scripts.quality_pictures import SEVERE, Degradation, blur, darkness, no_fundus, window
 from tests.images.drawing import encoded
@@ -103,16 +103,16 @@ def test_a_jpeg_decoded_at_a_reduced_scale_has_the_same_verdict() -> None:
     whole = read_photograph(io.BytesIO(data))
     reduced = read_photograph(io.BytesIO(data), at_least=256)
     assert reduced.image.width <= whole.image.width // 4
-    here, there = assess_quality(whole), assess_quality(reduced)
+    here, there = whole.quality, reduced.quality
     assert here.verdict == there.verdict
     assert there.score == pytest.approx(here.score, abs=0.05)
 
 
 def test_photograph_picture_and_a_retina_found_before_are_one() -> None:
     photograph = read_photograph(io.BytesIO(encoded(PHOTOGRAPH)))
-    expected = assess_quality(photograph)
+    expected = photograph.quality
     assert assess_quality(photograph.image) == expected
-    assert assess_quality(photograph, find_retina(photograph.image)) == expected
+    assert assess_quality(photograph.image, find_retina(photograph.image)) == expected
 
 
 def test_the_numbers_are_those_of_the_measures() -> None:

@@ -18,8 +18,8 @@ from retina.errors import CheckpointError, MissingFile, Truncated
 from retina.evaluation.evaluate import evaluate
 from retina.explain import forward_with_cam
 from retina.explain.methods import LIBRARY_METHODS, relative_heatmap
-from retina.images.decode import Photograph, read_photograph
-from retina.images.prepare import prepare
+from retina.images.decode import prepare, read_photograph
+from retina.images.photograph import Photograph
 from retina.models.checkpoint import load_checkpoint
 from retina.models.config import OperatingPoint
 from retina.scale import LABELS
@@ -131,15 +131,15 @@ def test_path_text_file_and_decoded_photograph_give_the_same(
     at_least = grader.checkpoint.config.preprocessing.at_least
     decoded = read_photograph(photographs[0], at_least=at_least)
     assert figures(grader.assess(decoded)) == expected
-    assert figures(grader.assess(grader.look(photographs[0]))) == expected
+    assert figures(grader.assess(grader.read(photographs[0]))) == expected
 
 
-def test_a_look_decodes_no_more_than_the_model_needs(grader: Grader, tmp_path: Path) -> None:
+def test_reading_decodes_no_more_than_the_model_needs(grader: Grader, tmp_path: Path) -> None:
     file = tmp_path / "eye.jpg"
     draw_fundus(2, 0, 1000).save(file)
-    seen = grader.look(file, name="another.jpg")
+    seen = grader.read(file, name="another.jpg")
     need = grader.checkpoint.config.preprocessing.at_least
-    assert need <= min(seen.photograph.image.size) < 1000 <= seen.photograph.width
+    assert need <= min(seen.image.size) < 1000 <= seen.width
     assert seen.facts.name == "another.jpg"
 
 
@@ -178,7 +178,7 @@ def test_a_rejected_photograph_gets_no_figure(
     grader: Grader, photographs: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     graded = grader.grade(photographs[0])
-    monkeypatch.setattr("retina.images.sight.assess_quality", reject)
+    monkeypatch.setattr("retina.images.photograph.assess_quality", reject)
     answer = grader.grade(photographs[0])
     for name in (
         "grade",

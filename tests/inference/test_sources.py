@@ -10,7 +10,7 @@ import pytest
 
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import ImageError, TooLarge, TriageError
-from retina.images.refusals import MAX_BYTES
+from retina.images.limits import MAX_BYTES
 from retina.inference.sources import Found, in_folder, named, photographs_in, read_source, uploaded
 from tests.images.dicom_files import dicom
 

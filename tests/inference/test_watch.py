@@ -10,7 +10,7 @@ import pytest
 from retina import Grader
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import SettingsError
-from retina.images.refusals import MAX_BYTES
+from retina.images.limits import MAX_BYTES
 from retina.inference import watch as module
 from retina.inference.journal import journal_of
 from retina.inference.sources import Source

@@ -1,9 +1,4 @@
-"""Pillow's readers of the formats, held to what reading a photograph can ask for.
-
-A file of a megabyte can ask for hours or for gigabytes: by millions of empty chunks, by EXIF whose
-entries all cover the whole of it, by passes over 100 million pixels that change nothing. What asks
-for more than any camera's file does fails here, as damage does.
-"""
+"""Limits of size and memory that hold for photographs of every format."""
 
 import io
 import logging
@@ -18,6 +13,92 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
+
+from retina.errors import TooLarge, TooSmall, Truncated, Unsupported
+
+MAX_PIXELS = 100_000_000
+MAX_WEBP_PIXELS = 40_000_000  # Pillow's reader keeps four copies
+MAX_BYTES = 2**29
+MIN_SIDE = 16
+MAX_ASPECT = 10
+FORMATS = "JPEG, PNG, TIFF, WebP, BMP or DICOM"
+
+
+def refuse_bytes(count: int, name: str) -> None:
+    """Raise where a file is too large to be read into memory.
+
+    Raises:
+        TooLarge: It has more than ``MAX_BYTES``.
+    """
+    if count > MAX_BYTES:
+        raise TooLarge(
+            f"{name} is larger than {MAX_BYTES // 2**20} MiB; export the photograph as a JPEG."
+        )
+
+
+def refuse_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
+    """Raise where a picture has too many pixels to be decoded safely, or too few to be graded.
+
+    Raises:
+        TooLarge: It has more than ``most`` pixels.
+        TooSmall: A side has less than ``MIN_SIDE``.
+        Unsupported: A side is more than ``MAX_ASPECT`` times the other; to resize such a strip
+            would take memory beyond any measure.
+    """
+    if width * height > most:
+        raise TooLarge(
+            f"{name} has {width} x {height} pixels, more than {most // 1_000_000} million; "
+            "export it smaller."
+        )
+    if min(width, height) < MIN_SIDE:
+        raise TooSmall(f"{name} has only {width} x {height} pixels; give the camera's own picture.")
+    if max(width, height) > MAX_ASPECT * min(width, height):
+        raise Unsupported(
+            f"{name} is a strip of {width} x {height} pixels; give the camera's own picture."
+        )
+
+
+def damaged(name: str) -> Truncated:
+    """The error for a picture that ends too early or contradicts itself."""
+    return Truncated(f"{name} is cut off or damaged; copy or export it again.")
+
+
+LARGE = 25_000_000
+"""Pixels, above which a picture is made smaller: more than data sets have but as JPEG."""
+
+_BAND = 2**20  # pixels
+
+
+def reduction(size: tuple[int, int], at_least: int | None) -> int:
+    """How many times smaller a large picture is made: 1, 2, 4 or 8, as JPEG's decoder can.
+
+    Args:
+        size: Its width and height.
+        at_least: What the shorter side has to keep, in pixels; None: nothing may be lost.
+    """
+    if at_least is None or size[0] * size[1] <= LARGE:
+        return 1
+    return next((factor for factor in (8, 4, 2) if min(size) >= factor * at_least), 1)
+
+
+def in_bands(
+    size: tuple[int, int], band: Callable[[int, int], Image.Image], factor: int = 1
+) -> Image.Image:
+    """Put a picture together.
+
+    Args:
+        size: Its width and height.
+        band: Gives the rows from the first to before the second, as RGB.
+        factor: How many times smaller it is to be; each pixel is then the mean of a square.
+    """
+    width, height = size
+    step = max(1, _BAND // width // factor) * factor
+    whole = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, step):
+        part = band(top, min(top + step, height))
+        whole.paste(part if factor == 1 else part.reduce(factor), (0, top // factor))
+    return whole
+
 
 _MAX_READS = 200_000
 _MAX_EXIF = 2**16  # bytes: the length of a JPEG's segment

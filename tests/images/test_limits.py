@@ -1,8 +1,8 @@
 import pytest
 from PIL import Image
 
-from retina.images import bands
-from retina.images.bands import in_bands, reduction
+from retina.images import limits as bands
+from retina.images.limits import in_bands, reduction
 from tests.images.drawing import gradient
 
 
