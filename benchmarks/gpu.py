@@ -21,9 +21,9 @@ import torch
 import torch.nn.functional as F
 
 from benchmarks._turns import medians
-from retina.datasets.transforms import LabAugmentation
 from retina.devices import choose_device
 from retina.models.architectures import build
+from retina.training.augmentation import LabAugmentation
 from retina.training.config import RunSettings
 from retina.training.experiment import default_workers
 from retina.training.parts import read_parts

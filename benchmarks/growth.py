@@ -93,8 +93,8 @@ def write_pictures(folder: Path, count: int) -> None:
 
 def read_and_split(folder: Path) -> None:
     """From a data folder to its split, written and read again; the digests are not computed."""
-    from retina.datasets.formats import read_folder
-    from retina.datasets.leakage import drop_identical
+    from retina.datasets.catalog import read_folder
+    from retina.datasets.duplicates import drop_identical
     from retina.datasets.splits import read_split, split, write_split
 
     table = read_folder(folder).table

@@ -26,10 +26,10 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from benchmarks._apart import side
-from retina.datasets.transforms import LabAugmentation
 from retina.devices import choose_device
 from retina.memory import keep_freed_memory
 from retina.models.architectures import build
+from retina.training.augmentation import LabAugmentation
 from retina.training.config import RunSettings
 from retina.training.parts import read_parts
 from retina.training.recipes import LAB, MOMENTUM

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.datasets.splits import write_split
 from retina.datasets.synthetic import write_synthetic
 from retina.images.prepare import Preprocessing

@@ -60,7 +60,7 @@ def drawn_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory, drawn_data: Path) -> Path:
     """A folder that holds the checkpoint ``small``, which knows ``drawn_data``; to be read only."""
-    from retina.datasets.formats import read_folder
+    from retina.datasets.catalog import read_folder
     from retina.models.config import DataSource
     from tests.checkpoints import save_small, split_data
 

@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     {"errors", "version", "signals", "scale"},
     {"files"},
-    {"assessment", "devices", "distributed", "memory"},
+    {"assessment", "devices", "distributed", "memory", "drawing"},
     {"images"},
     {"datasets", "models"},
     {"explain"},

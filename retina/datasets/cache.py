@@ -6,9 +6,11 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cache as once
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +19,10 @@ from PIL import Image
 
 from retina.assessment import Verdict
 from retina.datasets.parallel import Unreadable, map_pictures
-from retina.files import replacing, user_cache_folder
+from retina.errors import DataError
+from retina.files import replacing, user_cache_folder, write_text
 from retina.images.decode import load_fundus, read_photograph
-from retina.images.prepare import Preprocessing, prepare_square
+from retina.images.prepare import Preprocessing, Triple, prepare_square
 
 _CHECKSUM_BYTES = 4
 
@@ -178,3 +181,114 @@ def _write(file: Path, square: npt.NDArray[np.uint8]) -> None:
 
 def _checksum(pixels: npt.NDArray[np.uint8]) -> bytes:
     return zlib.crc32(pixels.data).to_bytes(_CHECKSUM_BYTES, "little")
+
+
+def channel_statistics(
+    paths: Sequence[str | os.PathLike[str]],
+    settings: Preprocessing,
+    cache: PreparedCache | None = None,
+) -> tuple[Triple, Triple]:
+    """Mean and standard deviation of red, green and blue over all pixels of prepared squares.
+
+    Computed from counts of the 256 values, so exactly, whatever the order of the photographs.
+
+    Args:
+        paths: The photographs of the training part, at least one.
+        settings: What of it decides the geometry counts.
+        cache: Where prepared squares are kept.
+
+    Returns:
+        Mean and standard deviation, in units of 0..1.
+
+    Raises:
+        DataError: There is no photograph, or one of them cannot be used.
+    """
+    if not paths:
+        raise DataError("There is no picture to take mean and standard deviation from.")
+    counts = np.zeros((3, 256), dtype=np.int64)
+    files = [os.fspath(path) for path in paths]
+    work = partial(_value_counts, settings, cache)
+    for result in map_pictures(work, files, "Measuring colours"):
+        if isinstance(result, Unreadable):
+            raise DataError(f"{result.path}: {result.reason}")
+        counts += result
+    values = np.arange(256) / 255
+    pixels = counts[0].sum()
+    mean = counts @ values / pixels
+    std = np.sqrt(counts @ values**2 / pixels - mean**2)
+    return _triple(mean), _triple(std)
+
+
+def _value_counts(
+    settings: Preprocessing, cache: PreparedCache | None, path: str
+) -> npt.NDArray[np.int64]:
+    """How often each of the 256 values occurs in each channel of a square: (3, 256)."""
+    channels = prepared_square(path, settings, cache).reshape(-1, 3).T
+    return np.stack([np.bincount(channel, minlength=256) for channel in channels])
+
+
+def _triple(values: npt.NDArray[np.float64]) -> Triple:
+    red, green, blue = values.tolist()
+    return red, green, blue
+
+
+Fact = TypeVar("Fact", str, list[object])
+
+
+def remembered(
+    find_out: Callable[[str], Fact], paths: Sequence[str], kind: type[Fact], name: str, doing: str
+) -> list[Fact | Unreadable]:
+    """Find out something about many photographs, in several processes, with a progress bar.
+
+    It is remembered in the user's cache folder for as long as a file's size and time of change stay
+    the same, also when the work is interrupted. A memory that is damaged or cannot be written only
+    costs time. Unreadable photographs are tried again each time.
+
+    Args:
+        find_out: Given a path, a value for JSON; a function of a module.
+        paths: The photographs.
+        kind: The type of the values.
+        name: Of the memory; to be changed where ``find_out`` comes to answer otherwise.
+        doing: What the progress bar says.
+
+    Returns:
+        A value for each path, in their order, or why there is none.
+    """
+    memory = user_cache_folder() / f"{name}-of-pillow-{PIL.__version__}.json"
+    known = _recall(memory, kind)
+    keys = {path: _key(path) for path in paths}
+    unknown = [path for path, key in keys.items() if key not in known]
+    found: dict[str, Fact | Unreadable] = {}
+    try:
+        for path, fact in zip(unknown, map_pictures(find_out, unknown, doing), strict=True):
+            found[path] = fact
+    finally:
+        fresh = {keys[path]: fact for path, fact in found.items() if isinstance(fact, kind)}
+        if fresh:
+            # Read again: another process may have added to it meanwhile.
+            with suppress(OSError):
+                write_text(memory, json.dumps(_recall(memory, kind) | fresh))
+    return [found[path] if path in found else known[keys[path]] for path in paths]
+
+
+def _key(path: str) -> str:
+    """What a fact is remembered by: the absolute path, and what changes with the file.
+
+    It is hashed, because a file may be called by a patient's name.
+    """
+    try:
+        status = os.stat(path)  # noqa: PTH116
+    except (OSError, ValueError):
+        return path
+    told = [os.path.abspath(path), status.st_size, status.st_mtime_ns]  # noqa: PTH100
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _recall(memory: Path, kind: type[Fact]) -> dict[str, Fact]:
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {key: fact for key, fact in known.items() if isinstance(fact, kind)}

@@ -10,9 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from retina.datasets.catalog import Catalog
+from retina.datasets.catalog import LOOKED_FOR, Catalog, with_patients
+from retina.datasets.duplicates import (
+    SIDE,
+    Look,
+    alike_rows,
+    drop_identical,
+    look_at,
+    near_identical,
+)
 from retina.datasets.folder import DataFolder, scan
-from retina.datasets.formats import LOOKED_FOR, with_patients
 from retina.datasets.layouts import (
     NO_LABELS,
     NO_PICTURE,
@@ -20,12 +27,9 @@ from retina.datasets.layouts import (
     find_layout,
     without_labels,
 )
-from retina.datasets.leakage import drop_identical, familiar_test_share, shared_patients
-from retina.datasets.looks import Look, alike_rows, look_at
-from retina.datasets.near_identical import SIDE, near_identical
 from retina.datasets.parallel import Unreadable
 from retina.datasets.sources import combine
-from retina.datasets.splits import PARTS, TEST, split
+from retina.datasets.splits import PARTS, TEST, familiar_test_share, shared_patients, split
 from retina.errors import DataError
 from retina.scale import NUM_GRADES
 

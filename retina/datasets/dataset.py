@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from retina.datasets.cache import PreparedCache, prepared_square
-from retina.datasets.channels import channel_statistics
+from retina.datasets.cache import PreparedCache, channel_statistics, prepared_square
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing, normalise
 from retina.scale import NUM_GRADES

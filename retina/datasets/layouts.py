@@ -8,15 +8,17 @@ from pathlib import PurePosixPath
 import pandas as pd
 
 from retina.datasets.folder import DataFolder, without_ending
-from retina.datasets.labels import (
+from retina.datasets.label_tables import (
     TABLE_FORMATS,
     grade_of_name,
     is_list_of_pairs,
+    lab_folders,
+    read_ddr_lists,
+    read_lab_lists,
     read_pairs,
     read_table,
     recognise,
 )
-from retina.datasets.lists import lab_folders, read_ddr_lists, read_lab_lists
 
 LAB_LISTS = "lab lists"
 CLASS_FOLDERS = "class folders"

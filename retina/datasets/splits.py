@@ -182,3 +182,25 @@ def read_split(file: str | os.PathLike[str]) -> pd.DataFrame:
     if rows.duplicated([column for column in rows if column != "part"]).any():
         raise DataError(f"{file} names a picture twice; each image_id may stand in it once.")
     return rows if "source" in rows else rows.assign(source="")
+
+
+def shared_patients(table: pd.DataFrame, parts: "pd.Series[str]") -> int:
+    """Count the patients who have pictures in more than one part.
+
+    Args:
+        table: ``patient``, as in ``Catalog.table``.
+        parts: The part of each row, by the index of ``table``.
+    """
+    return int((parts.groupby(table["patient"]).nunique() > 1).sum())
+
+
+def familiar_test_share(table: pd.DataFrame, parts: "pd.Series[str]") -> float:
+    """The share, 0 to 1, of test pictures whose patient also has a picture in another part.
+
+    0 for a split by patient; 0.80 for the lab's own lists, which is to be said beside every figure
+    that they give. 0 where there is no test picture.
+    """
+    in_test = parts.loc[table.index] == TEST
+    elsewhere = set(table.loc[~in_test, "patient"])
+    familiar = table.loc[in_test, "patient"].isin(elsewhere)
+    return float(familiar.mean()) if len(familiar) else 0.0

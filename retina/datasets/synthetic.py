@@ -16,13 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 from PIL import Image
 
-from retina.datasets.catalog import Catalog
-from retina.datasets.drawing.canvas import Canvas
-from retina.datasets.drawing.eye import make_camera, make_eye
-from retina.datasets.drawing.lesions import make_lesions
-from retina.datasets.drawing.photograph import photograph
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import Catalog, read_folder
 from retina.datasets.parallel import map_pictures
+from retina.drawing.canvas import Canvas
+from retina.drawing.eye import make_camera, make_eye
+from retina.drawing.lesions import make_lesions
+from retina.drawing.photograph import photograph
 from retina.errors import DataError, SettingsError
 from retina.files import user_cache_folder
 from retina.scale import NUM_GRADES

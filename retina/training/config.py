@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-from retina.datasets.sampling import SAMPLINGS, Sampling
 from retina.errors import SettingsError
 from retina.evaluation.operating_point import MINIMUM_SENSITIVITY
 from retina.models.architectures import NAMES
+from retina.training.batches import SAMPLINGS, Sampling
 from retina.training.losses import LOSSES, LossName
 
 Start = Literal["scratch", "pretrained"]

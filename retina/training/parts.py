@@ -8,16 +8,13 @@ from pathlib import Path
 import pandas as pd
 
 from retina import distributed
-from retina.datasets.cache import PreparedCache
-from retina.datasets.catalog import Catalog
-from retina.datasets.channels import channel_statistics
+from retina.datasets.cache import PreparedCache, channel_statistics
+from retina.datasets.catalog import Catalog, terms_of
 from retina.datasets.dataset import Augmentation, RetinopathyDataset
-from retina.datasets.formats import terms_of
-from retina.datasets.leakage import IdenticalReport, drop_identical, familiar_test_share
-from retina.datasets.looks import alike_rows, look_at
+from retina.datasets.duplicates import IdenticalReport, alike_rows, drop_identical, look_at
 from retina.datasets.parallel import Unreadable
 from retina.datasets.sources import combine, public_set, read_sources
-from retina.datasets.splits import PARTS, split
+from retina.datasets.splits import PARTS, familiar_test_share, split
 from retina.datasets.synthetic import SYNTHETIC
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing, Triple

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from retina.datasets.sampling import SAMPLINGS
 from retina.errors import SettingsError
 from retina.reporting.findings import Study
+from retina.training.batches import SAMPLINGS
 from retina.training.config import RunSettings, Start
 from retina.training.losses import LOSSES
 

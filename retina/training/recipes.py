@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from retina.datasets.dataset import Augmentation
-from retina.datasets.transforms import CameraAugmentation, LabAugmentation
+from retina.training.augmentation import CameraAugmentation, LabAugmentation
 from retina.training.config import RunSettings
 
 MOMENTUM = 0.9

@@ -21,7 +21,6 @@ from tqdm import tqdm
 
 from retina import distributed
 from retina.datasets.dataset import RetinopathyDataset
-from retina.datasets.sampling import EpochBatches
 from retina.errors import SettingsError
 from retina.evaluation.metrics import quadratic_weighted_kappa
 from retina.evaluation.predict import predict_logits
@@ -29,14 +28,13 @@ from retina.files import write_text
 from retina.models.config import HISTORY_FILE
 from retina.scale import NUM_GRADES
 from retina.signals import stop_between_steps
+from retina.training.batches import Batch, EpochBatches, epochs_of, in_own_words, upload
 from retina.training.config import RunSettings
-from retina.training.loading import epochs_of, in_own_words
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.recipes import recipe_of
 from retina.training.state import Outcome, Progress, read_state, write_state
 from retina.training.teacher import Teacher
-from retina.training.upload import Batch, upload
 from retina.training.watching import EventLog
 
 SECONDS_BETWEEN_SAVES = 120.0

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.datasets.splits import write_split
 from retina.evaluation.answers import Answers
 from retina.models.checkpoint import save_checkpoint

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from retina.datasets import synthetic
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.datasets.sources import combine, public_set, read_sources
 from retina.datasets.splits import write_split
 from retina.inference.grader import Grader

@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 from retina.datasets import dataset as dataset_module
 from retina.datasets.cache import PreparedCache
 from retina.datasets.dataset import RetinopathyDataset
-from retina.datasets.transforms import LabAugmentation
 from retina.errors import DataError, ImageError
 from retina.images.decode import prepare
 from retina.images.prepare import Preprocessing
+from retina.training.augmentation import LabAugmentation
 from tests.datasets.pictures import write_pictures
 
 SETTINGS = Preprocessing(size=48, mean=(0.4, 0.3, 0.2), std=(0.25, 0.2, 0.15))

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from retina.datasets.catalog import read_folder
 from retina.datasets.folder import scan
-from retina.datasets.formats import read_folder
-from retina.datasets.labels import NO_GRADE, UNGRADABLE
+from retina.datasets.label_tables import NO_GRADE, UNGRADABLE
 from retina.datasets.layouts import (
     AMBIGUOUS,
     CONTRADICTED,

@@ -5,9 +5,15 @@ import pandas as pd
 import pytest
 
 from retina.datasets.catalog import patient_and_eye
-from retina.datasets.leakage import familiar_test_share, shared_patients
-from retina.datasets.lists import read_lab_lists
-from retina.datasets.splits import PARTS, read_split, split, write_split
+from retina.datasets.label_tables import read_lab_lists
+from retina.datasets.splits import (
+    PARTS,
+    familiar_test_share,
+    read_split,
+    shared_patients,
+    split,
+    write_split,
+)
 from retina.errors import DataError
 from tests.datasets.pictures import table_of
 from tests.shared_data import SHARED_DATA, needs_shared_data

@@ -23,7 +23,7 @@ from retina.datasets.synthetic import (
 from retina.errors import DataError, SettingsError
 from retina.images.field_of_view import find_retina
 from retina.images.quality import assess_quality
-from tests.datasets.drawing.eyes import SEEDS, eye_and_camera
+from tests.drawing.eyes import SEEDS, eye_and_camera
 
 COUNT = 200
 

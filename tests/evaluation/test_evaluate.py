@@ -9,8 +9,7 @@ import torch
 
 from retina.assessment import Quality
 from retina.datasets.cache import PreparedCache
-from retina.datasets.catalog import Catalog
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import Catalog, read_folder
 from retina.errors import DataError
 from retina.evaluation.calibration import probabilities
 from retina.evaluation.evaluate import evaluate

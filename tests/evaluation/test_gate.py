@@ -8,7 +8,7 @@ import pytest
 from retina.assessment import Quality
 from retina.datasets import cache as cache_module
 from retina.datasets.cache import PreparedCache, prepared_square
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.datasets.parallel import Unreadable
 from retina.evaluation.gate import verdicts
 from retina.images.decode import read_photograph

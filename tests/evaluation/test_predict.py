@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from retina.datasets.catalog import read_folder
 from retina.datasets.dataset import RetinopathyDataset
-from retina.datasets.formats import read_folder
 from retina.evaluation.predict import predict_logits, predict_with_maps
 from retina.explain.cam import forward_with_cam
 from tests.checkpoints import small_config, small_network

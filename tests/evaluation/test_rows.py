@@ -4,8 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from retina.datasets.catalog import Catalog, patient_and_eye
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import Catalog, patient_and_eye, read_folder
 from retina.datasets.sources import combine, public_set, read_sources
 from retina.datasets.splits import write_split
 from retina.errors import DataError

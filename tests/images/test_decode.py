@@ -21,8 +21,8 @@ from retina.errors import (
     Truncated,
     Unsupported,
 )
-from retina.images import decode
 from retina.images.decode import load_fundus, read_photograph
+from retina.images.photograph import Photograph
 from tests.images.drawing import (
     cmyk_profile,
     disc,
@@ -34,7 +34,7 @@ from tests.images.drawing import (
 )
 
 
-def read(data: bytes, at_least: int | None = None) -> decode.Photograph:
+def read(data: bytes, at_least: int | None = None) -> Photograph:
     return read_photograph(io.BytesIO(data), at_least=at_least, name="eye.jpg")
 
 

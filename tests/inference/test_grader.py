@@ -12,7 +12,7 @@ from torch import nn
 from retina import Grader
 from retina.assessment import Assessment, Quality
 from retina.datasets.cache import PreparedCache
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import CheckpointError, MissingFile, Truncated
 from retina.evaluation.evaluate import evaluate

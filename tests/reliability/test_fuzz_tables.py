@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.datasets.splits import read_split, split
 from retina.errors import InputError
 from retina.evaluation.predictions import read_predictions

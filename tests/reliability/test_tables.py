@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.errors import DataError
 from tests.cli.shell import retina
 from tests.reliability.measured import LIMIT_MIB, measured, needs_proc

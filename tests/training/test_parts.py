@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from retina.datasets.formats import read_folder
+from retina.datasets.catalog import read_folder
 from retina.datasets.synthetic import write_synthetic
-from retina.datasets.transforms import LabAugmentation
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing
 from retina.training import parts as module
+from retina.training.augmentation import LabAugmentation
 from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
 from tests.training.runs import PICTURES
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from retina.datasets.sampling import SAMPLINGS
 from retina.errors import SettingsError
 from retina.reporting.findings import Study
+from retina.training.batches import SAMPLINGS
 from retina.training.losses import LOSSES
 from retina.training.plan import DEFAULT_EPOCHS, plan
 from tests.training.runs import settings

@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from retina.datasets.drawing.eye import Camera, Eye, make_camera, make_eye
-from retina.datasets.drawing.lesions import Lesions, make_lesions
+from retina.drawing.eye import Camera, Eye, make_camera, make_eye
+from retina.drawing.lesions import Lesions, make_lesions
 
 SEEDS = range(8)
 

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retina.datasets.synthetic import draw_fundus
-from tests.datasets.drawing.eyes import SEEDS, eye_and_camera
+from tests.drawing.eyes import SEEDS, eye_and_camera
 
 SIZE = 256
 GREEN = 1

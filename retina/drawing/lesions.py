@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retina.datasets.drawing.canvas import Points, Shape, blobs
-from retina.datasets.drawing.eye import Camera, Eye
-from retina.datasets.drawing.vessels import Vessel
+from retina.drawing.canvas import Points, Shape, blobs
+from retina.drawing.eye import Camera, Eye, Vessel
 
 # Fewest and most of each kind, by grade 0 to 4.
 _MICROANEURYSMS = ((0, 0), (5, 12), (10, 20), (16, 30), (12, 30))

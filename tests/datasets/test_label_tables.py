@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from retina.datasets.labels import read_grades, read_table, recognise
+from retina.datasets.label_tables import read_grades, read_table, recognise
 from retina.errors import DataError
 from tests.datasets.pictures import write_table
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from retina.datasets.drawing.canvas import Shape
-from tests.datasets.drawing.eyes import SEEDS, eye_and_camera, lesions_of
+from retina.drawing.canvas import Shape
+from tests.drawing.eyes import SEEDS, eye_and_camera, lesions_of
 
 
 def test_a_healthy_eye_has_no_lesion() -> None:

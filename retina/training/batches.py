@@ -1,14 +1,20 @@
-"""Which pictures make up each batch: decided by seed and epoch alone, so that a run can resume."""
+"""Which photographs make a batch, and its way to the device."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from torch.utils.data import Sampler
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
 
-from retina.errors import SettingsError
+from retina.datasets.dataset import RetinopathyDataset, Squares
+from retina.errors import InputError, SettingsError
+from retina.images.prepare import Preprocessing
+from retina.signals import leave_to_parent
 
 Sampling = Literal["none", "over", "under", "balanced", "sqrt"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
@@ -118,3 +124,105 @@ def _repeat(indices: Order, count: int, random: np.random.Generator) -> Order:
     """``count`` of ``indices``, each as often as every other, to within one."""
     rounds = [random.permutation(indices) for _ in range(-(-count // len(indices)))]
     return np.concatenate(rounds)[:count]
+
+
+def epochs_of(
+    pictures: RetinopathyDataset, batches: EpochBatches, workers: int, device: torch.device
+) -> "DataLoader[tuple[torch.Tensor, int]]":
+    """A loader of squares and grades; each time it is gone through, it gives an epoch.
+
+    Args:
+        pictures: To draw from.
+        batches: Which of them, in which order.
+        workers: Processes that prepare batches and stay from epoch to epoch; 0 for none.
+        device: Where the batches will be needed.
+    """
+    return DataLoader(
+        Squares(pictures),
+        batch_sampler=batches,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=device.type == "cuda",
+        generator=torch.Generator(),
+        worker_init_fn=leave_to_parent,
+    )
+
+
+@contextmanager
+def in_own_words() -> Iterator[None]:
+    """Take the loader's words, and the worker's traceback, off what is raised in the block.
+
+    Raises:
+        InputError: A photograph cannot be used; of the kind that the worker raised.
+        ChildProcessError: A worker has died.
+        OSError: The worker could not read or write.
+    """
+    try:
+        yield
+    except (InputError, OSError) as error:
+        if not str(error).startswith("Caught "):
+            raise
+        _, _, words = str(error).rpartition(f"{type(error).__qualname__}: ")
+        raise type(error)(words.strip()) from None
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise ChildProcessError(
+            "a process that prepares photographs was ended from outside, most often for want of "
+            "memory; go on with --resume and fewer --workers, the last good state is kept"
+        ) from None
+
+
+Batch = tuple[Tensor, Tensor]
+
+
+def upload(
+    batches: Iterable[Batch], preprocessing: Preprocessing, device: torch.device
+) -> Iterator[Batch]:
+    """Each batch on the device; on CUDA it is copied while the one before it is computed with.
+
+    Args:
+        batches: (n, H, W, 3) uint8 squares and (n,) grades, in pinned memory where ``device`` is
+            CUDA.
+        preprocessing: Its mean and deviation count.
+        device: Where they are wanted.
+
+    Yields:
+        (n, 3, H, W) float32, normalised, channels-last; and the grades.
+    """
+    if device.type != "cuda":
+        for squares, grades in batches:
+            yield normalised(squares.to(device), preprocessing), grades.to(device)
+        return
+    copying = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    held: Batch | None = None
+    for squares, grades in batches:
+        with torch.cuda.stream(copying):
+            pictures = normalised(squares.to(device, non_blocking=True), preprocessing)
+            coming = pictures, grades.to(device, non_blocking=True)
+        if held is not None:
+            yield held
+        computing = torch.cuda.current_stream(device)
+        computing.wait_stream(copying)
+        for tensor in coming:
+            tensor.record_stream(computing)
+        held = coming
+    if held is not None:
+        yield held
+
+
+def normalised(squares: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """What ``retina.images.prepare.normalise`` makes of each square, to the bit on the CPU.
+
+    Args:
+        squares: (n, H, W, 3) uint8, on any device.
+        preprocessing: Its mean and deviation count.
+
+    Returns:
+        (n, 3, H, W) float32, channels-last, on the same device.
+    """
+    mean, std = (
+        torch.tensor(each, dtype=torch.float32, device=squares.device)
+        for each in (preprocessing.mean, preprocessing.std)
+    )
+    return squares.float().div_(255).sub_(mean).div_(std).permute(0, 3, 1, 2)

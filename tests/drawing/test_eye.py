@@ -1,6 +1,6 @@
 import numpy as np
 
-from tests.datasets.drawing.eyes import SEEDS, eye_and_camera
+from tests.drawing.eyes import SEEDS, eye_and_camera
 
 
 def test_the_disc_lies_nasally_of_the_fovea_in_left_and_right_eyes() -> None:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from retina.datasets.synthetic import draw_fundus
-from retina.datasets.transforms import CameraAugmentation, LabAugmentation
+from retina.training.augmentation import CameraAugmentation, LabAugmentation
 
 SIZE = 64
 DRAWN = np.array(draw_fundus(2, 0, SIZE).resize((SIZE, SIZE)))
@@ -75,7 +75,7 @@ def test_each_flip_happens_half_the_time_and_angles_fill_the_range(
         places.append(int(square[0].flatten().argmax()))
         return square
 
-    monkeypatch.setattr("retina.datasets.transforms._rotate", recorded)
+    monkeypatch.setattr("retina.training.augmentation._rotate", recorded)
     torch.manual_seed(0)
     for _ in range(2000):
         LabAugmentation()(corners)

@@ -1,13 +1,17 @@
+"""Batches arrive on the device in their order, each once, as the grader would see them."""
+
 from collections import Counter
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
-from retina.datasets.sampling import SAMPLINGS, EpochBatches, Sampling
 from retina.errors import SettingsError
+from retina.images.prepare import Preprocessing, normalise
+from retina.training.batches import SAMPLINGS, EpochBatches, Sampling, upload
 
 SIZES = (50, 10, 25, 5, 7)
 GRADES = [grade for grade, size in enumerate(SIZES) for _ in range(size)]
@@ -167,3 +171,34 @@ def test_a_loader_takes_it() -> None:
     keys: Any = {(index, 0, 0): index for index in range(4)}
     loader = DataLoader[Any](keys, batch_sampler=sampler)
     assert sorted(int(key) for batch in loader for key in batch) == [0, 1, 2, 3]
+
+
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+    ),
+]
+PREPROCESSING = Preprocessing(size=32, mean=(0.41, 0.22, 0.07), std=(0.28, 0.15, 0.08))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_each_batch_arrives_once_in_order_and_normalised(device: str, count: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    squares = torch.randint(0, 256, (count, 2, 32, 32, 3), generator=generator, dtype=torch.uint8)
+    grades = torch.arange(2 * count).reshape(count, 2)
+    sent = list(zip(squares, grades, strict=True))
+
+    arrived = [
+        (pictures.clone(), answers.clone())
+        for pictures, answers in upload(sent, PREPROCESSING, torch.device(device))
+    ]
+
+    assert len(arrived) == count
+    for (pictures, answers), (batch, wanted) in zip(arrived, sent, strict=True):
+        expected = np.stack([normalise(square, PREPROCESSING) for square in batch.numpy()])
+        assert pictures.device.type == device
+        assert pictures.is_contiguous(memory_format=torch.channels_last)
+        np.testing.assert_array_equal(pictures.cpu().numpy(), expected)
+        assert torch.equal(answers.cpu(), wanted)

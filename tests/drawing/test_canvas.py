@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from retina.datasets.drawing.canvas import Canvas, Shape, blobs
+from retina.drawing.canvas import Canvas, Shape, blobs
 
 CANVAS = Canvas(600, 500, 250.0)
 
