@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from retina.models.checkpoint_folder import EVALUATIONS, METRICS_FILE
 from retina.models.config import (
     CONFIG_FILE,
     HISTORY_FILE,
@@ -19,8 +20,7 @@ from retina.models.config import (
     SPLIT_FILE,
     WEIGHTS_FILE,
 )
-from retina.models.metrics import METRICS_FILE
-from retina.reporting.model_card import EVALUATIONS, write_model_card
+from retina.reporting.model_card import write_model_card
 
 ROOT = Path(__file__).resolve().parents[1]
 SHIPPED = (CONFIG_FILE, WEIGHTS_FILE, HISTORY_FILE, SPLIT_FILE)

@@ -6,7 +6,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from retina.models.config import list_checkpoints
+from retina.models.checkpoint_folder import list_checkpoints
 from retina.reporting.cells import Cell
 from retina.reporting.model_table import Column, model_table
 from retina.reporting.shown_models import shown_models

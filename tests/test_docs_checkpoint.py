@@ -16,8 +16,7 @@ from packaging.requirements import Requirement
 from torch import nn
 
 from retina.models.checkpoint import load_checkpoint
-from retina.models.config import list_checkpoints, read_config
-from retina.models.metrics import read_metrics
+from retina.models.checkpoint_folder import list_checkpoints, read_config, read_metrics
 
 ROOT = Path(__file__).resolve().parents[1]
 CHECKPOINTS = ROOT / "checkpoints"

@@ -7,7 +7,8 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, confusion_matrix,
 
 from retina.datasets.splits import read_split
 from retina.models.checkpoint import load_checkpoint
-from retina.models.config import PREDICTIONS_FILE, SPLIT_FILE, list_checkpoints
+from retina.models.checkpoint_folder import list_checkpoints
+from retina.models.config import PREDICTIONS_FILE, SPLIT_FILE
 
 CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
 NAMES = list_checkpoints(CHECKPOINTS)

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from retina.errors import SettingsError
     from retina.evaluation.compare import compare_answers, conclusion
     from retina.evaluation.evaluate import grade_rows, readable_rows
-    from retina.evaluation.rows import choose_unseen_rows, only_names_known
+    from retina.evaluation.held_out import choose_unseen_rows, only_names_known
     from retina.models.checkpoint import load_checkpoint
 
     names = [options.first, options.second]

@@ -94,7 +94,7 @@ def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str 
     from retina.datasets.sources import read_sources
     from retina.devices import choose_device
     from retina.evaluation.evaluate import evaluate
-    from retina.evaluation.rows import Part, choose_rows, only_names_known
+    from retina.evaluation.held_out import Part, choose_rows, only_names_known
     from retina.models.checkpoint import load_checkpoint
 
     checkpoint = load_checkpoint(options.model, options.checkpoints)
@@ -130,7 +130,7 @@ def _of_verdicts(options: argparse.Namespace) -> "tuple[Evaluation, str, str | N
     from retina.errors import SettingsError
     from retina.inference.agreement import REFERENCE, evaluate_verdicts
     from retina.inference.verdicts import read_log
-    from retina.models.config import find_checkpoint, read_config
+    from retina.models.checkpoint_folder import find_checkpoint, read_config
 
     for name in ("split", "by_patient", "tta"):
         if getattr(options, name):

@@ -21,7 +21,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the models, without loading any; one that cannot be used never hides the rest."""
     from retina.files import TRAIN
-    from retina.models.config import (
+    from retina.models.checkpoint_folder import (
         checkpoints_folder,
         describe_checkpoints,
         unusable_checkpoints,

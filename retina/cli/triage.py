@@ -27,10 +27,16 @@ def run(options: argparse.Namespace) -> int:
     from retina.errors import SettingsError
     from retina.files import write_text
     from retina.inference.grader import Grader
-    from retina.inference.journal import journal_of, read_journal, writing_journal
     from retina.inference.sources import photographs_in
     from retina.inference.triage import triage
-    from retina.inference.worklist import in_order, to_csv, urgencies
+    from retina.inference.worklist import (
+        in_order,
+        journal_of,
+        read_journal,
+        to_csv,
+        urgencies,
+        writing_journal,
+    )
 
     output: Path = options.output
     if output.exists():

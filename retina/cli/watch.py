@@ -26,7 +26,7 @@ def run(options: argparse.Namespace) -> int:
     from retina.errors import SettingsError
     from retina.inference.grader import Grader
     from retina.inference.sources import in_folder
-    from retina.inference.watch import watch
+    from retina.inference.triage import watch
     from retina.inference.worklist import urgencies
 
     if not SHORTEST <= options.every <= LONGEST:

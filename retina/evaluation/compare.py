@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from retina.evaluation.answers import Answers
+from retina.evaluation.calibration import referable_probability
 from retina.evaluation.intervals import RESAMPLES, interval, resampled_weights
-from retina.evaluation.operating_point import referable_probability
-from retina.evaluation.weighted import WeightedFigures
+from retina.evaluation.metrics import WeightedFigures
+from retina.evaluation.predictions import Answers
 from retina.scale import REFERABLE_FROM
 
 COMPARED = ("quadratic_weighted_kappa", "accuracy", "referable_auroc")

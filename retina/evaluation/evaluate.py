@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,18 +10,18 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from retina.datasets.cache import PreparedCache
+from retina import distributed
+from retina.assessment import Verdict
+from retina.datasets.cache import PreparedCache, verdict
 from retina.datasets.dataset import RetinopathyDataset
-from retina.datasets.parallel import Unreadable
+from retina.datasets.parallel import Unreadable, map_pictures
 from retina.errors import DataError
-from retina.evaluation.answers import Answers
-from retina.evaluation.eight_views import VIEWS, EightViews
-from retina.evaluation.gate import verdicts
+from retina.evaluation.held_out import overlap
 from retina.evaluation.intervals import add_intervals, interval, resampled_weights
 from retina.evaluation.metrics import compute_metrics
-from retina.evaluation.predict import predict_logits
-from retina.evaluation.predictions import predictions_table, source_names
-from retina.evaluation.rows import overlap
+from retina.evaluation.predict import VIEWS, EightViews, predict_logits
+from retina.evaluation.predictions import Answers, predictions_table, source_names
+from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import Checkpoint
 from retina.models.engines import Engine, network_for_grading
 
@@ -212,3 +213,27 @@ def _share(marked: npt.NDArray[np.bool_], patients: npt.NDArray[np.str_]) -> Any
         marked @ weights / weights.sum(axis=0) for weights in resampled_weights(patients.tolist())
     ]
     return interval(float(marked.mean()), np.concatenate(resampled))
+
+
+def verdicts(
+    paths: Sequence[str], settings: Preprocessing, cache: PreparedCache
+) -> list[Verdict | Unreadable]:
+    """The gate's verdicts, as in the grader; each photograph is decoded once.
+
+    Args:
+        paths: Of N photographs, which several processes share.
+        settings: Of the square that is wanted of each.
+        cache: Gets the squares that it does not hold yet.
+
+    Returns:
+        N, in order; for a photograph that cannot be read, why.
+
+    Raises:
+        OSError: The cache folder cannot be written to.
+    """
+    own = list(paths[distributed.rank() :: distributed.processes()])
+    found = map_pictures(partial(verdict, cache, settings), own, "Looking at pictures")
+    every: list[Verdict | Unreadable] = ["reject"] * len(paths)
+    for rank, part in enumerate(distributed.gather(list(found))):
+        every[rank :: distributed.processes()] = part
+    return every

@@ -7,13 +7,14 @@ not two independent observations.
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
-from retina.evaluation.weighted import WeightedFigures
+from retina.evaluation.metrics import WeightedFigures
 from retina.scale import REFERABLE_FROM
 
 RESAMPLES = 2000
@@ -172,3 +173,60 @@ def _bounded(metrics: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]]) ->
         else:
             bounded[name] = interval(metrics[name], resampled)
     return bounded
+
+
+Matrix = Sequence[Sequence[int]]
+
+POOR_RECALL = 0.5
+"""Who recognises fewer of a grade's test photographs than this share is said to be poor at it."""
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """So many of so many, with what chance allows.
+
+    Attributes:
+        hits: How many.
+        count: Of how many, at least 1.
+        value: ``hits / count``.
+        low: Lower end of Wilson's 95 % interval.
+        high: Upper end of it.
+    """
+
+    hits: int
+    count: int
+    value: float
+    low: float
+    high: float
+
+
+def precision_of(matrix: Matrix, grade: int) -> Proportion | None:
+    """Of the pictures that the model called a grade, those that were of it.
+
+    Args:
+        matrix: Counts; a row for each true grade, a column for each answer.
+        grade: 0 to 4.
+
+    Returns:
+        None where the model never gave this answer.
+    """
+    return _proportion(matrix[grade][grade], sum(row[grade] for row in matrix))
+
+
+def recall_of(matrix: Matrix, grade: int) -> Proportion | None:
+    """Of the pictures of a grade, those that the model recognised.
+
+    Args:
+        matrix: Counts; a row for each true grade, a column for each answer.
+        grade: 0 to 4.
+
+    Returns:
+        None where there was no such picture.
+    """
+    return _proportion(matrix[grade][grade], sum(matrix[grade]))
+
+
+def _proportion(hits: int, count: int) -> Proportion | None:
+    if count == 0:
+        return None
+    return Proportion(hits, count, hits / count, *wilson(hits, count))

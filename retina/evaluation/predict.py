@@ -1,4 +1,4 @@
-"""A network's answers to a set of pictures, in the set's own order."""
+"""A photograph has no right way up for its grade: ask about it eight times and average."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,33 @@ from retina import distributed
 from retina.datasets.dataset import RetinopathyDataset
 from retina.explain.cam import forward_with_cam
 from retina.scale import NUM_GRADES
+
+VIEWS = 8
+
+
+class EightViews(nn.Module):
+    """A network whose logits are the mean over the flips and quarter turns of a square.
+
+    The logits are averaged, before temperature and softmax, so that the temperature still divides
+    what it was fitted to.
+
+    Args:
+        model: Maps (N, 3, S, S) to (N, K) logits; each forward pass costs eight of its.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """The mean logits, (N, K), of (N, 3, S, S) squares."""
+        views = [
+            torch.rot90(side, turns, dims=(2, 3))
+            for side in (pictures, pictures.flip(3))
+            for turns in range(VIEWS // 2)
+        ]
+        return torch.stack([self.model(view) for view in views]).mean(dim=0)
+
 
 Array = npt.NDArray[np.float32]
 

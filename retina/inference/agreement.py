@@ -6,9 +6,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from retina.errors import DataError
-from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import Evaluation, measure
-from retina.evaluation.predictions import predictions_table
+from retina.evaluation.predictions import Answers, predictions_table
 from retina.inference.verdicts import Entry, Log, latest
 from retina.models.config import CheckpointConfig
 

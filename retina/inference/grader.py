@@ -13,15 +13,14 @@ from PIL import Image
 from torch import Tensor, nn
 
 from retina.assessment import Assessment
-from retina.evaluation.calibration import probabilities
-from retina.evaluation.operating_point import referable_probability
+from retina.evaluation.calibration import probabilities, referable_probability
 from retina.explain.cam import forward_with_cam
 from retina.explain.methods import relative_heatmap
 from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import prepare, read_photograph
 from retina.images.photograph import NetworkInput, Photograph
 from retina.images.prepare import normalise
-from retina.inference.cautions import cautions
+from retina.inference.warnings import cautions
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.engines import Engine, network_for_grading
 from retina.scale import LABELS, SIGHT_THREATENING_FROM

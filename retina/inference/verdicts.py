@@ -12,7 +12,7 @@ from typing import Any
 
 from retina.errors import AuditError
 from retina.files import MAX_LOG, csv_text, refuse_large
-from retina.inference.audit import UNGRADABLE
+from retina.inference.audit_log import UNGRADABLE
 from retina.scale import NUM_GRADES
 
 _PROBABILITIES = tuple(f"p{grade}" for grade in range(NUM_GRADES))

@@ -20,14 +20,8 @@ from torch import Tensor, nn
 from retina.errors import CheckpointError, SettingsError
 from retina.files import MAX_WEIGHTS, refuse_large, replacing, write_json
 from retina.models.architectures import build
-from retina.models.config import (
-    CONFIG_FILE,
-    WEIGHTS_FILE,
-    CheckpointConfig,
-    find_checkpoint,
-    read_config,
-)
-from retina.models.metrics import read_metrics
+from retina.models.checkpoint_folder import find_checkpoint, read_config, read_metrics
+from retina.models.config import CONFIG_FILE, WEIGHTS_FILE, CheckpointConfig
 from retina.scale import NUM_GRADES
 
 

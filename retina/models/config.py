@@ -1,17 +1,12 @@
 """What a checkpoint says of itself: ``config.json``, readable without loading the network."""
 
-import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from retina.errors import CheckpointError, InputError
-from retina.files import CLONE, MAX_JSON, TRAIN, refuse_large
 from retina.images.prepare import Preprocessing
-from retina.models.metrics import read_metrics
 from retina.scale import LABELS
 from retina.version import __version__
 
@@ -248,112 +243,3 @@ Section = TypeVar("Section", OperatingPoint, StartedFrom, DataSource)
 def _read_all(kind: type[Section], value: Mapping[str, Any]) -> Section:
     """A section of the file; a field that is missing is an error, never a default."""
     return kind(**{field.name: value[field.name] for field in fields(kind)})
-
-
-def read_config(folder: Path) -> CheckpointConfig:
-    """Read a checkpoint's ``config.json``.
-
-    Raises:
-        CheckpointError: there is none, or it cannot be used.
-    """
-    file = folder / CONFIG_FILE
-    try:
-        refuse_large(file, MAX_JSON, CheckpointError)
-        value = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(value, dict):
-            raise CheckpointError("it is not a JSON object")
-        return CheckpointConfig.from_json(value)
-    except OSError:
-        raise CheckpointError(
-            f"{folder.name} is no checkpoint: it has no readable {CONFIG_FILE}"
-        ) from None
-    except (ValueError, RecursionError) as error:
-        raise CheckpointError(
-            f"{CONFIG_FILE} of checkpoint {folder.name} cannot be used: {error}"
-        ) from None
-
-
-def checkpoints_folder(folder: str | os.PathLike[str] | None = None) -> Path:
-    """Where checkpoints lie.
-
-    The folder that is given, else the environment variable ``RETINA_CHECKPOINTS``, else
-    ``checkpoints`` in the current folder or, where that has none, in the clone of the repository
-    that this package lies in.
-    """
-    if folder is not None:
-        return Path(folder)
-    if named := os.environ.get("RETINA_CHECKPOINTS"):
-        return Path(named)
-    here, shipped = Path("checkpoints"), CLONE / "checkpoints"
-    return shipped if shipped.is_dir() and not here.is_dir() else here
-
-
-def list_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[str]:
-    """The names of the checkpoints in a folder, sorted; empty where there are none."""
-    return sorted(file.parent.name for file in checkpoints_folder(folder).glob(f"*/{CONFIG_FILE}"))
-
-
-def find_checkpoint(
-    name: str | os.PathLike[str], checkpoints: str | os.PathLike[str] | None = None
-) -> Path:
-    """The folder of the checkpoint called ``name``; a ``Path`` is taken as the folder itself.
-
-    A name is only ever looked up among ``list_checkpoints``, so that it cannot leave the folder.
-
-    Raises:
-        CheckpointError: there is none of that name; the message lists those that exist.
-    """
-    if not isinstance(name, str):
-        return Path(name)
-    names = list_checkpoints(checkpoints)
-    folder = checkpoints_folder(checkpoints)
-    if name in names:
-        return _within(folder, name)
-    if not names:
-        raise CheckpointError(
-            f"there is no checkpoint in {folder}: train one with `{TRAIN}`, or name the folder "
-            "that holds them with --checkpoints or the environment variable RETINA_CHECKPOINTS"
-        )
-    raise CheckpointError(f"there is no model called {name!r}: choose one of {', '.join(names)}")
-
-
-def describe_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """What ``/models`` and ``retina models --json`` answer; no weights are loaded.
-
-    Returns:
-        For each checkpoint that can be used ``name, sha256, architecture, initial_weights,
-        image_size, metrics``.
-    """
-    root = checkpoints_folder(folder)
-    broken = unusable_checkpoints(root)
-    return [_describe(root / name) for name in list_checkpoints(root) if name not in broken]
-
-
-def unusable_checkpoints(folder: str | os.PathLike[str] | None = None) -> dict[str, str]:
-    """The checkpoints that cannot be used, by name, and why not."""
-    root = checkpoints_folder(folder)
-    reasons = {}
-    for name in list_checkpoints(root):
-        try:
-            _describe(_within(root, name))
-        except CheckpointError as error:
-            reasons[name] = str(error)
-    return reasons
-
-
-def _within(folder: Path, name: str) -> Path:
-    if not (folder / name).resolve().is_relative_to(folder.resolve()):
-        raise CheckpointError(f"{name} is a link that leaves {folder}: copy the checkpoint there")
-    return folder / name
-
-
-def _describe(folder: Path) -> dict[str, Any]:
-    config = read_config(folder)
-    return {
-        "name": folder.name,
-        "sha256": config.weights_sha256,
-        "architecture": config.architecture,
-        "initial_weights": config.initial_weights.to_json(),
-        "image_size": config.preprocessing.size,
-        "metrics": read_metrics(folder),
-    }

@@ -6,10 +6,10 @@ from typing import Any
 
 from retina.assessment import Assessment
 from retina.errors import CheckpointError
-from retina.evaluation.trust import Matrix, Proportion, precision_of
+from retina.evaluation.intervals import Matrix, Proportion, precision_of
 from retina.explain.methods import GRAD_CAM
+from retina.models.checkpoint_folder import read_evaluations
 from retina.models.config import CheckpointConfig, StartedFrom
-from retina.reporting.model_card import read_evaluations
 from retina.scale import GRADES, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 __all__ = [

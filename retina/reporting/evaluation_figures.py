@@ -9,10 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from retina.evaluation.answers import Answers
-from retina.evaluation.calibration import confidence_bins
+from retina.evaluation.calibration import confidence_bins, referable_probability
 from retina.evaluation.intervals import wilson
-from retina.evaluation.operating_point import referable_probability
+from retina.evaluation.predictions import Answers
 from retina.reporting.figures import confusion_matrix_figure, head, ink
 from retina.reporting.formatting import interval, number, with_interval
 from retina.reporting.palette import FAINT, GREY, RUN_COLOURS

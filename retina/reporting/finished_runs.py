@@ -13,13 +13,8 @@ import pandas as pd
 
 from retina.errors import CheckpointError
 from retina.files import MAX_TABLE, no_formula, refuse_large
-from retina.models.config import (
-    CONFIG_FILE,
-    HISTORY_FILE,
-    CheckpointConfig,
-    read_config,
-)
-from retina.models.metrics import METRICS_FILE, read_metrics
+from retina.models.checkpoint_folder import METRICS_FILE, read_config, read_metrics
+from retina.models.config import CONFIG_FILE, HISTORY_FILE, CheckpointConfig
 from retina.reporting.formatting import interval, number
 from retina.scale import NUM_GRADES
 

@@ -10,14 +10,19 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, UndefinedError
 from retina.datasets.splits import PARTS, read_split
 from retina.errors import CheckpointError
 from retina.files import write_text
-from retina.models.config import SPLIT_FILE, CheckpointConfig, read_config
-from retina.models.metrics import METRICS_FILE, read_figures, read_metrics
+from retina.models.checkpoint_folder import (
+    EVALUATIONS,
+    METRICS_FILE,
+    read_config,
+    read_evaluations,
+    read_metrics,
+)
+from retina.models.config import SPLIT_FILE, CheckpointConfig
 from retina.reporting.formatting import number
 from retina.reporting.shortcomings import elsewhere, shortcomings
 from retina.scale import LABELS, NOT_ASSESSED, RESEARCH_ONLY
 
 CARD_FILE = "README.md"
-EVALUATIONS = "evaluations"
 
 # What `training` holds that the card says elsewhere.
 _SAID = {"architecture", "start", "variant", "best_epoch", "best_validation_kappa", "image_size"}
@@ -52,16 +57,6 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any] | None = None) -> 
             "write it anew with `retina evaluate --json`"
         ) from None
     write_text(folder / CARD_FILE, card)
-
-
-def read_evaluations(folder: Path) -> dict[str, dict[str, Any]]:
-    """The figures on other sets, by the names of their files in ``evaluations``, sorted.
-
-    Raises:
-        CheckpointError: a file cannot be read, or is of another form.
-    """
-    files = sorted((folder / EVALUATIONS).glob("*.json"))
-    return {file.stem: read_figures(file, str(file)) for file in files}
 
 
 def model_card(

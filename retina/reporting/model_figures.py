@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from retina.evaluation.answers import Answers
+from retina.evaluation.predictions import Answers
 from retina.reporting.evaluation_figures import reliability_figure, roc_figure
 from retina.reporting.figures import accuracy_trend_figure, confusion_matrix_figure, png
 from retina.reporting.finished_runs import FinishedRun

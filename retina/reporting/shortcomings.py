@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from retina.evaluation.trust import POOR_RECALL
+from retina.evaluation.intervals import POOR_RECALL
 from retina.reporting.formatting import number, with_interval
 from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM
 

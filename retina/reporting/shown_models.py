@@ -9,22 +9,20 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from retina.errors import CheckpointError
-from retina.evaluation.answers import Answers
-from retina.evaluation.predictions import read_predictions
-from retina.models.config import (
-    HISTORY_FILE,
-    PREDICTIONS_FILE,
-    WEIGHTS_FILE,
+from retina.evaluation.predictions import Answers, read_predictions
+from retina.models.checkpoint_folder import (
+    METRICS_FILE,
     read_config,
+    read_evaluations,
+    read_metrics,
 )
-from retina.models.metrics import METRICS_FILE, read_metrics
+from retina.models.config import HISTORY_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
 from retina.reporting.finished_runs import (
     ACCURACY_COLUMNS,
     FinishedRun,
     order,
     read_history,
 )
-from retina.reporting.model_card import read_evaluations
 from retina.scale import NUM_GRADES
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
 from retina.errors import SettingsError
-from retina.evaluation.operating_point import MINIMUM_SENSITIVITY
+from retina.evaluation.calibration import MINIMUM_SENSITIVITY
 from retina.models.architectures import NAMES
 from retina.training.batches import SAMPLINGS, Sampling
 from retina.training.losses import LOSSES, LossName

@@ -15,7 +15,7 @@ from retina.errors import SettingsError, WeightsError
 from retina.files import remove_unfinished, write_json
 from retina.memory import keep_freed_memory
 from retina.models.checkpoint import Checkpoint
-from retina.models.metrics import read_metrics
+from retina.models.checkpoint_folder import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import write_experiment_report
 from retina.reporting.findings import Study

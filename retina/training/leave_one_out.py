@@ -12,8 +12,8 @@ from retina.errors import SettingsError
 from retina.evaluation.evaluate import evaluate
 from retina.files import write_json
 from retina.models.checkpoint import load_checkpoint
+from retina.models.checkpoint_folder import EVALUATIONS
 from retina.reporting.leave_one_out import LEFT_OUT, LEFT_OUT_TEST, TEST_OF
-from retina.reporting.model_card import EVALUATIONS
 from retina.training.config import RunSettings
 from retina.training.parts import Parts
 

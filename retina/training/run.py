@@ -8,14 +8,20 @@ import torch
 
 from retina import distributed
 from retina.datasets.splits import write_split
-from retina.evaluation.calibration import fit_temperature, probabilities, source_weights
+from retina.evaluation.calibration import (
+    choose_threshold,
+    fit_temperature,
+    probabilities,
+    rule,
+    source_weights,
+)
 from retina.evaluation.evaluate import evaluate
-from retina.evaluation.operating_point import choose_threshold, rule
 from retina.evaluation.predict import predict_with_maps
 from retina.evaluation.predictions import write_predictions
 from retina.files import remove_unfinished, write_json
 from retina.models.architectures import build
 from retina.models.checkpoint import Checkpoint, as_stored, load_checkpoint, save_checkpoint
+from retina.models.checkpoint_folder import METRICS_FILE
 from retina.models.config import (
     PREDICTIONS_FILE,
     SPLIT_FILE,
@@ -23,7 +29,6 @@ from retina.models.config import (
     OperatingPoint,
     StartedFrom,
 )
-from retina.models.metrics import METRICS_FILE
 from retina.models.pretrained import InitialWeights, start_from
 from retina.reporting.model_card import write_model_card
 from retina.training.config import RunSettings

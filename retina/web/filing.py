@@ -10,7 +10,7 @@ import gradio as gr
 
 from retina.assessment import Assessment
 from retina.errors import AuditError, ImageError
-from retina.inference.audit import NOTE_LENGTH, AuditLog
+from retina.inference.audit_log import NOTE_LENGTH, AuditLog
 from retina.inference.verdicts import read_log, to_csv
 from retina.web import filing_text, markup, text
 from retina.web.answering import in_one_sentence

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from retina.errors import CheckpointError
 from retina.files import TRAIN
-from retina.models.config import (
-    CheckpointConfig,
+from retina.models.checkpoint_folder import (
     checkpoints_folder,
     describe_checkpoints,
     find_checkpoint,
     read_config,
 )
+from retina.models.config import CheckpointConfig
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader

@@ -16,7 +16,7 @@ from retina.assessment import Assessment
 from retina.errors import CheckpointError, ImageError
 from retina.explain.methods import GRAD_CAM
 from retina.images.photograph import Photograph
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from retina.inference.sources import named
 from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order

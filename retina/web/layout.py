@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import gradio as gr
 
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from retina.web import markup, text
 from retina.web.api import Page, add_api
 from retina.web.compare_tab import add_compare_tab

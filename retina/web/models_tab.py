@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from retina.models.config import unusable_checkpoints
+from retina.models.checkpoint_folder import unusable_checkpoints
 from retina.reporting.formatting import percent
 from retina.reporting.html_template import html_template
 from retina.reporting.lab import LAB_ACCURACY

@@ -18,9 +18,9 @@ from gradio.utils import LRUCache
 from starlette.middleware import Middleware
 
 from retina.errors import SettingsError
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from retina.memory import share_freed_memory
-from retina.models.config import unusable_checkpoints
+from retina.models.checkpoint_folder import unusable_checkpoints
 from retina.web import text
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.forgetting import forget_uploads, forget_visitors

@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from retina.inference.cautions import close_call
 from retina.inference.sources import Found
+from retina.inference.warnings import close_call
 from retina.inference.worklist import (
     REFERABLE,
     REST,

@@ -8,7 +8,7 @@ import pytest
 
 from retina.datasets.catalog import read_folder
 from retina.datasets.splits import write_split
-from retina.evaluation.answers import Answers
+from retina.evaluation.predictions import Answers
 from retina.models.checkpoint import save_checkpoint
 from retina.models.config import OperatingPoint
 from tests.checkpoints import save_small, small_config, small_network, split_data

@@ -17,9 +17,9 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from retina.inference.verdicts import read_log, to_csv
-from retina.models.config import read_config
+from retina.models.checkpoint_folder import read_config
 from tests.cli.shell import Answer, retina
 from tests.inference.assessments import NAME, THRESHOLD, drawn
 

@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from retina.models.config import describe_checkpoints
-from retina.models.metrics import METRICS_FILE
+from retina.models.checkpoint_folder import METRICS_FILE, describe_checkpoints
 from tests.checkpoints import METRICS
 from tests.cli.shell import retina
 

@@ -6,9 +6,9 @@ import pytest
 from scipy.stats import binom
 from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 
-from retina.evaluation.answers import Answers
+from retina.evaluation.calibration import referable_probability
 from retina.evaluation.compare import compare_answers, conclusion, mcnemar
-from retina.evaluation.operating_point import referable_probability
+from retina.evaluation.predictions import Answers
 from tests.evaluation.answering import Floats, Grades, draw
 
 THRESHOLDS = (0.4, 0.5)

@@ -6,10 +6,9 @@ import torch
 
 from retina.datasets.cache import PreparedCache
 from retina.datasets.sources import read_sources
-from retina.evaluation.calibration import fit_temperature, source_weights
+from retina.evaluation.calibration import choose_threshold, fit_temperature, source_weights
 from retina.evaluation.evaluate import grade_rows
-from retina.evaluation.operating_point import choose_threshold
-from retina.evaluation.rows import choose_rows
+from retina.evaluation.held_out import choose_rows
 from retina.models.checkpoint import load_checkpoint
 from tests.shared_data import SHARED_DATA, needs_shared_data
 

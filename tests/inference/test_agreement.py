@@ -5,7 +5,7 @@ import pytest
 
 from retina.errors import DataError, SettingsError
 from retina.inference.agreement import evaluate_verdicts
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from retina.inference.verdicts import Log, read_log
 from retina.models.config import CheckpointConfig
 from tests.checkpoints import small_config

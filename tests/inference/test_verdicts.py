@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from retina.errors import AuditError
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from retina.inference.verdicts import Verdict, latest, read_log, to_csv
 from tests.inference.assessments import NAME, assessed, drawn, refused
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from retina.errors import CheckpointError
 from retina.models.checkpoint import as_stored, load_checkpoint, save_checkpoint
-from retina.models.config import CONFIG_FILE, WEIGHTS_FILE, read_config
-from retina.models.metrics import METRICS_FILE
+from retina.models.checkpoint_folder import METRICS_FILE, read_config
+from retina.models.config import CONFIG_FILE, WEIGHTS_FILE
 from tests.checkpoints import METRICS, SIZE, small_config, small_network
 
 

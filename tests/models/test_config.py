@@ -6,18 +6,15 @@ from typing import Any
 import pytest
 
 from retina.errors import CheckpointError
-from retina.models.config import (
-    CONFIG_FILE,
-    CheckpointConfig,
-    DataSource,
-    StartedFrom,
+from retina.models.checkpoint_folder import (
+    METRICS_FILE,
     checkpoints_folder,
     describe_checkpoints,
     find_checkpoint,
     list_checkpoints,
     read_config,
 )
-from retina.models.metrics import METRICS_FILE
+from retina.models.config import CONFIG_FILE, CheckpointConfig, DataSource, StartedFrom
 from tests.checkpoints import METRICS, small_config
 
 FIELDS = [

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from retina.models.checkpoint_folder import METRICS_FILE
 from retina.models.config import CONFIG_FILE, WEIGHTS_FILE
-from retina.models.metrics import METRICS_FILE
 from retina.web.graders import Graders
 from tests.cli.shell import retina
 

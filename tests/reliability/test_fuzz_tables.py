@@ -11,14 +11,16 @@ from retina.datasets.catalog import read_folder
 from retina.datasets.splits import read_split, split
 from retina.errors import InputError
 from retina.evaluation.predictions import read_predictions
-from retina.inference.journal import read_journal
 from retina.inference.verdicts import read_log, to_csv
-from retina.inference.worklist import failed_row, in_order
+from retina.inference.worklist import failed_row, in_order, read_journal
 from retina.inference.worklist import to_csv as worklist_csv
-from retina.models.config import describe_checkpoints, read_config
-from retina.models.metrics import read_metrics
+from retina.models.checkpoint_folder import (
+    describe_checkpoints,
+    read_config,
+    read_evaluations,
+    read_metrics,
+)
 from retina.reporting.finished_runs import read_history
-from retina.reporting.model_card import read_evaluations
 from tests.reliability.fuzzing import FEW_AND_MANY, fuzz, json_files, table_files
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "resnet18-scratch"

@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 
 from retina.datasets.cache import PreparedCache, _read
-from retina.inference.journal import journal_of, read_journal
+from retina.inference.worklist import journal_of, read_journal
 from retina.models.checkpoint import load_checkpoint
-from retina.models.metrics import read_metrics
+from retina.models.checkpoint_folder import read_metrics
 
 SIDE = 64
 STUDENT = "resnet18.safetensors"

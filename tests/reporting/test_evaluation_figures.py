@@ -7,8 +7,8 @@ from matplotlib.text import Text
 from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
-from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
+from retina.evaluation.predictions import Answers
 from retina.reporting.evaluation_figures import (
     evaluation_figures,
     reliability_figure,

@@ -11,10 +11,11 @@ from huggingface_hub import ModelCard
 
 from retina.datasets.splits import write_split
 from retina.errors import CheckpointError
-from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
+from retina.evaluation.predictions import Answers
 from retina.files import write_json
-from retina.models.config import DataSource, StartedFrom, list_checkpoints, read_config
+from retina.models.checkpoint_folder import list_checkpoints, read_config
+from retina.models.config import DataSource, StartedFrom
 from retina.reporting.model_card import model_card, write_model_card
 from tests.checkpoints import small_config
 

@@ -3,8 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
+from retina.evaluation.predictions import Answers
 from retina.reporting.shortcomings import elsewhere, shortcomings
 
 NOTHING_SEEN = {"trained_on": 0, "chosen_on": 0, "familiar_patients": 0}

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from sklearn.metrics import recall_score, roc_auc_score
 
-from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
-from retina.evaluation.predictions import predictions_table, write_predictions
-from retina.models.config import StartedFrom, read_config
+from retina.evaluation.predictions import Answers, predictions_table, write_predictions
+from retina.models.checkpoint_folder import read_config
+from retina.models.config import StartedFrom
 from retina.reporting.lab import LAB_TESTED_ON
 from retina.reporting.model_card import model_card
 from retina.reporting.model_figures import model_figures

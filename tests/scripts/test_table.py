@@ -1,7 +1,7 @@
 import json
 from pathlib import Path
 
-from retina.models.config import list_checkpoints
+from retina.models.checkpoint_folder import list_checkpoints
 from scripts.table import BEGIN, END, README, table
 
 CHECKPOINTS = Path(__file__).resolve().parents[2] / "checkpoints"

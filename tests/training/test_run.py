@@ -14,8 +14,7 @@ from safetensors.torch import load_file
 from retina.cli import main
 from retina.datasets.splits import read_split
 from retina.errors import CheckpointError
-from retina.evaluation.calibration import fit_temperature, probabilities
-from retina.evaluation.operating_point import choose_threshold
+from retina.evaluation.calibration import choose_threshold, fit_temperature, probabilities
 from retina.evaluation.predict import predict_with_maps
 from retina.models.architectures import build
 from retina.models.checkpoint import load_checkpoint

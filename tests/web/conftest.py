@@ -20,8 +20,8 @@ from playwright.sync_api import Browser, Page, expect
 from retina.images.prepare import Preprocessing
 from retina.models.architectures import build
 from retina.models.checkpoint import save_checkpoint
+from retina.models.checkpoint_folder import METRICS_FILE
 from retina.models.config import CheckpointConfig, DataSource, StartedFrom
-from retina.models.metrics import METRICS_FILE
 
 # Answers take well under a second; machines that run other things meanwhile get time.
 expect.set_options(timeout=30_000)

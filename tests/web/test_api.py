@@ -15,7 +15,7 @@ from retina.explain.overlay import overlay_heatmap
 from retina.images.field_of_view import crop_to_retina
 from retina.inference.grader import Grader
 from retina.inference.worklist import in_order
-from retina.models.config import describe_checkpoints
+from retina.models.checkpoint_folder import describe_checkpoints
 from retina.reporting.figures import confusion_matrix_figure
 from retina.web.api_text import ENDPOINTS, GIVES, TAKES
 from retina.web.pictures import MATRIX_DPI

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Download, Page, expect
 from pypdf import PdfReader
 
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from retina.inference.verdicts import read_log
 from retina.web import filing_text
 from retina.web.text import LET_GO

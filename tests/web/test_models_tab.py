@@ -10,9 +10,8 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from retina.evaluation.answers import Answers
 from retina.evaluation.evaluate import measure
-from retina.evaluation.predictions import predictions_table, write_predictions
+from retina.evaluation.predictions import Answers, predictions_table, write_predictions
 from retina.models.config import StartedFrom
 from retina.reporting.lab import LAB_ACCURACY
 from retina.reporting.shown_models import shown_models

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from retina.assessment import Quality
-from retina.evaluation.trust import POOR_RECALL, recall_of
+from retina.evaluation.intervals import POOR_RECALL, recall_of
 from retina.scale import LABELS, REFERABLE_FROM
 
 CLOSE = 0.10

@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import pytest
 
 from retina.assessment import Quality
-from retina.inference.cautions import cautions
+from retina.inference.warnings import cautions
 
 GOOD, REJECTED = Quality("good", 1.0), Quality("reject", 0.1, ("Blurred.",))
 

@@ -8,7 +8,7 @@ from retina.datasets.catalog import Catalog, patient_and_eye, read_folder
 from retina.datasets.sources import combine, public_set, read_sources
 from retina.datasets.splits import write_split
 from retina.errors import DataError
-from retina.evaluation.rows import (
+from retina.evaluation.held_out import (
     Overlap,
     Part,
     choose_rows,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from retina.errors import AuditError, SettingsError
-from retina.inference.audit import NOTE_LENGTH, AuditLog
+from retina.inference.audit_log import NOTE_LENGTH, AuditLog
 from retina.inference.worklist import failed_row, graded_row
 from tests.inference.assessments import NAME, THRESHOLD, assessed, refused
 
@@ -23,7 +23,7 @@ MILD = assessed([0.2, 0.5, 0.1, 0.1, 0.1])
 WRITE = """
 import sys
 from pathlib import Path
-from retina.inference.audit import AuditLog
+from retina.inference.audit_log import AuditLog
 from tests.inference.assessments import assessed
 log = AuditLog(Path(sys.argv[1]))
 for number in range(int(sys.argv[3])):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from retina.errors import CheckpointError
-from retina.models.metrics import METRICS_FILE, read_metrics
+from retina.models.checkpoint_folder import METRICS_FILE, read_metrics
 from tests.checkpoints import METRICS
 
 MATRIX = METRICS["confusion_matrix"]
