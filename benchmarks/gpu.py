@@ -24,9 +24,9 @@ from benchmarks._turns import medians
 from retina.devices import choose_device
 from retina.models.architectures import build
 from retina.training.augmentation import LabAugmentation
-from retina.training.config import RunSettings
+from retina.training.data import read_parts
 from retina.training.experiment import default_workers
-from retina.training.parts import read_parts
+from retina.training.settings import RunSettings
 from retina.training.trainer import Trainer
 
 GIGA_OPERATIONS = {"resnet18": 1.814, "resnet50": 4.089}

@@ -30,9 +30,8 @@ from retina.devices import choose_device
 from retina.memory import keep_freed_memory
 from retina.models.architectures import build
 from retina.training.augmentation import LabAugmentation
-from retina.training.config import RunSettings
-from retina.training.parts import read_parts
-from retina.training.recipes import LAB, MOMENTUM
+from retina.training.data import read_parts
+from retina.training.settings import LAB, MOMENTUM, RunSettings
 from retina.training.trainer import Trainer
 
 

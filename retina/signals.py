@@ -1,7 +1,7 @@
 """Ctrl-C, and SIGTERM as a shutdown sends it: either ends a command in good order.
 
 Both arrive as ``KeyboardInterrupt``. For SIGTERM its argument is the signal's number, from which
-``retina.cli.exits`` makes the exit status.
+``retina.cli.exit_status`` makes the exit status.
 """
 
 import os

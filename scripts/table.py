@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from retina.models.checkpoint_folder import list_checkpoints
-from retina.reporting.cells import Cell
-from retina.reporting.model_table import Column, model_table
-from retina.reporting.shown_models import shown_models
+from retina.reporting.formatting import Cell
+from retina.reporting.model_table import Column, model_table, shown_models
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"

@@ -15,7 +15,7 @@ from retina.cli import (
     triage,
     watch,
 )
-from retina.cli.exits import Parser, exit_status
+from retina.cli.exit_status import Parser, exit_status
 from retina.version import __version__
 
 COMMANDS = {

@@ -9,7 +9,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retina.cli.exits import DONE, printable
+from retina.cli.exit_status import DONE, printable
 
 if TYPE_CHECKING:
     from retina.datasets.check import Alike, BothCheck, FolderCheck

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from retina.cli.evaluate import table
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 
 HELP = "Compare two models on photographs that neither was trained on."
 

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 
 HELP = "Open the page that grades fundus photographs in the browser."
 

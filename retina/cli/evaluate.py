@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 
 if TYPE_CHECKING:
     from retina.evaluation.evaluate import Evaluation

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 
 HELP = "Write a model as an ONNX file, with all that is needed to use it rightly."
 

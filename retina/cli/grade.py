@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from retina.cli.exits import DONE, USER, say
+from retina.cli.exit_status import DONE, USER, say
 
 HELP = "Grade photographs."
 

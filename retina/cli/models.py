@@ -5,7 +5,7 @@ import json
 import sys
 from pathlib import Path
 
-from retina.cli.exits import DONE, USER, say
+from retina.cli.exit_status import DONE, USER, say
 
 HELP = "List the models."
 

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 
 HELP = "Prepare the photographs of a data folder, so that training starts at once."
 

@@ -8,12 +8,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 from retina.errors import SettingsError
 
 if TYPE_CHECKING:
-    from retina.reporting.findings import Study
-    from retina.training.config import Start
+    from retina.reporting.runs import Study
+    from retina.training.settings import Start
 
 HELP = "Train and compare ResNet-18 and ResNet-50, from scratch and pretrained."
 
@@ -116,8 +116,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _report(folders: list[Path], output: Path, command: str) -> None:
     from retina.reporting.experiment_report import write_experiment_report
-    from retina.reporting.finished_runs import finished_runs
-    from retina.reporting.study_record import study_record
+    from retina.reporting.runs import finished_runs, study_record
 
     if output.exists() and not (output / "comparison.csv").exists() and any(output.iterdir()):
         raise SettingsError(
@@ -136,14 +135,13 @@ def _report(folders: list[Path], output: Path, command: str) -> None:
 
 
 def _train(options: argparse.Namespace, output: Path, command: str) -> None:
-    from retina.training.config import (
+    from retina.training.experiment import DEFAULT_EPOCHS, Experiment, plan, run_experiment
+    from retina.training.settings import (
         LEARNING_RATES,
         RECIPE_SAMPLINGS,
         RunSettings,
         TeacherSettings,
     )
-    from retina.training.experiment import Experiment, run_experiment
-    from retina.training.plan import DEFAULT_EPOCHS, plan
     from retina.training.teacher import load_teacher
 
     study: Study = "comparison"

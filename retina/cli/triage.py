@@ -5,7 +5,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 
 HELP = "Grade all photographs of a folder or ZIP archive into a worklist, the most urgent first."
 

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-from retina.cli.exits import DONE
+from retina.cli.exit_status import DONE
 
 HELP = "Grade what a camera drops in a folder, once each, into a worklist, until Ctrl-C."
 SHORTEST, LONGEST = 0.1, 3600

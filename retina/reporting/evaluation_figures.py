@@ -12,9 +12,8 @@ from matplotlib.ticker import PercentFormatter
 from retina.evaluation.calibration import confidence_bins, referable_probability
 from retina.evaluation.intervals import wilson
 from retina.evaluation.predictions import Answers
-from retina.reporting.figures import confusion_matrix_figure, head, ink
+from retina.reporting.figures import FAINT, GREY, RUN_COLOURS, confusion_matrix_figure, head, ink
 from retina.reporting.formatting import interval, number, with_interval
-from retina.reporting.palette import FAINT, GREY, RUN_COLOURS
 from retina.scale import REFERABLE_FROM
 
 _AFTER, _BEFORE = RUN_COLOURS[:2]

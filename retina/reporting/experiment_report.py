@@ -6,31 +6,32 @@ from typing import Any
 
 from retina.errors import SettingsError
 from retina.files import write_text
-from retina.reporting import lab
-from retina.reporting.cells import figure_cell, metric_cell
-from retina.reporting.findings import (
-    ONE_GRADE_SHARE,
-    OVERFITTING_GAP,
-    Study,
-    findings,
-    summary,
+from retina.reporting import runs as lab
+from retina.reporting.experiment_figures import draw_figures
+from retina.reporting.findings import ONE_GRADE_SHARE, OVERFITTING_GAP, findings, summary
+from retina.reporting.formatting import (
+    decimal,
+    figure_cell,
+    hundredths,
+    interval,
+    number,
+    percent,
+    template,
 )
-from retina.reporting.finished_runs import (
-    FinishedRun,
-    comparison_table,
-    finished_runs,
-    labels,
-    read_finished_run,
-)
-from retina.reporting.formatting import decimal, hundredths, interval, number, percent
-from retina.reporting.html_template import html_template
 from retina.reporting.leave_one_out import (
     LeftOut,
     left_out_rows,
     left_out_table,
     on_all_sources,
 )
-from retina.reporting.report_figures import draw_figures
+from retina.reporting.runs import (
+    FinishedRun,
+    Study,
+    comparison_table,
+    finished_runs,
+    labels,
+    read_finished_run,
+)
 from retina.scale import LABELS, NOT_ASSESSED, NUM_GRADES, RESEARCH_ONLY
 from retina.version import __version__
 
@@ -100,7 +101,7 @@ def write_experiment_report(
         left_out = left_out_rows(runs)
         write_text(output / "leave-one-out.csv", left_out_table(left_out).to_csv(index=False))
         runs = on_all_sources(runs)
-    page = html_template("retina.reporting", "experiment_report.html").render(
+    page = template("retina.reporting", "experiment_report.html").render(
         title=TITLES[study],
         command=command,
         summary=summary(runs),
@@ -147,15 +148,17 @@ def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
                 "label": label,
                 "warning": run.not_imagenet,
                 "lab": None if value is None else f"{value:.2%}",
-                "accuracy": metric_cell(run, "accuracy", lambda v: percent(v, 2)),
-                "baseline": metric_cell(run, "majority_baseline_accuracy", lambda v: percent(v, 2)),
-                "kappa": metric_cell(run, "quadratic_weighted_kappa", decimal),
-                "balanced": metric_cell(run, "balanced_accuracy", percent),
+                "accuracy": figure_cell(run.metric("accuracy"), lambda v: percent(v, 2)),
+                "baseline": figure_cell(
+                    run.metric("majority_baseline_accuracy"), lambda v: percent(v, 2)
+                ),
+                "kappa": figure_cell(run.metric("quadratic_weighted_kappa"), decimal),
+                "balanced": figure_cell(run.metric("balanced_accuracy"), percent),
                 "recalls": [
-                    metric_cell(run, f"recall_{grade}", hundredths, shaded=True)
+                    figure_cell(run.metric(f"recall_{grade}"), hundredths, shaded=True)
                     for grade in range(NUM_GRADES)
                 ],
-                "more": [metric_cell(run, name, decimal) for name in _MORE],
+                "more": [figure_cell(run.metric(name), decimal) for name in _MORE],
             }
             for label, run, value in zip(labels(runs), runs, lab_accuracy, strict=True)
         ],

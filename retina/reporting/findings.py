@@ -2,15 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
-from retina.reporting.finished_runs import FinishedRun, labels
 from retina.reporting.formatting import decimal, percent, with_interval
+from retina.reporting.runs import FinishedRun, Study, labels
 from retina.scale import LABELS
-
-Study = Literal["comparison", "ablation", "imbalance", "leave-one-out"]
 
 LOW_RECALL = 0.3
 ONE_GRADE_SHARE = 0.9

@@ -11,10 +11,9 @@ from matplotlib.lines import Line2D
 from retina.errors import CheckpointError
 from retina.files import no_formula
 from retina.models.checkpoint_folder import EVALUATIONS, read_figures
-from retina.reporting.figures import head, ink
-from retina.reporting.finished_runs import FinishedRun
+from retina.reporting.figures import GREY, INK, head, ink
 from retina.reporting.formatting import interval, number
-from retina.reporting.palette import GREY, INK
+from retina.reporting.runs import FinishedRun
 
 LEFT_OUT, LEFT_OUT_TEST, TEST_OF = "left-out", "left-out-test", "test-of-"
 """The files of a run's ``evaluations``, without their ending."""

@@ -8,12 +8,15 @@ from matplotlib.figure import Figure
 
 from retina.evaluation.predictions import Answers
 from retina.reporting.evaluation_figures import reliability_figure, roc_figure
-from retina.reporting.figures import accuracy_trend_figure, confusion_matrix_figure, png
-from retina.reporting.finished_runs import FinishedRun
+from retina.reporting.figures import (
+    accuracy_trend_figure,
+    confusion_matrix_figure,
+    in_the_dark,
+    png,
+)
 from retina.reporting.formatting import decimal, number, percent, with_interval
-from retina.reporting.model_table import tested_on
-from retina.reporting.palette import in_the_dark
-from retina.reporting.shown_models import ShownModel
+from retina.reporting.model_table import ShownModel, tested_on
+from retina.reporting.runs import FinishedRun
 from retina.scale import LABELS
 
 

@@ -1,21 +1,145 @@
-"""All models in one wide table: what each is, and how it did on photographs it had not seen."""
+"""Checkpoints as the page shows them: from their files alone, no network is loaded."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar
 
-from retina.reporting.cells import Cell, metric_cell
-from retina.reporting.finished_runs import FinishedRun
-from retina.reporting.formatting import decimal, hundredths, percent
-from retina.reporting.lab import (
+import pandas as pd
+
+from retina.errors import CheckpointError
+from retina.evaluation.predictions import Answers, read_predictions
+from retina.models.checkpoint_folder import (
+    METRICS_FILE,
+    read_config,
+    read_evaluations,
+    read_metrics,
+)
+from retina.models.config import HISTORY_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
+from retina.reporting.formatting import Cell, decimal, figure_cell, hundredths, percent
+from retina.reporting.runs import (
+    ACCURACY_COLUMNS,
     LAB_BASELINE,
     LAB_DATA,
     LAB_SIZE,
     LAB_TESTED_ON,
     LAB_TRAINED_ON,
+    FinishedRun,
+    order,
+    read_history,
 )
-from retina.reporting.shown_models import ShownModel
 from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class ShownModel:
+    """All that a checkpoint's folder tells about it.
+
+    Attributes:
+        run: Its ``metrics`` are empty where it has not been evaluated, and its ``history`` where
+            that was not kept.
+        answers: To its test part; None where they were not kept.
+        evaluations: Figures on other sets, by name.
+        megabytes: Size of its weights' file; None where there is none.
+        gaps: A sentence for each thing that is missing or cannot be used.
+    """
+
+    run: FinishedRun
+    answers: Answers | None
+    evaluations: dict[str, dict[str, Any]]
+    megabytes: float | None
+    gaps: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The folder's name, by which shell, page and API know it."""
+        return self.run.folder.name
+
+
+def shown_models(folders: Sequence[Path]) -> list[ShownModel]:
+    """Read checkpoints, in the order of ``finished_runs``; what cannot be used is passed over."""
+    models = []
+    for folder in folders:
+        try:
+            models.append(read_shown_model(folder))
+        except CheckpointError:
+            continue
+    return sorted(models, key=lambda model: order(model.run))
+
+
+def read_shown_model(folder: Path) -> ShownModel:
+    """Read all of a checkpoint's folder but its weights; one broken file hides no other.
+
+    Raises:
+        CheckpointError: ``config.json`` is missing or cannot be used.
+    """
+    config = read_config(folder)
+    gaps: list[str] = []
+
+    def unless_broken(read: Callable[[], T], instead: T) -> T:
+        try:
+            return read()
+        except CheckpointError as error:
+            without_path = str(error).replace(f"{folder.parent}{os.sep}", "")
+            gaps.append(f"{without_path}.")
+            return instead
+
+    no_metrics: dict[str, Any] = {}
+    metrics = unless_broken(lambda: _metrics(folder), no_metrics)
+    history = pd.DataFrame(columns=ACCURACY_COLUMNS, dtype="float64")
+    if (folder / HISTORY_FILE).exists():
+        history = unless_broken(lambda: read_history(folder / HISTORY_FILE), history)
+    else:
+        gaps.append(f"There is no {HISTORY_FILE}, so how training went cannot be shown.")
+    answers = None
+    if metrics and not (folder / PREDICTIONS_FILE).exists():
+        gaps.append(
+            f"There is no {PREDICTIONS_FILE}, so reliability and ROC cannot be drawn: write it "
+            "with `retina evaluate --predictions`."
+        )
+    elif metrics:
+        answers = unless_broken(lambda: _answers(folder, config.temperature, metrics), None)
+    no_evaluations: dict[str, dict[str, Any]] = {}
+    evaluations = unless_broken(lambda: read_evaluations(folder), no_evaluations)
+    weights = folder / WEIGHTS_FILE
+    return ShownModel(
+        FinishedRun(folder, config, metrics, history),
+        answers,
+        evaluations,
+        weights.stat().st_size / 1e6 if weights.is_file() else None,
+        tuple(gaps),
+    )
+
+
+def _metrics(folder: Path) -> dict[str, Any]:
+    metrics = read_metrics(folder)
+    if metrics is None:
+        raise CheckpointError(
+            f"It has not been evaluated: write {METRICS_FILE} with `retina evaluate --json`"
+        )
+    return metrics
+
+
+def _answers(folder: Path, temperature: float, metrics: dict[str, Any]) -> Answers:
+    """The answers, if the figures are theirs.
+
+    Raises:
+        CheckpointError: they are not, or cannot be read.
+    """
+    from sklearn.metrics import confusion_matrix  # slow to import, and the page opens without
+
+    answers = read_predictions(folder / PREDICTIONS_FILE, temperature)
+    counts = confusion_matrix(answers.grades, answers.predicted, labels=range(NUM_GRADES))
+    if counts.tolist() != metrics["confusion_matrix"]:
+        raise CheckpointError(
+            f"{PREDICTIONS_FILE} and {METRICS_FILE} are not of the same answers: write both anew "
+            "with `retina evaluate --predictions FILE --json`"
+        )
+    return answers
+
 
 _KAPPA, _AUROC = "quadratic_weighted_kappa", "referable_auroc"
 _RECALL = "Recall of each grade"
@@ -61,7 +185,9 @@ def model_table(models: Sequence[ShownModel]) -> list[Column]:
         group: str = "",
         shaded: bool = False,
     ) -> Column:
-        return Column(name, [metric_cell(run, key, form, shaded=shaded) for run in runs], group)
+        return Column(
+            name, [figure_cell(run.metric(key), form, shaded=shaded) for run in runs], group
+        )
 
     return [
         metric("Model", "accuracy", percent, _ACCURACY),
@@ -146,7 +272,7 @@ def _on_set(
     runs = [replace(model.run, metrics=each) for model, each in zip(models, metrics, strict=True)]
     group = f"On {name}{_counted([each for each in metrics if each])}"
     return [
-        Column(head, [metric_cell(run, key, decimal) for run in runs], group)
+        Column(head, [figure_cell(run.metric(key), decimal) for run in runs], group)
         for head, key in (
             ("AUROC", _AUROC),
             ("Kappa", _KAPPA),

@@ -1,7 +1,7 @@
-"""``python train.py``: the runs of an experiment, one after another, and what they leave."""
+"""Which runs an experiment consists of."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,88 @@ from retina.models.checkpoint import Checkpoint
 from retina.models.checkpoint_folder import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import write_experiment_report
-from retina.reporting.findings import Study
-from retina.reporting.finished_runs import read_finished_run
-from retina.reporting.study_record import SETTINGS_FILE, read_settings
-from retina.training.config import RunSettings
+from retina.reporting.runs import SETTINGS_FILE, Study, read_finished_run, read_settings
+from retina.training.batches import SAMPLINGS
+from retina.training.data import Parts, check_data, read_parts, refuse_leaks
 from retina.training.leave_one_out import evaluate_left_out, with_each_left_out
-from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
+from retina.training.losses import LOSSES
 from retina.training.run import train_run
+from retina.training.settings import RunSettings, Start
 from retina.training.teacher import refuse_familiar
+
+DEFAULT_MODELS: dict[Study, tuple[str, ...]] = {
+    "comparison": ("resnet18", "resnet50"),
+    "ablation": ("resnet50",),
+    "imbalance": ("resnet18",),
+    "leave-one-out": ("resnet18",),
+}
+DEFAULT_STARTS: dict[Study, tuple[Start, ...]] = {
+    "comparison": ("scratch", "pretrained"),
+    "ablation": ("pretrained",),
+    "imbalance": ("scratch",),
+    "leave-one-out": ("pretrained",),
+}
+DEFAULT_EPOCHS: dict[Study, int] = {
+    "comparison": 10,
+    "ablation": 20,
+    "imbalance": 10,
+    "leave-one-out": 10,
+}
+
+
+def plan(
+    study: Study, models: Sequence[str], starts: Sequence[Start], common: RunSettings
+) -> tuple[RunSettings, ...]:
+    """The runs of a study, in the order in which they are trained.
+
+    ``comparison``: every model from every start. ``ablation``, section 4.2 of the lab's report:
+    one model, augmentation and normalisation both, each alone, and neither. ``imbalance``: one
+    model, first as it is, then with one sampling or one loss changed at a time. ``leave-one-out``:
+    every model from every start; which sources there are to leave out is known once they are read.
+
+    Args:
+        study: Which.
+        models: Architectures; the study's own where empty.
+        starts: The study's own where empty.
+        common: All other settings.
+
+    Raises:
+        SettingsError: a study of one model was given several.
+    """
+    chosen = [
+        replace(common, architecture=model, start=start)
+        for model in dict.fromkeys(models or DEFAULT_MODELS[study])
+        for start in starts or DEFAULT_STARTS[study]
+    ]
+    if study in ("comparison", "leave-one-out"):
+        return tuple(chosen)
+    if len(chosen) > 1:
+        raise SettingsError(
+            f"the {study} study is of one model from one start: give one --model, and one of "
+            "--scratch and --pretrained"
+        )
+    return _ablation(chosen[0]) if study == "ablation" else _imbalance(chosen[0])
+
+
+def _ablation(run: RunSettings) -> tuple[RunSettings, ...]:
+    return (
+        replace(run, variant="augmentation-normalisation"),
+        replace(run, variant="augmentation", normalisation=False),
+        replace(run, variant="normalisation", augmentation=False),
+        replace(run, variant="neither", augmentation=False, normalisation=False),
+    )
+
+
+def _imbalance(run: RunSettings) -> tuple[RunSettings, ...]:
+    samplings = [
+        replace(run, sampling=sampling, variant=f"sampling-{sampling}")
+        for sampling in SAMPLINGS
+        if sampling != run.sampling
+    ]
+    losses = [
+        replace(run, loss=loss, variant=f"loss-{loss}") for loss in LOSSES if loss != run.loss
+    ]
+    return (run, *samplings, *losses)
 
 
 @dataclass(frozen=True)

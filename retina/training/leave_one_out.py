@@ -14,8 +14,8 @@ from retina.files import write_json
 from retina.models.checkpoint import load_checkpoint
 from retina.models.checkpoint_folder import EVALUATIONS
 from retina.reporting.leave_one_out import LEFT_OUT, LEFT_OUT_TEST, TEST_OF
-from retina.training.config import RunSettings
-from retina.training.parts import Parts
+from retina.training.data import Parts
+from retina.training.settings import RunSettings
 
 
 def with_each_left_out(

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from retina.training.config import AmpName
+from retina.training.settings import AmpName
 
 
 class Precision:

@@ -31,9 +31,8 @@ from retina.models.config import (
 )
 from retina.models.pretrained import InitialWeights, start_from
 from retina.reporting.model_card import write_model_card
-from retina.training.config import RunSettings
-from retina.training.parts import Parts
-from retina.training.recipes import recipe_of
+from retina.training.data import Parts
+from retina.training.settings import RunSettings, recipe_of
 from retina.training.state import Outcome
 from retina.training.teacher import Teacher
 from retina.training.trainer import Trainer

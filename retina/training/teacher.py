@@ -17,7 +17,7 @@ from retina.errors import SettingsError
 from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.config import SPLIT_FILE
-from retina.training.config import TeacherSettings
+from retina.training.settings import TeacherSettings
 
 
 def load_teacher(name: str) -> Checkpoint:

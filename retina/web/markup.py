@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from retina.assessment import Assessment, Quality
 from retina.models.config import CheckpointConfig
-from retina.reporting.html_template import html_template
-from retina.reporting.palette import text_on
+from retina.reporting.figures import text_on
+from retina.reporting.formatting import template
 from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
 from retina.web.theme import shade
@@ -63,7 +63,7 @@ class Unread:
 
 
 def _templates() -> Any:
-    return html_template(
+    return template(
         "retina.web",
         "page.html",
         text=text,

@@ -9,18 +9,24 @@ from typing import Any
 import gradio as gr
 
 from retina.models.checkpoint_folder import unusable_checkpoints
-from retina.reporting.formatting import percent
-from retina.reporting.html_template import html_template
-from retina.reporting.lab import LAB_ACCURACY
+from retina.reporting.formatting import percent, template
 from retina.reporting.model_figures import model_figures
-from retina.reporting.model_table import Column, model_table, origin, why_the_lab_differs
-from retina.reporting.shown_models import ShownModel, read_shown_model, shown_models
+from retina.reporting.model_table import (
+    Column,
+    ShownModel,
+    model_table,
+    origin,
+    read_shown_model,
+    shown_models,
+    why_the_lab_differs,
+)
+from retina.reporting.runs import LAB_ACCURACY
 from retina.web import models_text, text
 from retina.web.answering import in_one_sentence_each
 from retina.web.card import model_card_html
 from retina.web.graders import Graders
 
-_TEMPLATE: Any = html_template(
+_TEMPLATE: Any = template(
     "retina.web", "models.html", text=models_text, no_model=text.NO_MODEL
 ).module
 

@@ -20,8 +20,8 @@ from retina.images.photograph import Photograph
 from retina.inference.sources import SUFFIXES, Found, Source, read_source, uploaded
 from retina.inference.triage import triage
 from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
-from retina.reporting.html_template import html_template
-from retina.reporting.palette import text_on
+from retina.reporting.figures import text_on
+from retina.reporting.formatting import template
 from retina.scale import GRADES, RESEARCH_ONLY
 from retina.web import text, triage_text
 from retina.web.answering import Update, in_one_sentence, in_one_sentence_each, shown_html
@@ -41,7 +41,7 @@ _THUMBNAIL_SIDE = 128
 _NAME_BYTES = 120  # so that no file system refuses the name
 _UNUSUAL = re.compile(r"[^\w .,()+-]")
 
-_TEMPLATE: Any = html_template(
+_TEMPLATE: Any = template(
     "retina.web",
     "triage.html",
     text=triage_text,

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from retina.errors import WeightsError
 from retina.training import experiment
-from retina.training.config import LEARNING_RATES
 from retina.training.experiment import Experiment
+from retina.training.settings import LEARNING_RATES
 from retina.training.state import STATE_FILE
 from retina.training.trainer import Trainer
 from tests.cli.shell import retina

@@ -8,7 +8,7 @@ from retina.datasets.check import Alike, FolderCheck, check_data
 from retina.datasets.splits import PARTS
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import DataError
-from retina.training.parts import read_parts
+from retina.training.data import read_parts
 from tests.datasets.layouts import write_ddr
 from tests.datasets.pictures import write_pictures, write_table
 from tests.shared_data import SHARED_DATA, needs_shared_data

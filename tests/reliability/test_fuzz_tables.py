@@ -20,7 +20,7 @@ from retina.models.checkpoint_folder import (
     read_evaluations,
     read_metrics,
 )
-from retina.reporting.finished_runs import read_history
+from retina.reporting.runs import read_history
 from tests.reliability.fuzzing import FEW_AND_MANY, fuzz, json_files, table_files
 
 SHIPPED = Path(__file__).resolve().parents[2] / "checkpoints" / "resnet18-scratch"

@@ -20,8 +20,8 @@ from retina.errors import SettingsError
 from retina.images.decode import read_photograph
 from retina.models.checkpoint import Checkpoint
 from retina.reporting.assessment_text import NO_DR_NOTE, UNGRADABLE_TWICE
-from retina.reporting.case_pdf import BY_HAND, SMALLEST
 from retina.reporting.case_report import CaseReport, reports_html, reports_pdf
+from retina.reporting.case_report.pdf import BY_HAND, SMALLEST
 from retina.scale import Grade
 from tests.assessments import MATRIX, assessment
 from tests.checkpoints import small_config

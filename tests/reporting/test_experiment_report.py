@@ -14,8 +14,8 @@ from retina.errors import CheckpointError, SettingsError
 from retina.evaluation.metrics import compute_metrics
 from retina.models.config import StartedFrom
 from retina.reporting.experiment_report import write_experiment_report
-from retina.reporting.findings import Study, findings
-from retina.reporting.finished_runs import comparison_table, finished_runs, read_finished_run
+from retina.reporting.findings import findings
+from retina.reporting.runs import Study, comparison_table, finished_runs, read_finished_run
 from tests.reporting.runs import GRADES, answers, write_run
 
 FILE = StartedFrom("file", "trial.safetensors", "b2" * 32)
@@ -24,7 +24,7 @@ FILE = StartedFrom("file", "trial.safetensors", "b2" * 32)
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Figures are made but not rendered, for tests that read only the text beside them."""
-    monkeypatch.setattr("retina.reporting.report_figures.png", lambda figure: b"PNG")
+    monkeypatch.setattr("retina.reporting.experiment_figures.png", lambda figure: b"PNG")
 
 
 def write(output: Path, study: Study = "comparison", gap: str | None = None) -> str:

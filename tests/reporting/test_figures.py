@@ -11,9 +11,12 @@ from sklearn.metrics import confusion_matrix
 from retina.reporting.figures import (
     accuracy_trend_figure,
     confusion_matrix_figure,
+    relative_luminance,
     row_shares,
     save_figure,
+    text_on,
 )
+from retina.scale import GRADES
 
 MATRIX = [[50, 4, 1, 0, 0], [6, 9, 5, 0, 0], [3, 6, 30, 4, 2], [0, 0, 0, 0, 0], [0, 0, 3, 2, 8]]
 
@@ -102,3 +105,20 @@ def test_is_saved_as_a_png(tmp_path: Path) -> None:
         assert picture.format == "PNG"
         assert min(picture.size) > 500
     assert [path.name for path in file.parent.iterdir()] == ["matrix.png"]
+
+
+def contrast(colour: str, other: str) -> float:
+    darker, lighter = sorted(map(relative_luminance, (colour, other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def test_contrast_is_what_wcag_says() -> None:
+    # Well-known pairs: the extreme, the grey that just fails AA, pure red.
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.005)
+    assert contrast("#ff0000", "#ffffff") == pytest.approx(4.0, abs=0.005)
+
+
+@pytest.mark.parametrize("colour", [grade.colour for grade in GRADES])
+def test_a_grade_is_readable_on_its_colour(colour: str) -> None:
+    assert contrast(colour, text_on(colour)) >= 4.5

@@ -8,8 +8,8 @@ import pytest
 from retina.errors import CheckpointError
 from retina.files import write_json
 from retina.reporting.experiment_report import write_experiment_report
-from retina.reporting.finished_runs import FinishedRun, read_finished_run
 from retina.reporting.leave_one_out import left_out_rows, left_out_table
+from retina.reporting.runs import FinishedRun, read_finished_run
 from tests.reporting.runs import write_run
 
 HOSPITALS = ("aptos2019", "eyepacs+eyepacs400")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from retina.datasets.synthetic import write_synthetic
-from retina.training.parts import Parts, read_parts
+from retina.training.data import Parts, read_parts
 from retina.training.run import train_run
 from retina.training.state import Outcome
 from retina.training.trainer import Trainer

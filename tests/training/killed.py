@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from retina.training import trainer
-from retina.training.parts import Parts, read_parts
+from retina.training.data import Parts, read_parts
 from retina.training.run import train_run
 from retina.training.state import STATE_FILE
 from tests.training.runs import CPU, settings

@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retina.training.config import RunSettings
-from retina.training.parts import Parts
+from retina.training.data import Parts
+from retina.training.settings import RunSettings
 from retina.training.trainer import Trainer
 
 CPU = torch.device("cpu")

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from retina.errors import SettingsError
+from retina.training.data import read_parts
 from retina.training.leave_one_out import evaluate_left_out, with_each_left_out
-from retina.training.parts import read_parts
 from retina.training.run import train_run
 from tests.datasets.test_sources import write_folder
 from tests.training.runs import CPU, settings

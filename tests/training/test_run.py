@@ -20,7 +20,7 @@ from retina.models.architectures import build
 from retina.models.checkpoint import load_checkpoint
 from retina.models.pretrained import InitialWeights
 from retina.training import run as module
-from retina.training.parts import Parts
+from retina.training.data import Parts
 from retina.training.run import train_run
 from retina.training.state import STATE_FILE
 from tests.training.runs import CPU, PICTURES, settings
@@ -83,7 +83,9 @@ def test_the_record_says_what_was_done(finished: Path, parts: Parts) -> None:
 
 def test_the_split_is_shipped(finished: Path, parts: Parts) -> None:
     expected = parts.table.set_index("image_id")["part"]
-    assert read_split(finished / "split.csv").to_dict() == expected.to_dict()
+    written = read_split(finished / "split.csv").set_index("image_id")
+    assert written["part"].to_dict() == expected.to_dict()
+    assert set(written["source"]) == {""}
     assert len(expected) == PICTURES
 
 

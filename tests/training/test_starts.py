@@ -8,9 +8,9 @@ import torch
 from retina.models.architectures import build
 from retina.models.checkpoint import load_checkpoint
 from retina.models.pretrained import InitialWeights, resolve_pretrained
-from retina.training.config import TeacherSettings
-from retina.training.parts import Parts
+from retina.training.data import Parts
 from retina.training.run import train_run
+from retina.training.settings import TeacherSettings
 from tests.training.runs import CPU, settings
 
 STEPS = {"recipe": "modern", "epochs": 1, "batch_size": 21, "lr": 0.0005}

@@ -14,9 +14,9 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.errors import CheckpointError, SettingsError
 from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import load_checkpoint
-from retina.training.config import RunSettings, TeacherSettings
-from retina.training.parts import Parts
+from retina.training.data import Parts
 from retina.training.run import train_run
+from retina.training.settings import RunSettings, TeacherSettings
 from retina.training.teacher import Teacher, load_teacher, refuse_familiar
 from tests.training.runs import CPU, IMAGE_SIZE, settings
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from retina.errors import CheckpointError, SettingsError
 from retina.training import trainer as module
-from retina.training.parts import Parts
+from retina.training.data import Parts
 from retina.training.state import STATE_FILE, Outcome, read_state
 from retina.training.trainer import Trainer
 from tests.training.runs import EPOCHS, STEPS, TIMES, same, settings, tiny_trainer

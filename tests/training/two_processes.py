@@ -18,7 +18,7 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.predict import predict_with_maps
 from retina.models.checkpoint import load_checkpoint
-from retina.training.parts import Parts, read_parts
+from retina.training.data import Parts, read_parts
 from retina.training.state import STATE_FILE
 from tests.training.runs import CPU, tiny_trainer
 

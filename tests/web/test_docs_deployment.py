@@ -3,7 +3,7 @@
 import re
 
 from retina.cli import demo
-from retina.cli.exits import Parser
+from retina.cli.exit_status import Parser
 from retina.web.server import CACHE_SECONDS, MAX_FILE_SIZE
 from tests.web.conftest import REPOSITORY
 

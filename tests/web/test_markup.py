@@ -12,7 +12,7 @@ from retina.explain.methods import GRAD_CAM
 from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig, DataSource, StartedFrom
-from retina.reporting.palette import relative_luminance
+from retina.reporting.figures import relative_luminance
 from retina.scale import GRADES, LABELS, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import markup, text
 from retina.web.markup import Result, Unread

@@ -13,8 +13,8 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from retina.evaluation.evaluate import measure
 from retina.evaluation.predictions import Answers, predictions_table, write_predictions
 from retina.models.config import StartedFrom
-from retina.reporting.lab import LAB_ACCURACY
-from retina.reporting.shown_models import shown_models
+from retina.reporting.model_table import shown_models
+from retina.reporting.runs import LAB_ACCURACY
 from retina.web import models_tab, models_text, text
 from tests.reporting.runs import GRADES, answers, history, write_run
 from tests.web.conftest import STARTED_FROM, served

@@ -16,6 +16,7 @@ from retina.version import __version__
 if TYPE_CHECKING:
     from retina.models.checkpoint import Checkpoint
 
+
 NAME_LENGTH = 200
 """Characters that a typed name may have."""
 

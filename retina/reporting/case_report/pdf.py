@@ -14,9 +14,9 @@ from pathlib import Path
 import matplotlib
 from fpdf import FPDF
 
-from retina.reporting.case_page import CasePage, Passage
-from retina.reporting.case_pictures import CasePictures, Picture
-from retina.reporting.palette import FAINT, GREY, INK, text_on
+from retina.reporting.case_report.page import CasePage, Passage
+from retina.reporting.case_report.pictures import CasePictures, Picture
+from retina.reporting.figures import FAINT, GREY, INK, text_on
 
 BY_HAND = "(in letters that this PDF has not: write it by hand, or print the HTML report)"
 

@@ -4,8 +4,7 @@ import pytest
 
 from retina.errors import SettingsError
 from retina.files import write_json
-from retina.reporting.finished_runs import finished_runs
-from retina.reporting.study_record import SETTINGS_FILE, StudyRecord, study_record
+from retina.reporting.runs import SETTINGS_FILE, StudyRecord, finished_runs, study_record
 from tests.reporting.runs import write_run
 
 

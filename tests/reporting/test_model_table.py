@@ -11,11 +11,17 @@ from retina.evaluation.evaluate import measure
 from retina.evaluation.predictions import Answers, predictions_table, write_predictions
 from retina.models.checkpoint_folder import read_config
 from retina.models.config import StartedFrom
-from retina.reporting.lab import LAB_TESTED_ON
 from retina.reporting.model_card import model_card
 from retina.reporting.model_figures import model_figures
-from retina.reporting.model_table import Column, model_table, why_the_lab_differs
-from retina.reporting.shown_models import ShownModel, read_shown_model, shown_models
+from retina.reporting.model_table import (
+    Column,
+    ShownModel,
+    model_table,
+    read_shown_model,
+    shown_models,
+    why_the_lab_differs,
+)
+from retina.reporting.runs import LAB_TESTED_ON
 from tests.reporting.runs import GRADES, answers, write_run
 from tests.reporting.test_model_card import figures
 

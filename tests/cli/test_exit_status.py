@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from retina.cli import COMMANDS
-from retina.cli.exits import exit_status
+from retina.cli.exit_status import exit_status
 from retina.errors import CheckpointError, DataError, InputError
 from retina.version import __version__
 from tests.cli.shell import retina

@@ -12,14 +12,14 @@ from PIL import Image
 
 from retina.assessment import Assessment
 from retina.files import replacing, write_text
-from retina.reporting.case_page import CasePage, case_page
-from retina.reporting.case_pictures import CasePictures, Picture, case_pictures
-from retina.reporting.html_template import html_template
-from retina.reporting.palette import text_on
+from retina.reporting.case_report.page import CasePage, case_page
+from retina.reporting.case_report.pictures import CasePictures, Picture, case_pictures
+from retina.reporting.figures import text_on
+from retina.reporting.formatting import template
 
 if TYPE_CHECKING:
     from retina.models.checkpoint import Checkpoint
-    from retina.reporting.case_pdf import Case
+    from retina.reporting.case_report.pdf import Case
 
 
 def _now() -> datetime:
@@ -92,22 +92,22 @@ class CaseReport:
 
 def reports_pdf(reports: Sequence[CaseReport]) -> bytes:
     """Reports, such as of a patient's two eyes, as one PDF file with a page each."""
-    from retina.reporting.case_pdf import case_pdf  # slow to import, and the page opens without
+    from retina.reporting.case_report.pdf import case_pdf
 
     return case_pdf(_cases(reports), max(report.made for report in reports))
 
 
 def reports_html(reports: Sequence[CaseReport]) -> str:
     """Reports as one HTML page, which prints each on an A4 page."""
-    from retina.reporting.case_pdf import fitting_sizes, size_of_letters
+    from retina.reporting.case_report.pdf import fitting_sizes, size_of_letters
 
-    template = html_template("retina.reporting", "case_report.html")
+    page = template("retina.reporting", "case_report.html")
     cases = _cases(reports)
     shown = [
         (*case, size, size_of_letters(size))
         for case, size in zip(cases, fitting_sizes(cases), strict=True)
     ]
-    return template.render(cases=shown, address=_address, ink=text_on)
+    return page.render(cases=shown, address=_address, ink=text_on)
 
 
 def _cases(reports: Sequence[CaseReport]) -> "list[Case]":

@@ -11,9 +11,9 @@ from retina.datasets.catalog import read_folder
 from retina.datasets.synthetic import write_synthetic
 from retina.errors import DataError
 from retina.images.prepare import Preprocessing
-from retina.training import parts as module
+from retina.training import data as module
 from retina.training.augmentation import LabAugmentation
-from retina.training.parts import Parts, check_data, read_parts, refuse_leaks
+from retina.training.data import Parts, check_data, read_parts, refuse_leaks
 from tests.training.runs import PICTURES
 
 

@@ -16,12 +16,11 @@ from retina.reporting.figures import (
     accuracy_trend_figure,
     confusion_matrix_figure,
     imbalance_figure,
+    in_the_dark,
     png,
 )
-from retina.reporting.findings import Study
-from retina.reporting.finished_runs import FinishedRun, labels
 from retina.reporting.leave_one_out import LeftOut, left_out_figure
-from retina.reporting.palette import in_the_dark
+from retina.reporting.runs import FinishedRun, Study, labels
 from retina.scale import LABELS
 
 PLAIN = "plain"
