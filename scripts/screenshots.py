@@ -20,7 +20,9 @@ from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from retina.datasets.synthetic import draw_fundus
-from retina.web import models_text, text, triage_text
+from retina.web import text
+from retina.web.text import models as models_text
+from retina.web.text import triage as triage_text
 
 ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -1,6 +1,6 @@
 """The page, as a Space of Hugging Face's hub, which shows it in a frame of its own page."""
 
-from retina.web.middleware import HEADERS
+from retina.web.security import HEADERS
 from retina.web.server import launch
 
 POLICY = "Content-Security-Policy"

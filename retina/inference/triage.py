@@ -23,7 +23,6 @@ from pathlib import Path
 
 from retina.errors import SettingsError, TooLarge
 from retina.files import remove_unfinished, write_text
-from retina.inference.grader import Grader
 from retina.inference.sources import in_folder
 from retina.inference.worklist import in_order, journal_of, read_journal, to_csv, writing_journal
 
@@ -100,7 +99,7 @@ BATCH = 8
 """Photographs, after which the worklist is rewritten."""
 
 
-def watch(grader: Grader, folder: Path, worklist: Path) -> Iterator[list[Row] | None]:
+def watch(grader: "Grader", folder: Path, worklist: Path) -> Iterator[list[Row] | None]:
     """Look into a folder, again and again, and grade what is new; the caller waits in between.
 
     A photograph is graded once its size and time of change are what they were at the look before:

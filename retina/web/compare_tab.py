@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import gradio as gr
 
 from retina.web import text
-from retina.web.desk import Desk, add_gallery, add_photographs, drop_if_stale, emptied
 from retina.web.examples import Example
 from retina.web.handlers import MODEL_QUEUE, Handlers
+from retina.web.photograph_panel import Desk, add_gallery, add_photographs, drop_if_stale, emptied
 
 
 def add_compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> Desk:

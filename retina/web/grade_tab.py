@@ -8,11 +8,11 @@ import gradio as gr
 
 from retina.explain.methods import GRAD_CAM, METHODS
 from retina.web import text
-from retina.web.desk import Desk, add_gallery, add_photographs, drop_if_stale, emptied
 from retina.web.examples import Example
-from retina.web.filing import add_filing
-from retina.web.graders import Graders
 from retina.web.handlers import MODEL_QUEUE, Handlers
+from retina.web.model_pool import Graders
+from retina.web.photograph_panel import Desk, add_gallery, add_photographs, drop_if_stale, emptied
+from retina.web.report_panel import add_filing
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,20 @@
-"""What happens when someone uploads, clicks or calls the API."""
+"""What the page and its API do when they are asked."""
 
 import hashlib
+import html
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import gradio as gr
 from PIL import Image
 
 from retina.assessment import Assessment
-from retina.errors import CheckpointError, ImageError
+from retina.errors import CheckpointError, ImageError, InputError
 from retina.explain.methods import GRAD_CAM
 from retina.images.photograph import Photograph
 from retina.inference.audit_log import AuditLog
@@ -22,16 +23,53 @@ from retina.inference.triage import triage
 from retina.inference.worklist import Row, in_order
 from retina.reporting.assessment_text import told_elsewhere
 from retina.reporting.case_report import CaseReport, reports_html, reports_pdf
-from retina.web import markup, text
-from retina.web.answering import Update, in_one_sentence, in_one_sentence_each, shown_html
-from retina.web.graders import Graders
-from retina.web.markup import Result, Unread
-from retina.web.pictures import matrix_picture
-from retina.web.turns import LOOK_SECONDS, Turns
-from retina.web.viewer import heat_of, view_of
+from retina.web import html as markup
+from retina.web import text
+from retina.web.html import Result, Unread, heat_of, matrix_picture, view_of
+from retina.web.model_pool import LOOK_SECONDS, Graders, Turns
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Update = dict[str, Any]
+
+
+def in_one_sentence(handler: Callable[P, R]) -> Callable[P, R]:
+    """Let an ``InputError`` reach page and client as its sentence, without a traceback."""
+
+    @wraps(handler)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return handler(*args, **kwargs)
+        except InputError as error:
+            # Gradio renders messages as HTML.
+            sentence = html.escape(str(error), quote=False)
+            raise gr.Error(sentence, title=text.ERROR_TITLE, print_exception=False) from None
+
+    return guarded
+
+
+def in_one_sentence_each(handler: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
+    """As ``in_one_sentence``, for a handler that answers bit by bit."""
+
+    @wraps(handler)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        answers = handler(*args, **kwargs)
+        following = in_one_sentence(lambda: next(answers, None))
+        while (answer := following()) is not None:
+            yield answer
+
+    return guarded
+
+
+def shown_html(html: str) -> Update:
+    """Show markup, or hide what shows none."""
+    update: Update = gr.update(value=html, visible=bool(html))
+    return update
+
 
 MODEL_QUEUE = "model"
 """All events that run a model share it, so that one runs at a time."""

@@ -1,15 +1,20 @@
 """The Models tab: every checkpoint's figures side by side, then one of them closely."""
 
 import base64
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from html import escape
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from retina.models.checkpoint_folder import unusable_checkpoints
 from retina.reporting.formatting import percent, template
+from retina.reporting.model_card import CARD_FILE
 from retina.reporting.model_figures import model_figures
 from retina.reporting.model_table import (
     Column,
@@ -21,10 +26,10 @@ from retina.reporting.model_table import (
     why_the_lab_differs,
 )
 from retina.reporting.runs import LAB_ACCURACY
-from retina.web import models_text, text
-from retina.web.answering import in_one_sentence_each
-from retina.web.card import model_card_html
-from retina.web.graders import Graders
+from retina.web import text
+from retina.web.handlers import in_one_sentence_each
+from retina.web.model_pool import Graders
+from retina.web.text import models as models_text
 
 _TEMPLATE: Any = template(
     "retina.web", "models.html", text=models_text, no_model=text.NO_MODEL
@@ -131,3 +136,39 @@ def _heads(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:
         else:
             heads += [("", [column]) for column in members]
     return heads
+
+
+_FRONT_MATTER = re.compile(r"\A---\n.*?^---$", re.DOTALL | re.MULTILINE)
+_LOWERED_BY = 3
+"""Levels that headings move down: the page has those above."""
+
+
+def model_card_html(folder: Path) -> str:
+    """The card of a checkpoint without its metadata, or a sentence where it has none.
+
+    HTML in the card is shown as it is written, and pictures are left out: a card that came with a
+    checkpoint from elsewhere can neither act nor call anybody.
+    """
+    try:
+        card = (folder / CARD_FILE).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return f"<p>{escape(models_text.NO_CARD)}</p>"
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
+    tokens = list(_for_the_page(markdown.parse(_FRONT_MATTER.sub("", card, count=1))))
+    return str(markdown.renderer.render(tokens, markdown.options, {}))
+
+
+def _for_the_page(tokens: Iterable[Token]) -> Iterator[Token]:
+    """Lower the headings, and let each table scroll in a box of its own."""
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1:]) + _LOWERED_BY, 6)}"
+        elif token.type == "th_open":
+            token.attrSet("scope", "col")
+        if token.type == "table_open":
+            label = escape(models_text.CARD_TABLE)
+            box = f'<div class="scroll" tabindex="0" role="group" aria-label="{label}">'
+            yield Token("html_block", "", 0, content=box)
+        yield token
+        if token.type == "table_close":
+            yield Token("html_block", "", 0, content="</div>")

@@ -23,12 +23,10 @@ from retina.memory import share_freed_memory
 from retina.models.checkpoint_folder import unusable_checkpoints
 from retina.web import text
 from retina.web.examples import drawn_examples, own_examples
-from retina.web.forgetting import forget_uploads, forget_visitors
-from retina.web.graders import Graders
-from retina.web.guard import guards
-from retina.web.layout import build_page
-from retina.web.middleware import MIDDLEWARE, log_to
-from retina.web.theme import STYLESHEETS, page_script, page_theme
+from retina.web.gradio_internals import forget_uploads, forget_visitors
+from retina.web.model_pool import Graders
+from retina.web.page import STYLESHEETS, build_page, page_script, page_theme
+from retina.web.security import MIDDLEWARE, guards, log_to
 
 _log = logging.getLogger(__name__)
 

@@ -23,13 +23,12 @@ from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
 from retina.reporting.figures import text_on
 from retina.reporting.formatting import template
 from retina.scale import GRADES, RESEARCH_ONLY
-from retina.web import text, triage_text
-from retina.web.answering import Update, in_one_sentence, in_one_sentence_each, shown_html
-from retina.web.graders import Graders
-from retina.web.handlers import Handlers
-from retina.web.turns import LOOK_SECONDS
-from retina.web.uploads import Upload, uploads
-from retina.web.viewer import picture_address
+from retina.web import text
+from retina.web.gradio_internals import Upload, uploads
+from retina.web.handlers import Handlers, Update, in_one_sentence, in_one_sentence_each, shown_html
+from retina.web.html import picture_address
+from retina.web.model_pool import LOOK_SECONDS, Graders
+from retina.web.text import triage as triage_text
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader

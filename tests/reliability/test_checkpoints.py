@@ -13,7 +13,7 @@ import pytest
 
 from retina.models.checkpoint_folder import METRICS_FILE
 from retina.models.config import CONFIG_FILE, WEIGHTS_FILE
-from retina.web.graders import Graders
+from retina.web.model_pool import Graders
 from tests.cli.shell import retina
 
 Shell = pytest.CaptureFixture[str]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from retina.datasets.synthetic import draw_fundus
-from retina.web.forgetting import forget_uploads
+from retina.web.gradio_internals import forget_uploads
 from retina.web.server import QUEUE_SIZE
 from tests.reliability.conftest import Running
 from tests.reliability.load import KINDS, Caller, seconds_of_one, storm

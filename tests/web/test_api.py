@@ -17,9 +17,8 @@ from retina.inference.grader import Grader
 from retina.inference.worklist import in_order
 from retina.models.checkpoint_folder import describe_checkpoints
 from retina.reporting.figures import confusion_matrix_figure
-from retina.web.api_text import ENDPOINTS, GIVES, TAKES
-from retina.web.pictures import MATRIX_DPI
-from retina.web.text import MATRIX_TITLE
+from retina.web.html import MATRIX_DPI
+from retina.web.text import ENDPOINTS, GIVES, MATRIX_TITLE, TAKES
 from tests.web.conftest import GOLDENS, MATRIX, PHOTOGRAPH, STARTED_FROM
 
 # Mean absolute difference over all pixels and channels, of 255. On one machine it is 0; 1 leaves

@@ -9,7 +9,9 @@ from playwright.sync_api import Browser, expect
 
 from retina.images.prepare import Preprocessing
 from retina.models.config import CheckpointConfig, DataSource, OperatingPoint, StartedFrom
-from retina.web import filing_text, models_text, text, triage_text
+from retina.web import text
+from retina.web.text import models as models_text
+from retina.web.text import triage as triage_text
 from tests.web.conftest import (
     PHOTOGRAPH,
     expect_photograph,
@@ -73,7 +75,7 @@ def test_no_name_acts(browser: Browser, opened: str, photographs: list[Path]) ->
         upload(page, "grade", *photographs[:2])
         page.get_by_role("button", name=text.BUTTON_GRADE, exact=True).click()
         expect(page.locator("#filing")).to_be_visible()
-        page.locator("#verdict-grade").get_by_text(filing_text.AGREE).click()
+        page.locator("#verdict-grade").get_by_text(text.AGREE).click()
         page.locator("#verdict-record").click()
         expect(page.locator("#verdict-told")).to_contain_text("Recorded")
         expect(page.locator("#assessment section.assessment")).to_have_count(2)

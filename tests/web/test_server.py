@@ -20,7 +20,7 @@ from retina.inference.grader import Grader
 from retina.scale import GRADES
 from retina.web import server
 from retina.web.examples import drawn_examples, own_examples
-from retina.web.graders import Graders
+from retina.web.model_pool import Graders
 from retina.web.server import (
     EVENTS,
     build_demo,

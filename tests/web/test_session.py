@@ -9,7 +9,7 @@ from gradio_client.exceptions import AuthenticationError
 from playwright.sync_api import Browser, expect
 
 from retina.web import text
-from retina.web.api_text import GIVES, TAKES
+from retina.web.text import GIVES, TAKES
 from tests.web.conftest import PHOTOGRAPH, Guarded, open_page
 
 EVENT = {"data": [None, "", False], "fn_index": 0, "session_hash": "mine"}

@@ -8,7 +8,9 @@ import retina.inference.grader
 import retina.reporting.assessment_text
 import retina.scale
 from retina.assessment import Assessment, ImageFacts, Quality
-from retina.web import api_text, models_text, text
+from retina.web import text
+from retina.web import text as api_text
+from retina.web.text import models as models_text
 from tests.assessments import assessment
 
 

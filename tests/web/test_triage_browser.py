@@ -12,7 +12,8 @@ from playwright.sync_api import Browser, Page, expect
 from retina.datasets.synthetic import draw_fundus
 from retina.inference.sources import photographs_in
 from retina.inference.worklist import UNGRADABLE
-from retina.web import text, triage_text
+from retina.web import text
+from retina.web.text import triage as triage_text
 from tests.images.dicom_files import dicom
 from tests.web.conftest import PHOTOGRAPH, REPOSITORY, on_both, open_page, upload
 

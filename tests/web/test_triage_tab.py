@@ -17,11 +17,11 @@ from retina.errors import AuditError, ImageError
 from retina.inference.grader import Grader
 from retina.inference.sources import uploaded
 from retina.inference.worklist import COLUMNS
-from retina.web import triage_text
-from retina.web.graders import Graders
+from retina.web.gradio_internals import Upload
 from retina.web.handlers import Handlers
+from retina.web.model_pool import Graders
+from retina.web.text import triage as triage_text
 from retina.web.triage_tab import Day, offered, photograph_of, run, stop, worklist
-from retina.web.uploads import Upload
 from tests.web.conftest import PHOTOGRAPH
 
 HOSTILE = '<img src=x onerror="alert(1)">.png'

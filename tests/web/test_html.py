@@ -14,9 +14,9 @@ from retina.models.checkpoint import Checkpoint
 from retina.models.config import CheckpointConfig, DataSource, StartedFrom
 from retina.reporting.figures import relative_luminance
 from retina.scale import GRADES, LABELS, NOT_ASSESSED, RESEARCH_ONLY
-from retina.web import markup, text
-from retina.web.markup import Result, Unread
-from retina.web.viewer import Heat, View
+from retina.web import html as markup
+from retina.web import text
+from retina.web.html import Heat, Result, Unread, View
 from tests.assessments import MATRIX, assessment
 
 CONFIG = CheckpointConfig(

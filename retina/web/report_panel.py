@@ -12,9 +12,9 @@ from retina.assessment import Assessment
 from retina.errors import AuditError, ImageError
 from retina.inference.audit_log import NOTE_LENGTH, AuditLog
 from retina.inference.verdicts import read_log, to_csv
-from retina.web import filing_text, markup, text
-from retina.web.answering import in_one_sentence
-from retina.web.handlers import Case, Handlers
+from retina.web import html as markup
+from retina.web import text
+from retina.web.handlers import Case, Handlers, in_one_sentence
 
 _DOWNLOADS = "() => document.querySelectorAll('#{} a[download]').forEach((link) => link.click())"
 _MIME = {"pdf": "application/pdf", "html": "text/html", "csv": "text/csv"}
@@ -53,16 +53,14 @@ def add_filing(handlers: Handlers) -> Filing:
         cases = gr.State([])
         with gr.Row():
             kind = gr.Radio(
-                [(label, kind) for kind, label in filing_text.KINDS.items()],
+                [(label, kind) for kind, label in text.KINDS.items()],
                 value="pdf",
-                label=filing_text.REPORT,
+                label=text.REPORT,
                 elem_id="report-kind",
                 scale=2,
             )
-            name = gr.Textbox(
-                "", label=filing_text.NAME, max_length=100, elem_id="report-name", scale=3
-            )
-        make = gr.Button(filing_text.BUTTON_REPORT, elem_id="make-report")
+            name = gr.Textbox("", label=text.NAME, max_length=100, elem_id="report-name", scale=3)
+        make = gr.Button(text.BUTTON_REPORT, elem_id="make-report")
         links = gr.HTML("", elem_id="reports")
         outputs = [panel, cases, links]
         if handlers.audit is not None:
@@ -71,8 +69,8 @@ def add_filing(handlers: Handlers) -> Filing:
     @in_one_sentence
     def made(held: Sequence[Case], name: str, kind: str) -> str:
         content = handlers.report(held, kind, name)
-        file = filing_text.report_file([case.assessment for case in held], kind)
-        return _link(file, content, filing_text.report_link(kind, len(held)))
+        file = text.report_file([case.assessment for case in held], kind)
+        return _link(file, content, text.report_link(kind, len(held)))
 
     make.click(
         made,
@@ -87,14 +85,12 @@ def add_filing(handlers: Handlers) -> Filing:
 
 def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
     # As many as there can be, also for a page that was forgotten meanwhile.
-    which = gr.Radio([0, 1], label=filing_text.WHICH, visible=False, elem_id="verdict-which")
-    grade = gr.Radio(
-        filing_text.CHOICES, label=filing_text.VERDICT, value=None, elem_id="verdict-grade"
-    )
-    note = gr.Textbox("", label=filing_text.NOTE, max_length=NOTE_LENGTH, elem_id="verdict-note")
+    which = gr.Radio([0, 1], label=text.WHICH, visible=False, elem_id="verdict-which")
+    grade = gr.Radio(text.CHOICES, label=text.VERDICT, value=None, elem_id="verdict-grade")
+    note = gr.Textbox("", label=text.NOTE, max_length=NOTE_LENGTH, elem_id="verdict-note")
     with gr.Row():
-        record = gr.Button(filing_text.BUTTON_VERDICT, elem_id="verdict-record")
-        every = gr.Button(filing_text.BUTTON_VERDICTS, elem_id="verdicts-download")
+        record = gr.Button(text.BUTTON_VERDICT, elem_id="verdict-record")
+        every = gr.Button(text.BUTTON_VERDICTS, elem_id="verdicts-download")
     told = gr.HTML("", elem_id="verdict-told")
 
     @in_one_sentence
@@ -104,17 +100,17 @@ def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
         if not held:
             raise ImageError(text.LET_GO)
         if choice is None:
-            raise AuditError(filing_text.NO_VERDICT)
+            raise AuditError(text.NO_VERDICT)
         assessment: Assessment = held[number].assessment
-        judged = filing_text.judged(choice, assessment)
+        judged = text.judged(choice, assessment)
         audit.judged(assessment, judged, note, request.username)
-        done = filing_text.recorded(assessment, choice, len(held) > 1)
+        done = text.recorded(assessment, choice, len(held) > 1)
         return markup.progress(done), None, ""
 
     @in_one_sentence
     def verdicts() -> str:
         csv = to_csv(read_log(audit.file).entries)
-        return _link(filing_text.VERDICTS_FILE, csv.encode(), filing_text.VERDICTS_READY)
+        return _link(text.VERDICTS_FILE, csv.encode(), text.VERDICTS_READY)
 
     record.click(
         recorded,

@@ -1,4 +1,4 @@
-"""Every string of the page, in one place; what a case report says too comes from reporting."""
+"""What the page and its API say, in one place for a translation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -187,5 +187,98 @@ def drawn_example(grade: int) -> str:
     return f"{GRADES[grade].label} (drawn)"
 
 
-# The Models tab; what stands on it is in models_text.py.
+# The Models tab; what stands on it is in models.py.
 TAB_MODELS = "Models"
+
+
+REPORT = "Case report"
+NAME = "Name to print on it, if you wish"
+BUTTON_REPORT = "Make report"
+KINDS = {"pdf": "PDF", "html": "web page"}
+
+VERDICT = "Your verdict"
+WHICH = "On"
+AGREE = "I agree"
+UNGRADABLE = "Ungradable"
+NOTE = "Note, if you wish: no names"
+BUTTON_VERDICT = "Record"
+NO_VERDICT = "Choose a verdict first."
+RECORDED = "Recorded: {verdict}."
+RECORDED_OF = "Recorded of {name}: {verdict}."
+BUTTON_VERDICTS = "Download all verdicts (CSV)"
+VERDICTS_FILE = "verdicts.csv"
+VERDICTS_READY = "All verdicts (CSV)"
+
+CHOICES = [AGREE, *(f"{grade.number} {grade.label}" for grade in GRADES), UNGRADABLE]
+
+
+def judged(choice: str, assessment: Assessment) -> int | None:
+    """The grade of a verdict: None where the photograph is called ungradable."""
+    if choice == AGREE:
+        return assessment.grade
+    return None if choice == UNGRADABLE else int(choice[0])
+
+
+def recorded(assessment: Assessment, choice: str, several: bool) -> str:
+    """What was recorded, and of which photograph where there are two."""
+    if several:
+        return RECORDED_OF.format(name=assessment.image.name, verdict=choice)
+    return RECORDED.format(verdict=choice)
+
+
+def report_file(assessments: Sequence[Assessment], kind: str) -> str:
+    """A report's file name, which holds no name of a person."""
+    eyes = "-".join(each.image.sha256[:8] for each in assessments)
+    return f"retina-report-{eyes}.{kind}"
+
+
+def report_link(kind: str, eyes: int) -> str:
+    """What stands on a link to a report."""
+    return f"Report{' of both eyes' * (eyes > 1)} ({KINDS[kind]})"
+
+
+ENDPOINTS = {
+    "grade": (
+        "Grade one photograph with one model: the assessment, where the model looked, and how "
+        "often it is right."
+    ),
+    "compare": "Grade one photograph with every model, in the order of /models.",
+    "triage": "Grade many photographs with one model: a worklist, the most urgent first.",
+    "models": "What the models are: names, weights, origin, image size and test figures.",
+}
+
+TAKES = {
+    "image": (
+        "A photograph of one eye: JPEG, PNG, TIFF, WebP, BMP or DICOM. Send the file itself; an "
+        "address is not fetched."
+    ),
+    "images": "Photographs, or ZIP archives of them. One that cannot be read stops no other.",
+    "model": "The name of a model, as /models gives it. Left out: the first of them.",
+    "anyway": "Grade also where the quality gate refuses the photograph.",
+}
+
+EXAMPLE_FILE = "eye.jpg"
+
+GIVES = {
+    "assessment": (
+        "An object with grade, label, probabilities, referral, quality, warnings and the file's "
+        "facts. All between grade and sight_threatening_probability is null where the quality "
+        "gate refused the photograph."
+    ),
+    "heatmap": (
+        "A PNG of the retina under the heatmap of where the model looked for its grade; null "
+        "where it gave none."
+    ),
+    "confusion matrix": (
+        "A PNG of the model's answers on its test photographs; null where it was not tested."
+    ),
+    "assessments": "A list of assessments, one of each model.",
+    "worklist": (
+        "A list of rows, one of each photograph, with urgency, image, patient, eye, grade, label, "
+        "the probabilities p0 to p4, quality, warnings and error; the eyes of one patient together."
+    ),
+    "models": (
+        "A list of objects with name, sha256, architecture, initial_weights, image_size and "
+        "metrics, which is null where the model was not tested."
+    ),
+}

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from retina.inference.worklist import URGENCIES, Row
-from retina.web import triage_text
+from retina.web.text import triage as triage_text
 
 
 def row(urgency: str = "rest", **values: object) -> Row:

@@ -1,4 +1,4 @@
-"""The models of the page, loaded when they are first asked for, and kept."""
+"""The models of the page, loaded once, and whose turn it is to use one."""
 
 from pathlib import Path
 from threading import Lock
@@ -16,6 +16,8 @@ from retina.models.config import CheckpointConfig
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 class Graders:
@@ -62,3 +64,24 @@ class Graders:
         """What ``/models`` says of each, without loading any network."""
         every = describe_checkpoints(self.folder)
         return [description for description in every if description["name"] in self.names]
+
+
+LOOK_SECONDS = 0.4
+"""Between two looks at how far a triage is, or at one's place in the line."""
+
+
+class Turns:
+    """A line to wait in, of which everyone can see the place."""
+
+    def __init__(self) -> None:
+        self._line: list[object] = []
+
+    @contextmanager
+    def turn(self) -> Iterator[Callable[[], int]]:
+        """Stand in line; gives what tells how many are before, 0 as long as it is one's turn."""
+        place = object()
+        self._line.append(place)
+        try:
+            yield lambda: self._line.index(place)
+        finally:
+            self._line.remove(place)

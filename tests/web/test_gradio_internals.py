@@ -8,7 +8,7 @@ import gradio as gr
 import httpx
 import pytest
 
-from retina.web.forgetting import forget_uploads, forget_visitors
+from retina.web.gradio_internals import forget_uploads, forget_visitors
 from tests.web.conftest import free_port
 
 HOUR = 3600.0

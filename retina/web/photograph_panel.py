@@ -7,9 +7,8 @@ from typing import Any
 import gradio as gr
 
 from retina.web import text
-from retina.web.answering import Update
 from retina.web.examples import Example
-from retina.web.handlers import Handlers
+from retina.web.handlers import Handlers, Update
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pypdf import PdfReader
 
 from retina.inference.audit_log import AuditLog
 from retina.inference.verdicts import read_log
-from retina.web import filing_text
+from retina.web import text
 from retina.web.text import LET_GO
 from tests.assessments import assessment
 from tests.web.conftest import PHOTOGRAPH, open_page, served, upload
@@ -70,7 +70,7 @@ def grade(page: Page, *photographs: Path) -> None:
 
 def judge(page: Page, choice: str, note: str = "") -> None:
     page.locator("#verdict-grade").get_by_label(choice, exact=True).check()
-    page.get_by_label(filing_text.NOTE).fill(note)
+    page.get_by_label(text.NOTE).fill(note)
     page.locator("#verdict-record").click()
     expect(page.locator("#verdict-told")).to_contain_text(choice)
 
@@ -85,8 +85,8 @@ def judge(page: Page, choice: str, note: str = "") -> None:
     ],
 )
 def test_a_verdict_is_a_grade(choice: str, given: int | None, grade: int | None) -> None:
-    assert choice in filing_text.CHOICES
-    assert filing_text.judged(choice, assessment(given)) == grade
+    assert choice in text.CHOICES
+    assert text.judged(choice, assessment(given)) == grade
 
 
 def test_a_verdict_is_recorded_without_picture_or_name(
@@ -98,10 +98,10 @@ def test_a_verdict_is_recorded_without_picture_or_name(
     expect(page.locator("#filing")).to_be_hidden()
     grade(page, left, right)
     page.locator("#verdict-record").click()
-    expect(page.get_by_text(filing_text.NO_VERDICT)).to_be_visible()
+    expect(page.get_by_text(text.NO_VERDICT)).to_be_visible()
     judge(page, "3 Severe", "=1+1")
     page.locator("#verdict-which").get_by_label(RIGHT).check()
-    judge(page, filing_text.AGREE)
+    judge(page, text.AGREE)
     lines = [json.loads(line) for line in audited[1].read_text().splitlines()]
     assert [line["kind"] for line in lines[-4:]] == [*["assessment"] * 2, *["verdict"] * 2]
     assert "left" not in audited[1].read_text()
@@ -118,12 +118,12 @@ def test_a_verdict_is_recorded_without_picture_or_name(
 
 def test_another_photograph_takes_the_verdict_away(page: Page) -> None:
     grade(page, PHOTOGRAPH)
-    page.get_by_label(filing_text.NOTE).fill("of the first")
+    page.get_by_label(text.NOTE).fill("of the first")
     page.locator("#grade-examples button").nth(3).click()
     expect(page.locator("#filing")).to_be_hidden()
     page.get_by_role("button", name="Grade", exact=True).click()
     expect(page.locator("#filing")).to_be_visible()
-    expect(page.get_by_label(filing_text.NOTE)).to_have_value("")
+    expect(page.get_by_label(text.NOTE)).to_have_value("")
 
 
 @pytest.mark.parametrize(("kind", "begins"), [("pdf", b"%PDF-"), ("html", b"<!doctype html>")])
@@ -131,8 +131,8 @@ def test_the_report_is_downloaded(page: Page, kind: str, begins: bytes, tmp_path
     photograph = tmp_path / "jane_smith.png"
     photograph.write_bytes(PHOTOGRAPH.read_bytes())
     grade(page, photograph)
-    page.locator("#report-kind").get_by_label(filing_text.KINDS[kind]).check()
-    page.get_by_label(filing_text.NAME).fill("Case <17>")
+    page.locator("#report-kind").get_by_label(text.KINDS[kind]).check()
+    page.get_by_label(text.NAME).fill("Case <17>")
     with page.expect_download() as download:
         page.locator("#make-report").click()
     assert download.value.suggested_filename.endswith(f".{kind}")
@@ -141,7 +141,7 @@ def test_the_report_is_downloaded(page: Page, kind: str, begins: bytes, tmp_path
     assert b"smith" not in content
     if kind == "html":
         assert b"Case &lt;17&gt;" in content
-    expect(page.locator("#reports")).to_contain_text(filing_text.KINDS[kind])
+    expect(page.locator("#reports")).to_contain_text(text.KINDS[kind])
 
 
 @pytest.mark.parametrize("kind", ["pdf", "html"])
@@ -150,11 +150,11 @@ def test_the_report_of_two_eyes_is_one_file(page: Page, kind: str, tmp_path: Pat
     left.write_bytes(PHOTOGRAPH.read_bytes())
     right.write_bytes(PHOTOGRAPH.read_bytes() + b"\0")
     grade(page, left, right)
-    page.locator("#report-kind").get_by_label(filing_text.KINDS[kind]).check()
+    page.locator("#report-kind").get_by_label(text.KINDS[kind]).check()
     downloads: list[Download] = []
     page.on("download", lambda download: downloads.append(download))
     page.locator("#make-report").click()
-    expect(page.locator("#reports a[download]")).to_have_text(filing_text.report_link(kind, 2))
+    expect(page.locator("#reports a[download]")).to_have_text(text.report_link(kind, 2))
     page.wait_for_timeout(500)
     [download] = downloads
     content = Path(download.path()).read_bytes()

@@ -1,4 +1,4 @@
-from retina.web.theme import page_theme
+from retina.web.page import page_theme
 
 
 def test_no_font_is_fetched() -> None:
