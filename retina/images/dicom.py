@@ -9,28 +9,28 @@ Only the elements of ``_TAGS`` are read at all, names and dates are passed over;
 what one of them holds. Elements are named as in DICOM PS3.6; PS3.3 C.7.6.3 says what they mean.
 """
 
+import hmac
+import os
 import re
+import secrets
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from retina.errors import ImageError, Unsupported
+from retina.files import user_cache_folder
 from retina.images.limits import Rationed, damaged, in_bands, read_jpeg, reduction, refuse_size
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
-import hmac
-import os
-import secrets
-from contextlib import suppress
-from functools import cache
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from threading import Lock
 
-from retina.files import user_cache_folder
 
 SIGNATURE = re.compile(rb".{128}DICM", re.DOTALL)
 _PREAMBLE = 132

@@ -5,26 +5,32 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from joblib import cpu_count  # type: ignore[import-untyped]
 
-from retina.errors import ImageError
+from retina.errors import ImageError, SettingsError, TooLarge
+from retina.files import remove_unfinished, write_text
 from retina.images.photograph import NetworkInput, Photograph
-from retina.inference.sources import Source, read_source
-from retina.inference.worklist import Row, failed_row, graded_row
+from retina.inference.sources import Source, in_folder, read_source
+from retina.inference.worklist import (
+    Row,
+    failed_row,
+    graded_row,
+    in_order,
+    journal_of,
+    read_journal,
+    to_csv,
+    writing_journal,
+)
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader
-from contextlib import suppress
-from dataclasses import replace
-from pathlib import Path
 
-from retina.errors import SettingsError, TooLarge
-from retina.files import remove_unfinished, write_text
-from retina.inference.sources import in_folder
-from retina.inference.worklist import in_order, journal_of, read_journal, to_csv, writing_journal
 
 MOST_AT_ONCE, PIXELS_AT_ONCE = 16, 8 * 224 * 224
 """Of the squares in one forward pass: beyond this a CPU takes longer for each, not less long."""

@@ -2,34 +2,31 @@
 
 import base64
 import io
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from html import unescape
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from retina.assessment import Quality
+from retina.assessment import Assessment, Quality
 from retina.explain.overlay import heat_colours, heat_layer
 from retina.images.decode import read_photograph
 from retina.images.photograph import Photograph
 from retina.images.prepare import Preprocessing
-from retina.reporting.figures import confusion_matrix_figure
+from retina.models.config import CheckpointConfig
+from retina.reporting.figures import confusion_matrix_figure, text_on
+from retina.reporting.formatting import template
+from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY
 from retina.web import text
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader
-import re
-from collections.abc import Sequence
-from html import unescape
-from typing import TYPE_CHECKING, Any
 
-from retina.assessment import Assessment
-from retina.models.config import CheckpointConfig
-from retina.reporting.figures import text_on
-from retina.reporting.formatting import template
-from retina.scale import GRADES, NOT_ASSESSED, RESEARCH_ONLY
 
 if TYPE_CHECKING:
     from retina.models.checkpoint import Checkpoint

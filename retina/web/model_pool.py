@@ -1,5 +1,7 @@
 """The models of the page, loaded once, and whose turn it is to use one."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -16,8 +18,6 @@ from retina.models.config import CheckpointConfig
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 
 class Graders:
