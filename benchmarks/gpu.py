@@ -24,7 +24,7 @@ from benchmarks._turns import medians
 from retina.devices import choose_device
 from retina.models.architectures import build
 from retina.training.augmentation import LabAugmentation
-from retina.training.data import read_parts
+from retina.training.data import read_split_data
 from retina.training.experiment import default_workers
 from retina.training.settings import RunSettings
 from retina.training.trainer import Trainer
@@ -111,7 +111,7 @@ def main(arguments: Sequence[str]) -> int:
 def _trainer(
     settings: RunSettings, data: str, steps: int, folder: Path, device: torch.device, workers: int
 ) -> Trainer:
-    parts = read_parts([data], seed=0)
+    parts = read_split_data([data], seed=0)
     training = parts.dataset("train", parts.preprocessing(settings.image_size), LabAugmentation())
     count = steps * settings.batch_size
     repeats = -(-count // len(training))

@@ -30,7 +30,7 @@ from retina.devices import choose_device
 from retina.memory import keep_freed_memory
 from retina.models.architectures import build
 from retina.training.augmentation import LabAugmentation
-from retina.training.data import read_parts
+from retina.training.data import read_split_data
 from retina.training.settings import LAB, MOMENTUM, RunSettings
 from retina.training.trainer import Trainer
 
@@ -88,7 +88,7 @@ def _ours(data: str, settings: RunSettings, count: int, device_name: str) -> Ite
     device = choose_device(device_name)
     if device.type == "cpu":
         keep_freed_memory()
-    parts = read_parts([data], seed=0)
+    parts = read_split_data([data], seed=0)
     preprocessing = parts.preprocessing(settings.image_size)
     training = parts.dataset("train", preprocessing, LabAugmentation())
     training.paths, training.grades = training.paths[:count], training.grades[:count]
@@ -104,7 +104,7 @@ def _ours(data: str, settings: RunSettings, count: int, device_name: str) -> Ite
 
 def _plain(data: str, settings: RunSettings, count: int, device_name: str) -> Iterator[Turn]:
     device = choose_device(device_name)
-    rows = read_parts([data], seed=0).rows("train").head(count)
+    rows = read_split_data([data], seed=0).rows("train").head(count)
     paths, grades = rows["path"].tolist(), rows["grade"].tolist()
     transform = v2.Compose(
         [
@@ -163,7 +163,7 @@ def _timm(data: str, settings: RunSettings, count: int, device_name: str) -> Ite
     from timm.optim import create_optimizer_v2
 
     device = choose_device(device_name)
-    rows = read_parts([data], seed=0).rows("train").head(count)
+    rows = read_split_data([data], seed=0).rows("train").head(count)
     loader = create_loader(
         _Raw(rows["path"].tolist(), rows["grade"].tolist()),
         settings.image_size,

@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from importlib.metadata import packages_distributions, version
@@ -95,6 +96,38 @@ def test_imports_go_one_way(module: str) -> None:
     for imported in own_imports(MODULES[module]):
         allowed = room(imported) == here or LEVEL[room(imported)] < LEVEL[here]
         assert allowed, f"{module} imports {imported}"
+
+
+def test_rooms_and_files_stay_small() -> None:
+    folders = Counter(path.parent for path in MODULES.values())
+    assert {folder.name: count for folder, count in folders.items() if count > 15} == {}
+    lines = {name: path.read_text("utf-8").count("\n") for name, path in MODULES.items()}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+
+
+def test_a_public_name_is_defined_once() -> None:
+    homes: dict[str, list[str]] = {}
+    for module, path in MODULES.items():
+        if room(module) == "cli":  # each command has HELP, add_flags and run
+            continue
+        for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+            for name in defined(statement):
+                homes.setdefault(name, []).append(module)
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
+def defined(statement: ast.stmt) -> Iterator[str]:
+    """The public names that a statement of a module defines."""
+    match statement:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            names = [name]
+        case ast.Assign(targets=[ast.Tuple(elts=elements)]):
+            names = [each.id for each in elements if isinstance(each, ast.Name)]
+        case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+            names = [name]
+        case _:
+            names = []
+    yield from (name for name in names if not name.startswith("_"))
 
 
 def test_no_import_cycle() -> None:

@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     pairs = [*zip(combinations(folders, 2), both, strict=True)]
     if options.json:
         answer: dict[str, Any] = {
-            "folders": [{"verdict": verdict(folder), **asdict(folder)} for folder in folders],
+            "folders": [{"verdict": check_verdict(folder), **asdict(folder)} for folder in folders],
             "both": asdict(both[0]) if len(both) == 1 else None,
         }
         if len(both) > 1:
@@ -78,7 +78,7 @@ def run(options: argparse.Namespace) -> int:
     return DONE
 
 
-def verdict(folder: "FolderCheck") -> str:
+def check_verdict(folder: "FolderCheck") -> str:
     """The most important findings of a folder, in one line."""
     across = _across_parts(folder.near_identical)
     conflicts = [group for group in folder.identical if group.conflicting]
@@ -111,7 +111,7 @@ def _folder(folder: "FolderCheck") -> Iterator[str]:
     from retina.scale import LABELS
 
     yield f"{folder.name}: {folder.format}, {folder.rows:,} rows, {folder.pictures:,} pictures"
-    yield f"Verdict: {verdict(folder)}"
+    yield f"Verdict: {check_verdict(folder)}"
     if folder.split:
         yield from ("", f"Split ({'its own' if folder.split.given else 'by patient, seed 0'})")
         yield "  " + ", ".join(f"{part} {size:,}" for part, size in folder.split.sizes.items())

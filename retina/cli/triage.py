@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
         in_order,
         journal_of,
         read_journal,
-        to_csv,
         urgencies,
+        worklist_csv,
         writing_journal,
     )
 
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
                 add(source, row)
                 rows.append(row)
                 bar.update()
-    write_text(output, to_csv(in_order(rows)))
+    write_text(output, worklist_csv(in_order(rows)))
     journal.unlink()
     graded = "1 photograph" if len(rows) == 1 else f"{len(rows):,} photographs"
     print(f"{graded}: {urgencies(rows)}", file=sys.stderr)

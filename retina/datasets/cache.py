@@ -133,7 +133,7 @@ def prepared_square(
     return _prepare(path, settings) if cache is None else cache.square(path, settings)
 
 
-def verdict(cache: PreparedCache, settings: Preprocessing, path: str) -> Verdict:
+def gate_verdict(cache: PreparedCache, settings: Preprocessing, path: str) -> Verdict:
     """The quality gate's verdict on a photograph, whose square is kept on the way.
 
     It stands here, apart from what needs PyTorch, for the processes that decode.

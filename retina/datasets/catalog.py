@@ -12,10 +12,10 @@ import pandas as pd
 from retina.datasets.folder import DataFolder, scan
 from retina.datasets.label_tables import (
     KAGGLE_TERMS,
+    MARKED_UNGRADABLE,
     NO_GRADE,
     OWNERS_TERMS,
     TABLE_FORMATS,
-    UNGRADABLE,
 )
 from retina.datasets.layouts import (
     AMBIGUOUS,
@@ -28,7 +28,7 @@ from retina.datasets.layouts import (
 )
 from retina.errors import DataError
 
-COLUMNS = ("image_id", "path", "grade", "patient", "eye")
+CATALOG_COLUMNS = ("image_id", "path", "grade", "patient", "eye")
 
 _PATIENT_AND_EYE = re.compile(r"(\d+)_(left|right)")
 
@@ -142,7 +142,7 @@ def catalog_of(found: DataFolder, layout: Layout) -> Catalog:
     rows = layout.rows
     kept = rows[rows["fault"] == ""]
     missing = layout.count(NO_PICTURE)
-    unusable = layout.count(NO_NAME, NO_GRADE, UNGRADABLE, AMBIGUOUS, CONTRADICTED)
+    unusable = layout.count(NO_NAME, NO_GRADE, MARKED_UNGRADABLE, AMBIGUOUS, CONTRADICTED)
     if kept.empty:
         raise DataError(_nothing_left(found, layout, missing, unusable))
     kept = with_patients(kept.sort_values("image_id", ignore_index=True))
@@ -154,7 +154,7 @@ def catalog_of(found: DataFolder, layout: Layout) -> Catalog:
             "patient": kept["patient"],
             "eye": kept["eye"],
         },
-        columns=list(COLUMNS),
+        columns=list(CATALOG_COLUMNS),
     )
     return Catalog(
         name=found.root.name,

@@ -12,8 +12,8 @@ import pandas as pd
 
 from retina.datasets.catalog import LOOKED_FOR, Catalog, with_patients
 from retina.datasets.duplicates import (
-    SIDE,
-    Look,
+    FINGERPRINT_SIDE,
+    Fingerprint,
     alike_rows,
     drop_identical,
     look_at,
@@ -35,7 +35,7 @@ from retina.scale import NUM_GRADES
 
 
 @dataclass(frozen=True)
-class Picture:
+class CheckedPhotograph:
     """A photograph of a finding; ``grade`` is None without a label, ``part`` without a split."""
 
     image_id: str
@@ -53,7 +53,7 @@ class Alike:
         correlation: 1 for identical ones; see ``near_identical``.
     """
 
-    pictures: tuple[Picture, ...]
+    pictures: tuple[CheckedPhotograph, ...]
     conflicting: bool
     correlation: float = 1.0
 
@@ -142,7 +142,7 @@ class _Folder:
     found: DataFolder
     layout: Layout
     used: pd.DataFrame
-    looks: list[Look | Unreadable]
+    looks: list[Fingerprint | Unreadable]
 
     @property
     def labelled(self) -> bool:
@@ -233,7 +233,7 @@ def _split(folders: Sequence[_Folder]) -> dict[str, _Split]:
     looks = [look for folder in folders for look in folder.looks]
     rows, alike = table, []
     if looks:
-        digests = [look.digest if isinstance(look, Look) else look for look in looks]
+        digests = [look.digest if isinstance(look, Fingerprint) else look for look in looks]
         rows, _ = drop_identical(table, digests)
         alike = alike_rows(rows, dict(enumerate(looks)))
     try:
@@ -265,14 +265,16 @@ def _own_split(folder: _Folder, rows: pd.DataFrame, parts: "pd.Series[str]") -> 
 def _check(folder: _Folder, parts: "pd.Series[str] | None", checked: SplitCheck | None) -> _Checked:
     used, looks, rows = folder.used, folder.looks, folder.layout.rows
     pictured = used.iloc[: len(looks)]
-    seen = [look for look in looks if isinstance(look, Look)]
-    table = pictured.loc[[isinstance(look, Look) for look in looks], ["image_id", "grade"]]
+    seen = [look for look in looks if isinstance(look, Fingerprint)]
+    table = pictured.loc[[isinstance(look, Fingerprint) for look in looks], ["image_id", "grade"]]
     table = table.assign(
         digest=[look.digest for look in seen],
         part=None if parts is None else parts.reindex(table.index),
     )
     squares = (
-        np.stack([look.square for look in seen]) if seen else np.empty((0, SIDE, SIDE), np.uint8)
+        np.stack([look.square for look in seen])
+        if seen
+        else np.empty((0, FINGERPRINT_SIDE, FINGERPRINT_SIDE), np.uint8)
     )
     faults = rows[rows["fault"] != ""]
     check = FolderCheck(
@@ -337,7 +339,7 @@ def _both(one: _Checked, other: _Checked) -> BothCheck:
 
 def _alike(rows: pd.DataFrame, correlation: float = 1.0) -> Alike:
     pictures = tuple(
-        Picture(
+        CheckedPhotograph(
             image_id,
             None if pd.isna(grade) else int(grade),
             None if pd.isna(part) else str(part),
@@ -347,6 +349,6 @@ def _alike(rows: pd.DataFrame, correlation: float = 1.0) -> Alike:
     return Alike(pictures, rows["grade"].nunique() > 1, round(correlation, 4))
 
 
-def _sizes(looks: Sequence[Look]) -> tuple[tuple[int, int, int], ...]:
+def _sizes(looks: Sequence[Fingerprint]) -> tuple[tuple[int, int, int], ...]:
     counts = Counter((look.width, look.height) for look in looks)
     return tuple((width, height, count) for (width, height), count in counts.most_common())

@@ -19,7 +19,7 @@ from retina.images.field_of_view import crop_to_retina
 
 
 @dataclass(frozen=True)
-class Look:
+class Fingerprint:
     """What a photograph is, and what it looks like.
 
     Attributes:
@@ -35,7 +35,7 @@ class Look:
     square: npt.NDArray[np.uint8]
 
 
-def look_at(paths: Sequence[str]) -> list[Look | Unreadable]:
+def look_at(paths: Sequence[str]) -> list[Fingerprint | Unreadable]:
     """Look at many photographs, in several processes; what was seen is remembered.
 
     Returns:
@@ -46,7 +46,7 @@ def look_at(paths: Sequence[str]) -> list[Look | Unreadable]:
 
 
 def alike_rows(
-    table: pd.DataFrame, looks: Mapping[int, Look | Unreadable]
+    table: pd.DataFrame, looks: Mapping[int, Fingerprint | Unreadable]
 ) -> list[tuple[int, int]]:
     """The pairs of rows whose photographs are near-identical, as ``split`` takes them.
 
@@ -54,7 +54,7 @@ def alike_rows(
         table: Rows whose photographs could be read.
         looks: By the index of ``table``.
     """
-    squares = [look.square for row in table.index if isinstance(look := looks[row], Look)]
+    squares = [look.square for row in table.index if isinstance(look := looks[row], Fingerprint)]
     pairs = near_identical(np.stack(squares)) if squares else []
     return [(table.index[pair.first], table.index[pair.second]) for pair in pairs]
 
@@ -65,13 +65,18 @@ def _look(path: str) -> list[object]:
     return [digest_of(image), image.width, image.height, square]
 
 
-def _read(value: list[object]) -> Look:
+def _read(value: list[object]) -> Fingerprint:
     digest, width, height, square = value
     pixels = np.frombuffer(base64.b64decode(str(square)), dtype=np.uint8)
-    return Look(str(digest), int(str(width)), int(str(height)), pixels.reshape(SIDE, SIDE))
+    return Fingerprint(
+        str(digest),
+        int(str(width)),
+        int(str(height)),
+        pixels.reshape(FINGERPRINT_SIDE, FINGERPRINT_SIDE),
+    )
 
 
-SIDE = 32
+FINGERPRINT_SIDE = 32
 THRESHOLD = 0.85
 
 _FINE = 1.25  # pixels of the small square: what is smoother than this is lighting, not structure
@@ -92,7 +97,7 @@ class NearPair(NamedTuple):
 def small_square(image: Image.Image) -> npt.NDArray[np.uint8]:
     """(32, 32) the green channel of the retina, which shows vessels and lesions best."""
     green = crop_to_retina(image).getchannel("G")
-    return np.asarray(green.resize((SIDE, SIDE), Image.Resampling.BOX))
+    return np.asarray(green.resize((FINGERPRINT_SIDE, FINGERPRINT_SIDE), Image.Resampling.BOX))
 
 
 def near_identical(
@@ -131,9 +136,9 @@ def near_identical(
 
 def _details(squares: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """(N, D) what is fine in each square, with mean 0 and length 1; 0 where there is nothing."""
-    middle = (SIDE - 1) / 2
-    y, x = np.mgrid[:SIDE, :SIDE]
-    disc = np.hypot(x - middle, y - middle) <= _RADIUS * SIDE
+    middle = (FINGERPRINT_SIDE - 1) / 2
+    y, x = np.mgrid[:FINGERPRINT_SIDE, :FINGERPRINT_SIDE]
+    disc = np.hypot(x - middle, y - middle) <= _RADIUS * FINGERPRINT_SIDE
     weight = gaussian_filter(disc.astype(np.float32), _FINE)
     inside = squares * disc.astype(np.float32)
     smooth = gaussian_filter(inside, (0, _FINE, _FINE)) / np.maximum(weight, 1e-6)

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retina.errors import DataError
+from retina.images.limits import IMAGE_ENDINGS
 
 # By these, data sets name the tables and the folders of their parts.
 _PART_WORDS = ("train", "val", "test")
-
-PICTURE_ENDINGS = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm"})
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,9 @@ def _composed(name: str) -> str:
 
 
 def without_ending(name: str) -> str:
-    """Drop the ending of a picture's name or path, where it has one of ``PICTURE_ENDINGS``."""
+    """Drop the ending of a picture's name or path, where it has one of ``IMAGE_ENDINGS``."""
     stem, ending = os.path.splitext(name)  # noqa: PTH122 - text, and a third of the time of Path
-    return stem if ending.lower() in PICTURE_ENDINGS else name
+    return stem if ending.lower() in IMAGE_ENDINGS else name
 
 
 def scan(folder: str | os.PathLike[str]) -> DataFolder:
@@ -89,7 +88,7 @@ def scan(folder: str | os.PathLike[str]) -> DataFolder:
         raise DataError(
             f"{error.filename or folder} cannot be read ({error.strerror}): check its permissions."
         ) from error
-    pictures = tuple(file for file in files if _ending(file) in PICTURE_ENDINGS)
+    pictures = tuple(file for file in files if _ending(file) in IMAGE_ENDINGS)
     by_name: dict[str, list[str]] = {}
     for picture in pictures:
         name = _composed(without_ending(picture).rpartition("/")[2])

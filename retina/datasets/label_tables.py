@@ -73,7 +73,7 @@ _EYES = {"left": "left", "l": "left", "os": "left", "right": "right", "r": "righ
 _SAMPLE_SUBMISSION = "samplesubmission"
 
 # Why a row has no grade.
-UNGRADABLE = "ungradable"  # the graders could not grade the picture
+MARKED_UNGRADABLE = "ungradable"  # the graders could not grade the picture
 NO_GRADE = "no grade"  # of the scale
 
 
@@ -131,8 +131,8 @@ def read_table(file: Path, known: TableFormat) -> pd.DataFrame:
 
     Returns:
         ``image`` (str), ``written`` (str, the grade as it stands there), ``grade`` (float64, NaN
-        where unusable), ``fault`` (str, ``UNGRADABLE`` or ``NO_GRADE`` where there is no grade,
-        else ``""``), and ``patient`` and ``eye`` (str, ``""`` where the table does not say).
+        where unusable), ``fault`` (str, ``MARKED_UNGRADABLE`` or ``NO_GRADE`` where there is no
+        grade, else ``""``), and ``patient`` and ``eye`` (str, ``""`` where the table does not say).
 
     Raises:
         DataError: The rows do not fit the header.
@@ -155,7 +155,7 @@ def read_table(file: Path, known: TableFormat) -> pd.DataFrame:
     graded = with_grades(column(known.image_columns), column(known.grade_columns), known.ungradable)
     ungradable = read_grades(column(known.gradable_columns)) == 0
     graded.loc[ungradable, "grade"] = float("nan")
-    graded.loc[ungradable, "fault"] = UNGRADABLE
+    graded.loc[ungradable, "fault"] = MARKED_UNGRADABLE
     return graded.assign(
         patient=column(_PATIENT_COLUMNS), eye=column(_EYE_COLUMNS).str.lower().map(_EYES).fillna("")
     )
@@ -178,7 +178,7 @@ def with_grades(
     fault = pd.Series("", index=written.index, dtype="str")
     fault[grade.isna()] = NO_GRADE
     if ungradable is not None:
-        fault[written == ungradable] = UNGRADABLE
+        fault[written == ungradable] = MARKED_UNGRADABLE
     return pd.DataFrame({"image": images, "written": written, "grade": grade, "fault": fault})
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from retina.errors import InputError
 from retina.signals import end_with, ignored
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 # loky replaces a process that has grown by 300 MB, as decoding large photographs makes it do.
 warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
@@ -32,8 +32,8 @@ class Unreadable(NamedTuple):
 
 
 def map_pictures(
-    work: Callable[[str], Result], paths: Sequence[str], doing: str
-) -> Iterator[Result | Unreadable]:
+    work: Callable[[str], _Result], paths: Sequence[str], doing: str
+) -> Iterator[_Result | Unreadable]:
     """Call ``work`` on every path and yield the results in the order of ``paths``.
 
     A photograph on which ``work`` raises an ``InputError`` yields ``Unreadable``. Few photographs
@@ -64,7 +64,7 @@ def map_pictures(
     yield from _watched(results, len(paths), doing)
 
 
-def _watched(results: Iterable[Result], total: int, doing: str) -> Iterator[Result]:
+def _watched(results: Iterable[_Result], total: int, doing: str) -> Iterator[_Result]:
     yield from tqdm(
         results,
         desc=doing,
@@ -76,7 +76,7 @@ def _watched(results: Iterable[Result], total: int, doing: str) -> Iterator[Resu
     )
 
 
-def _guarded(work: Callable[[str], Result], path: str) -> Result | Unreadable:
+def _guarded(work: Callable[[str], _Result], path: str) -> _Result | Unreadable:
     try:
         return work(path)
     except InputError as error:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 cv2.setNumThreads(0)  # A forked worker would wait for its parent's threads forever.
 
-Array = npt.NDArray[np.float32]
+Plane = npt.NDArray[np.float32]
 Points = npt.NDArray[np.float64]
 
 _COARSE_HEIGHT = 224
@@ -46,13 +46,13 @@ class Canvas:
     scale: float
 
     @cached_property
-    def x(self) -> Array:
+    def x(self) -> Plane:
         """(1, width) relative x of the pixels' centres."""
         columns = np.arange(self.width, dtype=np.float32) + 0.5 - self.width / 2
         return (columns / self.scale)[None, :].astype(np.float32)
 
     @cached_property
-    def y(self) -> Array:
+    def y(self) -> Plane:
         """(height, 1) relative y of the pixels' centres."""
         rows = np.arange(self.height, dtype=np.float32) + 0.5 - self.height / 2
         return (rows / self.scale)[:, None].astype(np.float32)
@@ -63,7 +63,7 @@ class Canvas:
         factor = min(1.0, _COARSE_HEIGHT / self.height)
         return Canvas(round(self.width * factor), round(self.height * factor), self.scale * factor)
 
-    def enlarge(self, planes: Array) -> Array:
+    def enlarge(self, planes: Plane) -> Plane:
         """Brings what was drawn on ``coarse`` to this raster.
 
         Args:
@@ -79,9 +79,9 @@ class Canvas:
         size = (self.width, self.height)
         return np.asarray(cv2.resize(planes, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
-    def distance(self, centre: tuple[float, float]) -> Array:
+    def distance(self, centre: tuple[float, float]) -> Plane:
         """(height, width) relative distance of every pixel from ``centre``."""
-        squared: Array = np.square(self.x - centre[0]) + np.square(self.y - centre[1])
+        squared: Plane = np.square(self.x - centre[0]) + np.square(self.y - centre[1])
         return np.sqrt(squared)
 
     def window(self, centre: tuple[float, float], reach: float) -> tuple[slice, slice]:
@@ -93,7 +93,7 @@ class Canvas:
         rows, columns = (slice(max(0, low), max(0, high)) for low, high in ends)
         return rows, columns
 
-    def mask(self, shapes: Iterable[Shape], blur: float = 0.0) -> Array | None:
+    def mask(self, shapes: Iterable[Shape], blur: float = 0.0) -> Plane | None:
         """Coverage by shapes, 0 to 1; where they overlap, the strongest counts.
 
         Args:
@@ -119,14 +119,14 @@ class Canvas:
         coverage /= 255
         return self.blurred(coverage, blur)
 
-    def blurred(self, plane: Array, blur: float) -> Array:
+    def blurred(self, plane: Plane, blur: float) -> Plane:
         """(height, width[, channels]) softened by a Gaussian of ``blur`` relative units."""
         sigma = blur * self.scale
         if sigma < 0.2:
             return plane
         return np.asarray(cv2.GaussianBlur(plane, (0, 0), sigma), plane.dtype)
 
-    def noise(self, rng: np.random.Generator, cell: float) -> Array:
+    def noise(self, rng: np.random.Generator, cell: float) -> Plane:
         """Smooth noise of mean 0 and standard deviation of about 1, the same at every resolution.
 
         Args:

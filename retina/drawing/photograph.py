@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from retina.drawing.canvas import Array, Canvas, Shape
+from retina.drawing.canvas import Canvas, Plane, Shape
 from retina.drawing.eye import Camera, Eye
 from retina.drawing.lesions import Lesions
 
 
-def rgb(red: float, green: float, blue: float) -> Array:
+def rgb(red: float, green: float, blue: float) -> Plane:
     """(3, 1, 1): the pictures in the making are planes of red, green and blue."""
     return np.array([red, green, blue], np.float32)[:, None, None]
 
@@ -29,13 +29,13 @@ _DISC_SQUASH = 0.9
 """Width of the disc over its height."""
 
 
-def smoothstep(low: float, high: float, value: Array) -> Array:
+def smoothstep(low: float, high: float, value: Plane) -> Plane:
     """(...) 0 below ``low``, 1 above ``high``, and a smooth rise between them."""
-    t: Array = np.clip((value - low) / (high - low), 0, 1)
+    t: Plane = np.clip((value - low) / (high - low), 0, 1)
     return t * t * (3 - 2 * t)
 
 
-def fundus_light(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array:
+def fundus_light(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Plane:
     """(3, H, W) what the fundus reflects of white light, but for its vessels and lesions.
 
     Args:
@@ -53,13 +53,13 @@ def fundus_light(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array:
     return light
 
 
-def inside_disc(canvas: Canvas, eye: Eye) -> tuple[tuple[slice, slice], Array]:
+def inside_disc(canvas: Canvas, eye: Eye) -> tuple[tuple[slice, slice], Plane]:
     """The window around the disc, and (h, w) coverage by the disc, 0 to 1, in that window."""
     window, r, _ = _around_disc(canvas, eye)
     return window, smoothstep(1.13, 0.89, r)
 
 
-def _coarse_density(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array:
+def _coarse_density(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Plane:
     """(3, H, W) optical density of pigment, choroid and nerve fibres."""
     from_fovea = canvas.distance(eye.fovea)
     macula = eye.macula * (
@@ -74,7 +74,7 @@ def _coarse_density(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array
     net *= 1 - 0.85 * np.exp(-np.square(from_fovea / 0.5))
     net *= np.clip(0.85 + 0.4 * canvas.noise(rng, 0.45), 0, 1.6)
     choroid = eye.tessellation * (0.4 - 0.55 * net) + eye.mottling * blush
-    density: Array = (
+    density: Plane = (
         (macula + pit - reflex) * _MACULAR
         + eye.mottling * melanin * _MELANIN
         + choroid * _CHOROID
@@ -83,15 +83,15 @@ def _coarse_density(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array
     return density
 
 
-def _choroidal_vessels(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array:
+def _choroidal_vessels(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Plane:
     """(H, W) 0 to 2: a tangle of broad vessels that run outwards from the macula.
 
     They are the heights of noise in polar coordinates that changes quickest with the angle.
     """
     dx, dy = canvas.x - eye.fovea[0], canvas.y - eye.fovea[1]
-    r: Array = np.sqrt(np.square(dx) + np.square(dy)) + 0.05 * canvas.noise(rng, 0.2)
+    r: Plane = np.sqrt(np.square(dx) + np.square(dy)) + 0.05 * canvas.noise(rng, 0.2)
     turn = np.arctan2(dy, dx) / (2 * np.pi) + 0.012 * canvas.noise(rng, 0.12)
-    net: Array = np.zeros_like(r)
+    net: Plane = np.zeros_like(r)
     for around, length in ((52, 0.22), (90, 0.13)):
         grid = rng.standard_normal((around, around), dtype=np.float32)
         across, along = (turn * around).astype(np.float32), r / np.float32(length)
@@ -100,7 +100,7 @@ def _choroidal_vessels(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Ar
     return net
 
 
-def _nerve_fibres(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array:
+def _nerve_fibres(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Plane:
     """(3, H, W) how much the nerve fibres brighten the fundus: around the disc, in streaks."""
     streaks = rng.normal(0, 1, 360)
     dx, dy = canvas.x - eye.disc[0], canvas.y - eye.disc[1]
@@ -110,21 +110,21 @@ def _nerve_fibres(canvas: Canvas, eye: Eye, rng: np.random.Generator) -> Array:
     glow = (0.1 + 0.16 * band) * np.exp(-np.maximum(r - eye.disc_radius, 0) / 0.16)
     fine = np.interp(np.degrees(angle) + 180, np.arange(360), streaks).astype(np.float32)
     shine = eye.sheen * band * np.exp(-np.square((r - 0.32) / 0.26)) * (0.55 + 0.2 * fine)
-    brighter: Array = glow * rgb(0.5, 1.0, 1.1) + np.clip(shine, 0, 0.6) * rgb(0.4, 1.1, 1.3)
+    brighter: Plane = glow * rgb(0.5, 1.0, 1.1) + np.clip(shine, 0, 0.6) * rgb(0.4, 1.1, 1.3)
     return brighter
 
 
-def _around_disc(canvas: Canvas, eye: Eye) -> tuple[tuple[slice, slice], Array, Array]:
+def _around_disc(canvas: Canvas, eye: Eye) -> tuple[tuple[slice, slice], Plane, Plane]:
     """A window; (h, w) distance from the disc's centre, and temporally, both in its radii."""
     window = canvas.window(eye.disc, 1.7 * eye.disc_radius)
     dx = (canvas.x[:, window[1]] - eye.disc[0]) / eye.disc_radius / _DISC_SQUASH
     dy = (canvas.y[window[0]] - eye.disc[1]) / eye.disc_radius
-    r: Array = np.sqrt(np.square(dx) + np.square(dy))
-    temporal: Array = (-dx if eye.right else dx) + 0 * dy
+    r: Plane = np.sqrt(np.square(dx) + np.square(dy))
+    temporal: Plane = (-dx if eye.right else dx) + 0 * dy
     return window, r, temporal
 
 
-def _paint_disc(canvas: Canvas, eye: Eye, light: Array, rng: np.random.Generator) -> None:
+def _paint_disc(canvas: Canvas, eye: Eye, light: Plane, rng: np.random.Generator) -> None:
     """Paints the optic disc: a pink rim, paler towards the fovea, and a pale cup."""
     (rows, columns), r, temporal = _around_disc(canvas, eye)
     clouds = canvas.coarse.noise(rng, 0.05)
@@ -177,7 +177,7 @@ def photograph(
 
 
 def _paint_pale_lesions(
-    canvas: Canvas, eye: Eye, lesions: Lesions, light: Array, patches: Array
+    canvas: Canvas, eye: Eye, lesions: Lesions, light: Plane, patches: Plane
 ) -> None:
     """Paints cotton-wool spots and, sharper and yellower, exudates."""
     red, green, blue = eye.colour
@@ -190,7 +190,7 @@ def _paint_pale_lesions(
         light += waxy * (rgb(2.2 * red, 1.9 * green**0.5, 1.5 * blue**0.75) - light)
 
 
-def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions, patches: Array) -> Array:
+def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions, patches: Plane) -> Plane:
     """(3, H, W) optical density of the blood, in vessels and out of them."""
     veins: list[Shape] = []
     arteries: list[Shape] = []
@@ -233,7 +233,7 @@ def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions, patches: Array) -
     return density
 
 
-def _record(canvas: Canvas, camera: Camera, light: Array, rng: np.random.Generator) -> Image.Image:
+def _record(canvas: Canvas, camera: Camera, light: Plane, rng: np.random.Generator) -> Image.Image:
     """Lights, frames, blurs and samples the picture."""
     lit, veil = _lighting(canvas.coarse, camera)
     light *= canvas.enlarge(lit)
@@ -257,18 +257,18 @@ def _record(canvas: Canvas, camera: Camera, light: Array, rng: np.random.Generat
     return Image.fromarray(np.clip(picture + 0.5, 0, 255).astype(np.uint8))
 
 
-def _sensor_noise(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> Array:
+def _sensor_noise(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> Plane:
     """(H, W, 3) noise of brightness, and, of a coarser grain, of colour."""
     size = (canvas.width, canvas.height)
     half = (canvas.height // 2, canvas.width // 2, 3)
-    noise: Array = rng.standard_normal((canvas.height, canvas.width, 1), dtype=np.float32)
+    noise: Plane = rng.standard_normal((canvas.height, canvas.width, 1), dtype=np.float32)
     tinted = rng.standard_normal(half, dtype=np.float32)
     noise = noise + np.float32(0.8) * np.asarray(cv2.resize(tinted, size), np.float32)
     noise *= camera.noise
     return noise
 
 
-def _lighting(canvas: Canvas, camera: Camera) -> tuple[Array, Array]:
+def _lighting(canvas: Canvas, camera: Camera) -> tuple[Plane, Plane]:
     """(3, H, W) factors on the light, and stray light added to it."""
     r = canvas.distance((0.0, 0.0))
     off_light = canvas.distance(camera.light)

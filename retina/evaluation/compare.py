@@ -12,20 +12,18 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binomtest
 
-from retina.evaluation.calibration import referable_probability
-from retina.evaluation.intervals import RESAMPLES, interval, resampled_weights
+from retina.evaluation.calibration import Array, referable_probability
+from retina.evaluation.intervals import RESAMPLES, percentile_interval, resampled_weights
 from retina.evaluation.metrics import WeightedFigures
-from retina.evaluation.predictions import Answers
+from retina.evaluation.predictions import Predictions
 from retina.scale import REFERABLE_FROM
 
 COMPARED = ("quadratic_weighted_kappa", "accuracy", "referable_auroc")
 
-Array = npt.NDArray[np.float64]
-
 
 def compare_answers(
-    first: Answers,
-    second: Answers,
+    first: Predictions,
+    second: Predictions,
     thresholds: tuple[float, float],
     *,
     resamples: int = RESAMPLES,
@@ -117,7 +115,7 @@ def conclusion(first: str, second: str, comparison: Mapping[str, Any], unit: str
     )
 
 
-def _figures_of(answers: Answers, threshold: float) -> WeightedFigures:
+def _figures_of(answers: Predictions, threshold: float) -> WeightedFigures:
     return WeightedFigures(
         answers.grades,
         answers.predicted,
@@ -135,10 +133,10 @@ def _compared(model: WeightedFigures, weights: Array) -> dict[str, Array]:
 
 
 def _bounded(own: Array, resampled: Array) -> Any:
-    return interval(float(own[0]) if np.isfinite(own[0]) else None, resampled)
+    return percentile_interval(float(own[0]) if np.isfinite(own[0]) else None, resampled)
 
 
-def _called_rightly(answers: Answers, threshold: float) -> npt.NDArray[np.bool_]:
+def _called_rightly(answers: Predictions, threshold: float) -> npt.NDArray[np.bool_]:
     referred = referable_probability(answers.probability) >= threshold
     return np.asarray(referred == (answers.grades >= REFERABLE_FROM))
 

@@ -12,15 +12,15 @@ import torch
 
 from retina import distributed
 from retina.assessment import Verdict
-from retina.datasets.cache import PreparedCache, verdict
+from retina.datasets.cache import PreparedCache, gate_verdict
 from retina.datasets.dataset import RetinopathyDataset
 from retina.datasets.parallel import Unreadable, map_pictures
 from retina.errors import DataError
 from retina.evaluation.held_out import overlap
-from retina.evaluation.intervals import add_intervals, interval, resampled_weights
+from retina.evaluation.intervals import add_intervals, percentile_interval, resampled_weights
 from retina.evaluation.metrics import compute_metrics
-from retina.evaluation.predict import VIEWS, EightViews, predict_logits
-from retina.evaluation.predictions import Answers, predictions_table, source_names
+from retina.evaluation.predict import AUGMENTED_VIEWS, TestTimeAugmentation, predict_logits
+from retina.evaluation.predictions import Predictions, predictions_table, source_names
 from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import Checkpoint
 from retina.models.engines import Engine, network_for_grading
@@ -42,7 +42,7 @@ class Evaluation:
 
     metrics: dict[str, Any]
     predictions: pd.DataFrame
-    answers: Answers
+    answers: Predictions
     unreadable: tuple[Unreadable, ...]
 
 
@@ -92,7 +92,7 @@ def evaluate(
         "n": len(unit.grades),
         "photographs": len(rows),
         "by_patient": by_patient,
-        "tta": tta and {"views": VIEWS, "averaged": "logits"},
+        "tta": tta and {"views": AUGMENTED_VIEWS, "averaged": "logits"},
         **measure(unit, threshold, prevalence),
         "temperature": checkpoint.config.temperature,
         "overlap": asdict(overlap(checkpoint, rows)),
@@ -119,7 +119,7 @@ def evaluate(
 
 def _by_source(
     rows: pd.DataFrame,
-    answers: Answers,
+    answers: Predictions,
     by_patient: bool,
     threshold: float,
     prevalence: float | None,
@@ -163,7 +163,7 @@ def grade_rows(
     *,
     tta: bool = False,
     engine: Engine = "torch",
-) -> Answers:
+) -> Predictions:
     """What a checkpoint answers to photographs that can be read, in their order.
 
     It is asked through ``network_for_grading``, as a ``Grader`` asks it.
@@ -174,16 +174,20 @@ def grade_rows(
     )
     model = network_for_grading(checkpoint, engine).to(device)
     logits = predict_logits(
-        EightViews(model) if tta else model,
+        TestTimeAugmentation(model) if tta else model,
         pictures,
         device,
         batch_size,
         f"{checkpoint.name}: grading",
     )
-    return Answers.from_logits(logits, config.temperature, rows["grade"], rows["patient"].tolist())
+    return Predictions.from_logits(
+        logits, config.temperature, rows["grade"], rows["patient"].tolist()
+    )
 
 
-def measure(answers: Answers, threshold: float, prevalence: float | None = None) -> dict[str, Any]:
+def measure(
+    answers: Predictions, threshold: float, prevalence: float | None = None
+) -> dict[str, Any]:
     """The figures of some answers with their intervals, drawn by patient."""
     metrics = compute_metrics(
         answers.grades,
@@ -212,7 +216,7 @@ def _share(marked: npt.NDArray[np.bool_], patients: npt.NDArray[np.str_]) -> Any
     resampled = [
         marked @ weights / weights.sum(axis=0) for weights in resampled_weights(patients.tolist())
     ]
-    return interval(float(marked.mean()), np.concatenate(resampled))
+    return percentile_interval(float(marked.mean()), np.concatenate(resampled))
 
 
 def verdicts(
@@ -232,7 +236,7 @@ def verdicts(
         OSError: The cache folder cannot be written to.
     """
     own = list(paths[distributed.rank() :: distributed.processes()])
-    found = map_pictures(partial(verdict, cache, settings), own, "Looking at pictures")
+    found = map_pictures(partial(gate_verdict, cache, settings), own, "Looking at pictures")
     every: list[Verdict | Unreadable] = ["reject"] * len(paths)
     for rank, part in enumerate(distributed.gather(list(found))):
         every[rank :: distributed.processes()] = part

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from retina.evaluation.calibration import Array
 from retina.evaluation.metrics import WeightedFigures
 from retina.scale import REFERABLE_FROM
 
@@ -21,8 +22,6 @@ RESAMPLES = 2000
 LEVEL = 0.95
 AT_ONCE, COUNTS_AT_ONCE = 100, 1_000_000
 """Resamples, and their counts, that are in memory at a time; no figure depends on either."""
-
-Array = npt.NDArray[np.float64]
 
 
 def add_intervals(
@@ -94,7 +93,7 @@ def resampled_weights(
         yield drawn.T[patient].astype(np.float64)
 
 
-def interval(value: float | None, resampled: Array) -> Any:
+def percentile_interval(value: float | None, resampled: Array) -> Any:
     """A figure with the interval that its values in the resamples give.
 
     Args:
@@ -169,9 +168,9 @@ def _bounded(metrics: Mapping[str, Any], rounds: Sequence[Mapping[str, Any]]) ->
         resampled = np.concatenate([each[name] for each in rounds])
         if first.ndim == 2:
             columns = zip(metrics[name], resampled.T, strict=True)
-            bounded[name] = [interval(value, column) for value, column in columns]
+            bounded[name] = [percentile_interval(value, column) for value, column in columns]
         else:
-            bounded[name] = interval(metrics[name], resampled)
+            bounded[name] = percentile_interval(metrics[name], resampled)
     return bounded
 
 

@@ -17,10 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from retina.errors import SettingsError
-from retina.evaluation.calibration import confidence_bins, referable_probability, squared_errors
+from retina.evaluation.calibration import (
+    Array,
+    confidence_bins,
+    referable_probability,
+    squared_errors,
+)
 from retina.scale import NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
-
-Array = npt.NDArray[np.float64]
 
 
 class WeightedFigures:

@@ -14,10 +14,10 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.explain.cam import forward_with_cam
 from retina.scale import NUM_GRADES
 
-VIEWS = 8
+AUGMENTED_VIEWS = 8
 
 
-class EightViews(nn.Module):
+class TestTimeAugmentation(nn.Module):
     """A network whose logits are the mean over the flips and quarter turns of a square.
 
     The logits are averaged, before temperature and softmax, so that the temperature still divides
@@ -36,12 +36,12 @@ class EightViews(nn.Module):
         views = [
             torch.rot90(side, turns, dims=(2, 3))
             for side in (pictures, pictures.flip(3))
-            for turns in range(VIEWS // 2)
+            for turns in range(AUGMENTED_VIEWS // 2)
         ]
         return torch.stack([self.model(view) for view in views]).mean(dim=0)
 
 
-Array = npt.NDArray[np.float32]
+Logits = npt.NDArray[np.float32]
 
 
 def predict_logits(
@@ -104,7 +104,7 @@ def _batches(
         yield batch.to(device, memory_format=torch.channels_last)
 
 
-def _in_order(batches: list[Array], empty: tuple[int, ...]) -> Array:
+def _in_order(batches: list[Logits], empty: tuple[int, ...]) -> Logits:
     """Join the batches of this process, and those of the others: each took every so-manieth."""
     own = np.concatenate(batches) if batches else np.empty(empty, dtype=np.float32)
     parts = distributed.gather(own)

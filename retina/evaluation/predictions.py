@@ -11,15 +11,13 @@ import pandas as pd
 
 from retina.datasets.catalog import patient_and_eye
 from retina.errors import CheckpointError
-from retina.evaluation.calibration import probabilities
+from retina.evaluation.calibration import Array, probabilities
 from retina.files import MAX_TABLE, no_formula, refuse_large, with_formulas, write_text
 from retina.scale import NUM_GRADES
 
-Array = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """The answers to N pictures, or to N patients.
 
     Attributes:
@@ -43,7 +41,7 @@ class Answers:
         temperature: float,
         grades: npt.ArrayLike,
         patients: Sequence[str],
-    ) -> "Answers":
+    ) -> "Predictions":
         """The answers behind (N, 5) logits.
 
         Raises:
@@ -66,7 +64,7 @@ class Answers:
         temperature: float,
         grades: npt.ArrayLike,
         patients: Sequence[str],
-    ) -> "Answers":
+    ) -> "Predictions":
         """The answers behind (N, 5) calibrated probabilities that were kept.
 
         Logits are the temperature times their logarithm, up to a constant.
@@ -81,9 +79,9 @@ class Answers:
             patients=np.asarray(patients, dtype=np.str_),
         )
 
-    def where(self, kept: npt.NDArray[np.bool_]) -> "Answers":
+    def where(self, kept: npt.NDArray[np.bool_]) -> "Predictions":
         """The answers to the pictures that (N,) ``kept`` marks."""
-        return Answers(
+        return Predictions(
             self.grades[kept],
             self.predicted[kept],
             self.probability[kept],
@@ -91,7 +89,7 @@ class Answers:
             self.patients[kept],
         )
 
-    def by_patient(self) -> "Answers":
+    def by_patient(self) -> "Predictions":
         """One answer a patient, in the order of their names: the worse eye counts.
 
         - True grade and answered grade are each the highest among the patient's pictures.
@@ -101,7 +99,7 @@ class Answers:
           the eyes err together; were they independent, more pictures would mean more referrals.)
         """
         names, patient = np.unique(self.patients, return_inverse=True)
-        return Answers(
+        return Predictions(
             _highest(self.grades, patient, len(names)),
             _highest(self.predicted, patient, len(names)),
             _worse(self.probability, patient, len(names)),
@@ -136,7 +134,7 @@ def source_names(rows: pd.DataFrame) -> list[str]:
 
 
 def predictions_table(
-    image_ids: "pd.Series[str]", answers: Answers, sources: "pd.Series[str] | None" = None
+    image_ids: "pd.Series[str]", answers: Predictions, sources: "pd.Series[str] | None" = None
 ) -> pd.DataFrame:
     """The answers to N pictures as ``image_id, grade, predicted, p0 ... p4``, and ``source``.
 
@@ -158,7 +156,7 @@ def write_predictions(file: Path, predictions: pd.DataFrame) -> None:
     write_text(file, harmless.to_csv(index=False))
 
 
-def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answers:
+def read_predictions(file: str | os.PathLike[str], temperature: float) -> Predictions:
     """Read what ``write_predictions`` wrote.
 
     Args:
@@ -192,7 +190,7 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Answer
         raise _unusable(path) from None
     if not (names and _possible(grades, probability)):
         raise _unusable(path)
-    return Answers.from_probabilities(
+    return Predictions.from_probabilities(
         probability,
         grades[:, 1],
         temperature,

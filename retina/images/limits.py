@@ -22,6 +22,7 @@ MAX_BYTES = 2**29
 MIN_SIDE = 16
 MAX_ASPECT = 10
 FORMATS = "JPEG, PNG, TIFF, WebP, BMP or DICOM"
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")
 
 
 def refuse_bytes(count: int, name: str) -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 from retina.assessment import Quality, Verdict
 from retina.images.field_of_view import FieldOfView, find_retina
 
-Plane = npt.NDArray[np.float32]
+GreyLevels = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 WORKING_SIDE = 128
@@ -73,7 +73,7 @@ def measure_quality(image: Image.Image, retina: FieldOfView | None = None) -> di
     )
     pixels = np.asarray(square, dtype=np.float32)
     red, green, blue = (np.ascontiguousarray(pixels[..., channel]) for channel in range(3))
-    light: Plane = np.maximum(np.maximum(red, green), blue)
+    light: GreyLevels = np.maximum(np.maximum(red, green), blue)
     width, height = retina.right - retina.left, retina.bottom - retina.top
     return (
         _exposure(light, np.minimum(red, green))
@@ -85,7 +85,7 @@ def measure_quality(image: Image.Image, retina: FieldOfView | None = None) -> di
     )
 
 
-def _exposure(light: Plane, yellow: Plane) -> dict[str, float]:
+def _exposure(light: GreyLevels, yellow: GreyLevels) -> dict[str, float]:
     dim, middle, bright = np.percentile(_field_mean(light, 8)[_FIELD], (5, 50, 95)) + 5
     return {
         "brightness": float(np.log(light[_FIELD].mean() + 4)),
@@ -96,7 +96,7 @@ def _exposure(light: Plane, yellow: Plane) -> dict[str, float]:
     }
 
 
-def _colour(red: Plane, green: Plane, blue: Plane) -> dict[str, float]:
+def _colour(red: GreyLevels, green: GreyLevels, blue: GreyLevels) -> dict[str, float]:
     total = red + green + blue + 15
     shares = np.stack([_field_mean(part / total, 4)[_FIELD] for part in (red, green, blue)])
     reds, greens, blues = shares.mean(axis=1)
@@ -108,9 +108,9 @@ def _colour(red: Plane, green: Plane, blue: Plane) -> dict[str, float]:
     }
 
 
-def _detail(green: Plane) -> dict[str, float]:
+def _detail(green: GreyLevels) -> dict[str, float]:
     level = _field_mean(green, 6)
-    contrast: Plane = np.where(_FIELD, (green - level) / (level + 6), 0).astype(np.float32)
+    contrast: GreyLevels = np.where(_FIELD, (green - level) / (level + 6), 0).astype(np.float32)
     dark, bright = _lines(contrast, _NARROW)
     middle, strong, strongest = np.percentile(dark[_CORE], (50, 90, 97)) + _TINY
     wide, _ = _lines(contrast, _WIDE)
@@ -132,14 +132,14 @@ def _detail(green: Plane) -> dict[str, float]:
     }
 
 
-def _edges(light: Plane) -> dict[str, float]:
+def _edges(light: GreyLevels) -> dict[str, float]:
     level = np.where(_FIELD, _field_mean(np.log(light + 8), 3), 0).astype(np.float32)
     slopes = np.hypot(_filtered(level, 1, 1, 0), _filtered(level, 1, 0, 1))[_CORE]
     median, strong = np.percentile(slopes, (50, 95)) + _TINY
     return {"edges": float(np.log(median)), "strong_edges": float(np.log(strong))}
 
 
-def _corners(light: Plane) -> dict[str, float]:
+def _corners(light: GreyLevels) -> dict[str, float]:
     level = float(np.median(light[_CORE])) + 5
     first, last = slice(None, _CORNER), slice(-_CORNER, None)
     corners = np.array([[light[row, column].mean() for column in (first, last)]
@@ -153,7 +153,7 @@ def _corners(light: Plane) -> dict[str, float]:
     }
 
 
-def _lines(contrast: Plane, deviation: float) -> tuple[Plane, Plane]:
+def _lines(contrast: GreyLevels, deviation: float) -> tuple[GreyLevels, GreyLevels]:
     """Dark and bright lines: the curvature across a line, less that along it, where positive.
 
     The curvatures are the eigenvalues of the Hessian of Gaussian scale space, as in Lindeberg,
@@ -164,35 +164,35 @@ def _lines(contrast: Plane, deviation: float) -> tuple[Plane, Plane]:
     diagonal = _filtered(contrast, deviation, 1, 1)
     mean, spread = (across + down) / 2, np.hypot((across - down) / 2, diagonal)
     largest, smallest = mean + spread, mean - spread
-    dark: Plane = np.maximum(largest - np.abs(smallest), 0)
-    bright: Plane = np.maximum(-smallest - np.abs(largest), 0)
+    dark: GreyLevels = np.maximum(largest - np.abs(smallest), 0)
+    bright: GreyLevels = np.maximum(-smallest - np.abs(largest), 0)
     return dark, bright
 
 
-def _field_mean(values: Plane, deviation: float) -> Plane:
+def _field_mean(values: GreyLevels, deviation: float) -> GreyLevels:
     """Gaussian mean over those neighbours that lie in the field."""
-    mean: Plane = _smooth(np.where(_FIELD, values, 0).astype(np.float32), deviation)
+    mean: GreyLevels = _smooth(np.where(_FIELD, values, 0).astype(np.float32), deviation)
     return mean / _field_weight(deviation)
 
 
 @cache
-def _field_weight(deviation: float) -> Plane:
-    weight: Plane = np.maximum(_smooth(_FIELD.astype(np.float32), deviation), 1e-3)
+def _field_weight(deviation: float) -> GreyLevels:
+    weight: GreyLevels = np.maximum(_smooth(_FIELD.astype(np.float32), deviation), 1e-3)
     return weight
 
 
-def _smooth(values: Plane, deviation: float) -> Plane:
+def _smooth(values: GreyLevels, deviation: float) -> GreyLevels:
     return _filtered(values, deviation, 0, 0)
 
 
-def _filtered(values: Plane, deviation: float, down: int, across: int) -> Plane:
+def _filtered(values: GreyLevels, deviation: float, down: int, across: int) -> GreyLevels:
     """The derivative of these orders of the smoothed values, times deviation ** (sum of orders)."""
     filtered = _gaussian(deviation, down) @ values @ _gaussian(deviation, across).T
     return filtered.astype(np.float32, copy=False)
 
 
 @cache
-def _gaussian(deviation: float, order: int) -> Plane:
+def _gaussian(deviation: float, order: int) -> GreyLevels:
     """(128, 128) matrix that filters columns with a Gaussian or its first or second derivative."""
     position = np.arange(WORKING_SIDE)
     distance = (position[:, None] - position[None, :]) / deviation
@@ -202,7 +202,7 @@ def _gaussian(deviation: float, order: int) -> Plane:
         weights *= -distance
     if order == 2:
         weights *= distance**2 - 1
-    matrix: Plane = weights.astype(np.float32)
+    matrix: GreyLevels = weights.astype(np.float32)
     return matrix
 
 

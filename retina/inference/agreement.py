@@ -7,8 +7,8 @@ import pandas as pd
 
 from retina.errors import DataError
 from retina.evaluation.evaluate import Evaluation, measure
-from retina.evaluation.predictions import Answers, predictions_table
-from retina.inference.verdicts import Entry, Log, latest
+from retina.evaluation.predictions import Predictions, predictions_table
+from retina.inference.verdicts import Log, LogEntry, latest
 from retina.models.config import CheckpointConfig
 
 REFERENCE = "verdicts of clinicians who had seen the model's answer"
@@ -60,7 +60,9 @@ def evaluate_verdicts(
         raise DataError(_nothing_to_score(name, config, own, others))
     scored, grades, predicted, probability = zip(*rows, strict=True)
     hashes = [entry.image_sha256 for entry in scored]
-    answers = Answers.from_probabilities(probability, predicted, config.temperature, grades, hashes)
+    answers = Predictions.from_probabilities(
+        probability, predicted, config.temperature, grades, hashes
+    )
     metrics = measure(answers, config.referable.threshold, prevalence)
     verdicts = {
         "agreed": sum(entry.agreed for entry in scored),
@@ -115,7 +117,7 @@ def _unreadable(log: Log) -> list[str]:
     return [f"{lines} cut off, or no page's, and left out; the first is line {log.unreadable[0]}"]
 
 
-def _operating_point(name: str, config: CheckpointConfig, scored: Sequence[Entry]) -> list[str]:
+def _operating_point(name: str, config: CheckpointConfig, scored: Sequence[LogEntry]) -> list[str]:
     threshold = config.referable.threshold
     count = sum(
         entry.referable_probability is not None
@@ -145,7 +147,7 @@ def _lines(count: int) -> str:
 
 
 def _nothing_to_score(
-    name: str, config: CheckpointConfig, own: Sequence[Entry], others: Counter[str]
+    name: str, config: CheckpointConfig, own: Sequence[LogEntry], others: Counter[str]
 ) -> str:
     lacking = "1 photograph that lacks" if len(own) == 1 else f"{len(own):,} photographs that lack"
     found = f", only {lacking} one of the two" if own else ""
@@ -157,5 +159,5 @@ def _nothing_to_score(
     )
 
 
-def _ungradable(entry: Entry) -> bool:
+def _ungradable(entry: LogEntry) -> bool:
     return entry.verdict is not None and entry.verdict.grade is None

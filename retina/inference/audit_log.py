@@ -19,7 +19,7 @@ from retina.errors import AuditError, SettingsError
 from retina.files import lock
 from retina.scale import NUM_GRADES
 
-UNGRADABLE = "ungradable"
+UNGRADABLE_VERDICT = "ungradable"
 
 NOTE_LENGTH = 500
 """Characters that a note may have."""
@@ -121,10 +121,12 @@ class AuditLog:
             AuditError: the grade or note cannot be, or the file cannot be written.
         """
         if grade is not None and grade not in range(NUM_GRADES):
-            raise AuditError(f"a verdict is a grade from 0 to 4 or {UNGRADABLE}, not {grade!r}")
+            raise AuditError(
+                f"a verdict is a grade from 0 to 4 or {UNGRADABLE_VERDICT}, not {grade!r}"
+            )
         verdict = {
             "agreed": grade == assessment.grade,
-            "grade": UNGRADABLE if grade is None else int(grade),
+            "grade": UNGRADABLE_VERDICT if grade is None else int(grade),
             "note": _note(note),
         }
         self._append(_record("verdict", assessment.to_json(), reader) | {"verdict": verdict})

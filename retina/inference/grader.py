@@ -20,7 +20,7 @@ from retina.explain.overlay import overlay_heatmap
 from retina.images.decode import prepare, read_photograph
 from retina.images.photograph import NetworkInput, Photograph
 from retina.images.prepare import normalise
-from retina.inference.warnings import cautions
+from retina.inference.warnings import warnings_for
 from retina.models.checkpoint import Checkpoint, load_checkpoint
 from retina.models.engines import Engine, network_for_grading
 from retina.scale import LABELS, SIGHT_THREATENING_FROM
@@ -209,7 +209,7 @@ class Grader:
             sight_threatening_probability=float(answer[SIGHT_THREATENING_FROM:].sum()),
             quality=prepared.quality,
             image=prepared.facts,
-            warnings=cautions(answer.tolist(), prepared.quality, self.checkpoint.metrics),
+            warnings=warnings_for(answer.tolist(), prepared.quality, self.checkpoint.metrics),
             seconds=seconds,
             heatmap=heatmap,
         )

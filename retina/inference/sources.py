@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from retina.errors import ImageError, TooLarge, TriageError
 from retina.images.dicom import SIGNATURE as DICOM
-from retina.images.limits import MAX_BYTES, refuse_bytes
+from retina.images.limits import IMAGE_ENDINGS, MAX_BYTES, refuse_bytes
 
 # RuntimeError: the archive is encrypted, or, as a subclass of it, packed in a rare way.
 UNREADABLE = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
@@ -69,8 +69,6 @@ class Archive:
                 self._zip = zipfile.ZipFile(self._path)
             return self._zip
 
-
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".dcm")
 
 _MACOS_EXTRAS = "__MACOSX"
 _PREAMBLE = 132
@@ -135,7 +133,7 @@ class Found:
     def _see(self, name: str, begin: Callable[[], bytes], source: Callable[[], Source]) -> None:
         """Put a file where it belongs."""
         if _hidden_part(name):
-            if name.lower().endswith(SUFFIXES):
+            if name.lower().endswith(IMAGE_ENDINGS):
                 self.hidden.append(name)
         elif _may_be_photograph(name, begin):
             self.sources.append(source())
@@ -190,7 +188,8 @@ def photographs_in(place: Path) -> Found:
         raise TriageError(f"{place} may not be searched: ask its owner for the right to read it")
     if not found.sources:
         raise TriageError(
-            f"{place} holds no file that ends in {', '.join(SUFFIXES)}. {found.left_out}".strip()
+            f"{place} holds no file that ends in {', '.join(IMAGE_ENDINGS)}. "
+            f"{found.left_out}".strip()
         )
     return _by_name(found)
 
@@ -282,7 +281,7 @@ def _hidden_part(name: str) -> str:
 def _may_be_photograph(name: str, begin: Callable[[], bytes]) -> bool:
     path = PurePosixPath(name)
     ending = path.suffix.lower()
-    if ending in SUFFIXES:
+    if ending in IMAGE_ENDINGS:
         return True
     if path.name == "DICOMDIR" or (ending and not ending[1:].isdigit()):
         return False

@@ -24,7 +24,7 @@ from retina.inference.worklist import (
     in_order,
     journal_of,
     read_journal,
-    to_csv,
+    worklist_csv,
     writing_journal,
 )
 
@@ -140,7 +140,7 @@ def watch(grader: "Grader", folder: Path, worklist: Path) -> Iterator[list[Row] 
         rows = {row["image"]: row for _, row in records}
 
         def write() -> None:
-            write_text(worklist, to_csv(in_order(rows.values())))
+            write_text(worklist, worklist_csv(in_order(rows.values())))
 
         remove_unfinished(worklist.parent, worklist.name)
         write()

@@ -12,11 +12,11 @@ from typing import Any
 
 from retina.errors import AuditError
 from retina.files import MAX_LOG, csv_text, refuse_large
-from retina.inference.audit_log import UNGRADABLE
+from retina.inference.audit_log import UNGRADABLE_VERDICT
 from retina.scale import NUM_GRADES
 
 _PROBABILITIES = tuple(f"p{grade}" for grade in range(NUM_GRADES))
-COLUMNS = (
+VERDICT_COLUMNS = (
     *("image_id", "grade", "predicted", *_PROBABILITIES, "verdict", "note", "reader"),
     *("referable", "referable_probability", "sight_threatening_probability"),
     *("quality", "time", "model", "model_sha256"),
@@ -24,7 +24,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Verdict:
+class ClinicianVerdict:
     """What a clinician said of a photograph: 0 to 4, or None for ungradable, and a note."""
 
     grade: int | None
@@ -32,7 +32,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Entry:
+class LogEntry:
     """A line of the log.
 
     Attributes:
@@ -63,7 +63,7 @@ class Entry:
     referable_probability: float | None
     sight_threatening_probability: float | None
     quality: str
-    verdict: Verdict | None = None
+    verdict: ClinicianVerdict | None = None
     reader: str | None = None
 
     def __post_init__(self) -> None:
@@ -92,12 +92,12 @@ class Entry:
 class Log:
     """The lines of a log, in their order, and the numbers of those that could not be read."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[LogEntry, ...]
     unreadable: tuple[int, ...] = ()
 
 
 def read_log(file: Path) -> Log:
-    """Read a log, or what ``to_csv`` made of one; lines that are no page's are passed over.
+    """Read a log, or what ``verdicts_csv`` made of one; lines that are no page's are passed over.
 
     Raises:
         AuditError: the file cannot be read, or has no line that can.
@@ -125,12 +125,12 @@ def read_log(file: Path) -> Log:
     return Log(tuple(entries), tuple(unreadable))
 
 
-def latest(entries: Iterable[Entry]) -> list[Entry]:
+def latest(entries: Iterable[LogEntry]) -> list[LogEntry]:
     """What counts for each photograph and each model's weights.
 
     Of several verdicts the last, whoever gave it; where there is none, the last assessment.
     """
-    found: dict[tuple[str, str], Entry] = {}
+    found: dict[tuple[str, str], LogEntry] = {}
     for entry in entries:
         key = entry.image_sha256, entry.model_sha256
         before = found.get(key)
@@ -139,26 +139,26 @@ def latest(entries: Iterable[Entry]) -> list[Entry]:
     return list(found.values())
 
 
-def to_csv(entries: Iterable[Entry]) -> str:
+def verdicts_csv(entries: Iterable[LogEntry]) -> str:
     """What counts of a log as CSV: a row a photograph and model, in which no formula can run.
 
     ``image_id`` is the photograph's SHA-256, ``grade`` the clinician's, empty where there is none;
     ``verdict`` is ``agreed``, ``corrected``, ``ungradable`` or empty; ``predicted`` and ``p0`` to
     ``p4`` are the model's answer.
     """
-    return csv_text(COLUMNS, (_row(entry) for entry in latest(entries)))
+    return csv_text(VERDICT_COLUMNS, (_row(entry) for entry in latest(entries)))
 
 
-def _json_lines(content: bytes) -> Iterator[tuple[int, Callable[[], Entry]]]:
+def _json_lines(content: bytes) -> Iterator[tuple[int, Callable[[], LogEntry]]]:
     for number, line in enumerate(content.split(b"\n"), start=1):
         if line.strip():
             yield number, partial(_of_json, line)
 
 
-def _csv_rows(content: bytes) -> Iterator[tuple[int, Callable[[], Entry]]]:
+def _csv_rows(content: bytes) -> Iterator[tuple[int, Callable[[], LogEntry]]]:
     rows = csv.DictReader(io.StringIO(content.decode(errors="replace"), newline=""))
     try:
-        if content and not set(COLUMNS) <= set(rows.fieldnames or ()):
+        if content and not set(VERDICT_COLUMNS) <= set(rows.fieldnames or ()):
             yield 1, partial(_of_row, {})
             return
         for row in rows:
@@ -167,15 +167,17 @@ def _csv_rows(content: bytes) -> Iterator[tuple[int, Callable[[], Entry]]]:
         yield rows.line_num, partial(_of_row, {})
 
 
-def _of_json(line: bytes) -> Entry:
+def _of_json(line: bytes) -> LogEntry:
     record = json.loads(line)
     result = record["result"]
     verdict = None
     if record["kind"] == "verdict":
         told = record["verdict"]
-        verdict = Verdict(None if told["grade"] == UNGRADABLE else told["grade"], told["note"])
+        verdict = ClinicianVerdict(
+            None if told["grade"] == UNGRADABLE_VERDICT else told["grade"], told["note"]
+        )
     values = result["probabilities"]
-    return Entry(
+    return LogEntry(
         time=record["time"],
         image_sha256=record["image_sha256"],
         model=record["model"],
@@ -191,12 +193,12 @@ def _of_json(line: bytes) -> Entry:
     )
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: LogEntry) -> dict[str, Any]:
     verdict = entry.verdict
     told = ""
     if verdict is not None:
         told = "agreed" if entry.agreed else "corrected"
-        told = UNGRADABLE if verdict.grade is None else told
+        told = UNGRADABLE_VERDICT if verdict.grade is None else told
     values = entry.probabilities or (None,) * NUM_GRADES
     return {
         "image_id": entry.image_sha256,
@@ -216,12 +218,12 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _of_row(row: Mapping[str, str]) -> Entry:
+def _of_row(row: Mapping[str, str]) -> LogEntry:
     grade = _whole(row["grade"])
-    judged = grade is not None or row["verdict"] == UNGRADABLE
+    judged = grade is not None or row["verdict"] == UNGRADABLE_VERDICT
     predicted = _whole(row["predicted"])
     values = tuple(float(row[name]) for name in _PROBABILITIES) if predicted is not None else None
-    return Entry(
+    return LogEntry(
         time=row["time"],
         image_sha256=row["image_id"],
         model=row["model"],
@@ -232,7 +234,7 @@ def _of_row(row: Mapping[str, str]) -> Entry:
         referable_probability=_number(row["referable_probability"]),
         sight_threatening_probability=_number(row["sight_threatening_probability"]),
         quality=row["quality"],
-        verdict=Verdict(grade, row["note"]) if judged else None,
+        verdict=ClinicianVerdict(grade, row["note"]) if judged else None,
         reader=row["reader"] or None,
     )
 

@@ -11,7 +11,7 @@ CLOSE = 0.10
 """How near two grades are to each other, or an answer to the referral threshold, to be unsure."""
 
 
-def cautions(
+def warnings_for(
     answer: list[float], quality: Quality, metrics: dict[str, Any] | None
 ) -> tuple[str, ...]:
     """The sentences of ``Assessment.warnings``.

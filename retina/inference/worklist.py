@@ -18,7 +18,7 @@ from retina.inference.warnings import CLOSE, close_call
 from retina.scale import NUM_GRADES, SIGHT_THREATENING_FROM
 
 Row = dict[str, Any]
-"""A photograph's line, by ``COLUMNS``; every value is JSON-ready."""
+"""A photograph's line, by ``WORKLIST_COLUMNS``; every value is JSON-ready."""
 
 SIGHT_THREATENING, REFERABLE, UNSURE, UNGRADABLE, REST = URGENCIES = (
     "sight-threatening",
@@ -28,7 +28,7 @@ SIGHT_THREATENING, REFERABLE, UNSURE, UNGRADABLE, REST = URGENCIES = (
     "rest",
 )
 
-COLUMNS = (
+WORKLIST_COLUMNS = (
     *("urgency", "image", "patient", "eye", "grade", "label", "confidence", "referable"),
     *("referable_probability", "sight_threatening_probability"),
     *(f"p{grade}" for grade in range(NUM_GRADES)),
@@ -104,7 +104,7 @@ def failed_row(name: str, error: str, model: str, model_sha256: str) -> Row:
 
 def is_row(value: object) -> bool:
     """Whether a value, such as one that was read from a file, is a row of a worklist."""
-    if not isinstance(value, dict) or tuple(value) != COLUMNS:
+    if not isinstance(value, dict) or tuple(value) != WORKLIST_COLUMNS:
         return False
     likelihoods = [value["sight_threatening_probability"], value["referable_probability"]]
     return (
@@ -130,16 +130,16 @@ def urgencies(rows: Iterable[Row]) -> str:
     return ", ".join(f"{counts[urgency]} {urgency}" for urgency in URGENCIES)
 
 
-def to_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+def worklist_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """The worklist as CSV, in which no cell can run as a formula in a spreadsheet."""
-    return csv_text(COLUMNS, rows)
+    return csv_text(WORKLIST_COLUMNS, rows)
 
 
 def _row(name: str) -> Row:
     patient, eye = patient_and_eye(without_ending(name))
     folder = name.rpartition("/")[0]
     told = {"image": name, "patient": f"{folder}/{patient}" if eye and folder else patient}
-    return dict.fromkeys(COLUMNS) | told | {"eye": eye}
+    return dict.fromkeys(WORKLIST_COLUMNS) | told | {"eye": eye}
 
 
 def _rank(row: Row) -> tuple[int, float]:

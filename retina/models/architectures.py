@@ -18,7 +18,7 @@ _FACTORIES: dict[str, Callable[[int], nn.Module]] = {
     "efficientnet_lite0": efficientnet_lite0,
 }
 
-NAMES: tuple[str, ...] = tuple(_FACTORIES)
+ARCHITECTURES: tuple[str, ...] = tuple(_FACTORIES)
 
 
 def build(name: str, num_classes: int = NUM_GRADES) -> nn.Module:
@@ -29,12 +29,14 @@ def build(name: str, num_classes: int = NUM_GRADES) -> nn.Module:
     on both.
 
     Args:
-        name: One of ``NAMES``.
+        name: One of ``ARCHITECTURES``.
         num_classes: How many logits it gives.
 
     Raises:
         SettingsError: No network has that name.
     """
     if name not in _FACTORIES:
-        raise SettingsError(f"there is no network {name!r}; the known ones are {', '.join(NAMES)}")
+        raise SettingsError(
+            f"there is no network {name!r}; the known ones are {', '.join(ARCHITECTURES)}"
+        )
     return _FACTORIES[name](num_classes)

@@ -21,7 +21,7 @@ from torchvision.models import WeightsEnum
 
 from retina.errors import WeightsError
 from retina.images.prepare import IMAGENET_MEAN, IMAGENET_STD, Triple
-from retina.models.weight_files import HEAD, SUFFIXES, WeightsFile, misfit, read_weights_file
+from retina.models.weight_files import HEAD, WEIGHT_SUFFIXES, WeightsFile, misfit, read_weights_file
 
 CONNECT_TIMEOUT_S = 5.0
 
@@ -80,7 +80,7 @@ def resolve_pretrained(
     """Find weights for every network before any training starts.
 
     Args:
-        architectures: Names out of ``retina.models.architectures.NAMES``.
+        architectures: Names out of ``retina.models.architectures.ARCHITECTURES``.
         path: A weights file, or a folder of them; which network each fits is read from its
             tensors. None: ImageNet weights, torchvision's fetched once into the cache of
             ``torch.hub``, EfficientNet-Lite0's out of the installed package; both are checked
@@ -268,11 +268,11 @@ def _hash_prefix(file: str | Path) -> str:
     return Path(file).stem.rpartition("-")[2]
 
 
-_ENDINGS = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+_ENDINGS = f"{', '.join(WEIGHT_SUFFIXES[:-1])} or {WEIGHT_SUFFIXES[-1]}"
 
 
 def _has_known_suffix(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES
+    return path.suffix.lower() in WEIGHT_SUFFIXES
 
 
 @contextlib.contextmanager

@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from retina.errors import WeightsError
-from retina.models.architectures import NAMES, build
+from retina.models.architectures import ARCHITECTURES, build
 
-SUFFIXES = (".safetensors", ".pth", ".pt")
+WEIGHT_SUFFIXES = (".safetensors", ".pth", ".pt")
 HEAD = ("fc.weight", "fc.bias")
 
-Shape = tuple[int, ...]
+TensorShape = tuple[int, ...]
 
 # Under which keys training scripts keep the tensors beside optimiser, epoch and the like.
 _WRAPPERS = ("state_dict", "model", "model_state_dict")
@@ -41,7 +41,7 @@ class WeightsFile:
     Attributes:
         path: The file.
         sha256: Of the very bytes that the tensors were read from.
-        architecture: The network that they fit, one of ``retina.models.architectures.NAMES``.
+        architecture: The network that they fit, a name of ``retina.models.architectures``.
         state: The tensors under our names, which are torchvision's, in float32.
         description: What the file says of itself, on one line; empty where it says nothing.
     """
@@ -62,7 +62,7 @@ def read_weights_file(path: Path, sha256_prefix: str = "") -> WeightsFile:
     (``module.``) are found.
 
     Args:
-        path: A file whose name ends in one of ``SUFFIXES``.
+        path: A file whose name ends in one of ``WEIGHT_SUFFIXES``.
         sha256_prefix: What its SHA-256 must begin with; checked before the file is parsed.
 
     Raises:
@@ -87,14 +87,14 @@ def read_weights_file(path: Path, sha256_prefix: str = "") -> WeightsFile:
 
 
 @functools.cache
-def _shapes(architecture: str) -> dict[str, Shape]:
+def _shapes(architecture: str) -> dict[str, TensorShape]:
     """The shape of each tensor of a network, by name, in the order of its layers."""
     with torch.device("meta"):
         model = build(architecture)
     return {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
 
 
-def misfit(expected: Mapping[str, Shape], state: Mapping[str, Tensor]) -> str | None:
+def misfit(expected: Mapping[str, TensorShape], state: Mapping[str, Tensor]) -> str | None:
     """What keeps tensors from filling a network, or None if nothing does.
 
     The last layer may be missing or of another size, and batch normalisation's counters may be
@@ -185,10 +185,10 @@ def _recognise(path: Path, state: Mapping[str, Tensor]) -> str:
         expected = _shapes(architecture).keys()
         return len(state.keys() & expected) / len(state.keys() | expected)
 
-    nearest = max(NAMES, key=likeness)
+    nearest = max(ARCHITECTURES, key=likeness)
     if likeness(nearest) < 0.5:
         raise WeightsError(
-            f"{path} fits none of the networks {', '.join(NAMES)}; give weights of one of them"
+            f"{path} fits none of the networks {', '.join(ARCHITECTURES)}; give weights of one"
         )
     if problem := misfit(_shapes(nearest), state):
         raise WeightsError(f"{path} comes nearest to {nearest} but does not fit: {problem}")

@@ -11,7 +11,7 @@ from matplotlib.ticker import PercentFormatter
 
 from retina.evaluation.calibration import confidence_bins, referable_probability
 from retina.evaluation.intervals import wilson
-from retina.evaluation.predictions import Answers
+from retina.evaluation.predictions import Predictions
 from retina.reporting.figures import FAINT, GREY, RUN_COLOURS, confusion_matrix_figure, head, ink
 from retina.reporting.formatting import interval, number, with_interval
 from retina.scale import REFERABLE_FROM
@@ -20,7 +20,7 @@ _AFTER, _BEFORE = RUN_COLOURS[:2]
 
 
 def evaluation_figures(
-    answers: Answers, metrics: Mapping[str, Any], title: str, note: str | None = None
+    answers: Predictions, metrics: Mapping[str, Any], title: str, note: str | None = None
 ) -> dict[str, Figure]:
     """The figures of one evaluation, by the names of their files without ending.
 
@@ -44,7 +44,7 @@ def evaluation_figures(
 
 
 def reliability_figure(
-    answers: Answers, metrics: Mapping[str, Any], title: str, note: str | None = None
+    answers: Predictions, metrics: Mapping[str, Any], title: str, note: str | None = None
 ) -> Figure:
     """How often the answers of each confidence are right, before and after the temperature.
 
@@ -103,7 +103,7 @@ def reliability_figure(
 
 
 def roc_figure(
-    answers: Answers, metrics: Mapping[str, Any], title: str, note: str | None = None
+    answers: Predictions, metrics: Mapping[str, Any], title: str, note: str | None = None
 ) -> Figure:
     """Sensitivity against false alarms for referable disease, the operating point marked.
 
@@ -164,7 +164,7 @@ def roc_figure(
 class _Bins:
     """The bins of confidence that hold an answer."""
 
-    def __init__(self, answers: Answers, probability: npt.NDArray[np.float64]) -> None:
+    def __init__(self, answers: Predictions, probability: npt.NDArray[np.float64]) -> None:
         bins = 15
         place, gap = confidence_bins(answers.grades, probability, bins, answers.predicted)
         right = answers.grades == answers.predicted

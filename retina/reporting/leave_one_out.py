@@ -15,7 +15,7 @@ from retina.reporting.figures import GREY, INK, head, ink
 from retina.reporting.formatting import interval, number
 from retina.reporting.runs import FinishedRun
 
-LEFT_OUT, LEFT_OUT_TEST, TEST_OF = "left-out", "left-out-test", "test-of-"
+LEFT_OUT_WHOLE, LEFT_OUT_TEST, TEST_OF = "left-out", "left-out-test", "test-of-"
 """The files of a run's ``evaluations``, without their ending."""
 
 _METRICS = {"kappa": "Quadratic weighted kappa", "auroc": "AUROC of referable disease"}
@@ -79,7 +79,7 @@ def left_out_rows(runs: Sequence[FinishedRun]) -> list[LeftOut]:
                 run.left_out,
                 _figures(beside, f"{TEST_OF}{run.left_out}"),
                 _figures(run, LEFT_OUT_TEST),
-                _figures(run, LEFT_OUT),
+                _figures(run, LEFT_OUT_WHOLE),
             )
         )
     return rows

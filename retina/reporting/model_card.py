@@ -97,7 +97,8 @@ def model_card(
         sizes=sizes or {},
         shortcomings=shortcomings(metrics),
         poor_elsewhere={
-            name: [*elsewhere(metrics, each), *shortcomings(each)] for name, each in others.items()
+            name: [*drop_elsewhere(metrics, each), *shortcomings(each)]
+            for name, each in others.items()
         },
         labels=LABELS,
         research_only=RESEARCH_ONLY,
@@ -162,7 +163,7 @@ def shortcomings(metrics: Mapping[str, Any]) -> list[str]:
     return [sentence for sentence in found if sentence]
 
 
-def elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+def drop_elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     """How much lower the kappa is on another set.
 
     Args:

@@ -6,7 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from retina.evaluation.predictions import Answers
+from retina.evaluation.predictions import Predictions
 from retina.reporting.evaluation_figures import reliability_figure, roc_figure
 from retina.reporting.figures import (
     accuracy_trend_figure,
@@ -15,7 +15,7 @@ from retina.reporting.figures import (
     png,
 )
 from retina.reporting.formatting import decimal, number, percent, with_interval
-from retina.reporting.model_table import ShownModel, tested_on
+from retina.reporting.model_table import ShownModel, tested_on_of
 from retina.reporting.runs import FinishedRun
 from retina.scale import LABELS
 
@@ -52,7 +52,7 @@ def model_figures(model: ShownModel) -> list[ModelFigure]:
 
 def _figures(model: ShownModel) -> Iterator[tuple[str, str, str, Figure]]:
     run, answers = model.run, model.answers
-    title, note = f"{model.name}: {tested_on(run)}", run.not_imagenet
+    title, note = f"{model.name}: {tested_on_of(run)}", run.not_imagenet
     if len(run.history):
         figure = accuracy_trend_figure(
             {model.name: run.history},
@@ -95,7 +95,7 @@ def _matrix(run: FinishedRun) -> str:
     return f"Recognised of each grade: {'; '.join(shares)}."
 
 
-def _reliability(run: FinishedRun, answers: Answers) -> str:
+def _reliability(run: FinishedRun, answers: Predictions) -> str:
     sure = float(answers.probability.max(axis=1).mean())
     right = float((answers.predicted == answers.grades).mean())
     before = decimal(number(run.metrics["before_temperature"]["ece"]))

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from retina.errors import CheckpointError
-from retina.evaluation.predictions import Answers, read_predictions
+from retina.evaluation.predictions import Predictions, read_predictions
 from retina.models.checkpoint_folder import (
     METRICS_FILE,
     read_config,
@@ -31,7 +31,7 @@ from retina.reporting.runs import (
 )
 from retina.scale import LABELS, NUM_GRADES, REFERABLE_FROM
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ShownModel:
     """
 
     run: FinishedRun
-    answers: Answers | None
+    answers: Predictions | None
     evaluations: dict[str, dict[str, Any]]
     megabytes: float | None
     gaps: tuple[str, ...]
@@ -79,7 +79,7 @@ def read_shown_model(folder: Path) -> ShownModel:
     config = read_config(folder)
     gaps: list[str] = []
 
-    def unless_broken(read: Callable[[], T], instead: T) -> T:
+    def unless_broken(read: Callable[[], _T], instead: _T) -> _T:
         try:
             return read()
         except CheckpointError as error:
@@ -123,7 +123,7 @@ def _metrics(folder: Path) -> dict[str, Any]:
     return metrics
 
 
-def _answers(folder: Path, temperature: float, metrics: dict[str, Any]) -> Answers:
+def _answers(folder: Path, temperature: float, metrics: dict[str, Any]) -> Predictions:
     """The answers, if the figures are theirs.
 
     Raises:
@@ -204,22 +204,22 @@ def model_table(models: Sequence[ShownModel]) -> list[Column]:
         metric("AUROC", _AUROC, group=_REFERABLE),
         *_by_source(models),
         *_elsewhere(models),
-        words("Tested on", tested_on),
-        words("Started from", origin),
+        words("Tested on", tested_on_of),
+        words("Started from", origin_of),
         words("Architecture", lambda run: run.config.architecture),
         words("Image size", lambda run: f"{run.config.preprocessing.size} px"),
         Column("File size", [Cell(_size(model.megabytes)) for model in models]),
     ]
 
 
-def origin(run: FinishedRun) -> str:
+def origin_of(run: FinishedRun) -> str:
     """What a model started from, and whose answers it learned beside the grades."""
     start = run.config.initial_weights.words
     teacher = run.training.get("teacher")
     return f"{start}; taught by {teacher.get('name')}" if isinstance(teacher, dict) else start
 
 
-def tested_on(run: FinishedRun) -> str:
+def tested_on_of(run: FinishedRun) -> str:
     """How many of which photographs the test part holds, and whether it shares patients."""
     if not run.metrics:
         return "not yet"

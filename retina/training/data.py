@@ -25,7 +25,7 @@ DRAWN_TERMS = "drawn by this package; no terms"
 
 
 @dataclass(frozen=True)
-class Parts:
+class SplitData:
     """The photographs of a run, divided.
 
     Attributes:
@@ -48,7 +48,7 @@ class Parts:
         """The rows of ``train``, ``validation`` or ``test``."""
         return self.table[self.table["part"] == part]
 
-    def without(self, sources: Collection[str]) -> "Parts":
+    def without(self, sources: Collection[str]) -> "SplitData":
         """The same parts less some of several sources."""
         table = self.table[~self.table["source"].isin(sources)]
         left = [each for each in self.source.sources if each.name not in sources]
@@ -102,7 +102,7 @@ class Parts:
         )
 
 
-def check_data(data: Sequence[str]) -> None:
+def check_split(data: Sequence[str]) -> None:
     """Make sure that there is something to read, before anything else is done.
 
     Raises:
@@ -116,7 +116,7 @@ def check_data(data: Sequence[str]) -> None:
             )
 
 
-def read_parts(data: Sequence[str], seed: int) -> Parts:
+def read_split_data(data: Sequence[str], seed: int) -> SplitData:
     """Read data folders, drop identical pictures across all of them, and split 70/10/20.
 
     Args:
@@ -138,7 +138,7 @@ def read_parts(data: Sequence[str], seed: int) -> Parts:
     pixels = pd.Series(digests, index=everything.index, dtype="object")[table.index]
     columns = ["image_id", "grade", "part", *(["source"] if len(catalogs) > 1 else [])]
     contents = table[columns].assign(pixels=pixels).sort_values(columns)
-    return Parts(
+    return SplitData(
         _together(_sources(catalogs, table), table),
         table,
         _remarks(catalogs, table, identical, alike),
@@ -188,7 +188,7 @@ def _hospitals(catalogs: Sequence[Catalog]) -> tuple[tuple[str, ...], ...]:
     return tuple(map(tuple, names.values()))
 
 
-def refuse_leaks(parts: Parts) -> None:
+def refuse_leaks(parts: SplitData) -> None:
     """Refuse a split whose test part holds patients who are in another part too.
 
     Raises:

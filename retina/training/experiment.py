@@ -20,7 +20,7 @@ from retina.models.pretrained import InitialWeights, resolve_pretrained
 from retina.reporting.experiment_report import write_experiment_report
 from retina.reporting.runs import SETTINGS_FILE, Study, read_finished_run, read_settings
 from retina.training.batches import SAMPLINGS
-from retina.training.data import Parts, check_data, read_parts, refuse_leaks
+from retina.training.data import SplitData, check_split, read_split_data, refuse_leaks
 from retina.training.leave_one_out import evaluate_left_out, with_each_left_out
 from retina.training.losses import LOSSES
 from retina.training.run import train_run
@@ -151,14 +151,14 @@ def run_experiment(experiment: Experiment) -> None:
             keep_freed_memory()
         if distributed.is_writer():
             _check_output(experiment)
-        check_data(experiment.data)
+        check_split(experiment.data)
         with distributed.first_process_first():
             weights, gap = _initial_weights(experiment)
         for warning in filter(None, (each.warning for each in weights.values())):
             _say(f"warning: {warning}")
         if gap:
             _say(f"the pretrained runs are left out: {gap}")
-        parts = read_parts(experiment.data, experiment.runs[0].seed)
+        parts = read_split_data(experiment.data, experiment.runs[0].seed)
         if not experiment.allow_leaks:
             refuse_leaks(parts)
         if experiment.teacher is not None:
@@ -237,7 +237,7 @@ def _check_output(experiment: Experiment) -> None:
 
 
 def _claim_output(
-    experiment: Experiment, parts: Parts, weights: Mapping[str, InitialWeights], gap: str | None
+    experiment: Experiment, parts: SplitData, weights: Mapping[str, InitialWeights], gap: str | None
 ) -> None:
     """Write down what decides the results; refuse to resume where it has changed.
 

@@ -13,8 +13,8 @@ from retina.evaluation.evaluate import evaluate
 from retina.files import write_json
 from retina.models.checkpoint import load_checkpoint
 from retina.models.checkpoint_folder import EVALUATIONS
-from retina.reporting.leave_one_out import LEFT_OUT, LEFT_OUT_TEST, TEST_OF
-from retina.training.data import Parts
+from retina.reporting.leave_one_out import LEFT_OUT_TEST, LEFT_OUT_WHOLE, TEST_OF
+from retina.training.data import SplitData
 from retina.training.settings import RunSettings
 
 
@@ -48,7 +48,9 @@ def with_each_left_out(
     )
 
 
-def evaluate_left_out(run: RunSettings, parts: Parts, folder: Path, device: torch.device) -> None:
+def evaluate_left_out(
+    run: RunSettings, parts: SplitData, folder: Path, device: torch.device
+) -> None:
     """Evaluate a finished run of the study on the hospitals that the study is about.
 
     A run without a hospital answers all its photographs, and those of its test part alone; the run
@@ -72,12 +74,12 @@ def evaluate_left_out(run: RunSettings, parts: Parts, folder: Path, device: torc
             write_json(file, metrics)
 
 
-def _wanted(run: RunSettings, parts: Parts) -> Iterator[tuple[str, pd.DataFrame]]:
+def _wanted(run: RunSettings, parts: SplitData) -> Iterator[tuple[str, pd.DataFrame]]:
     def of(names: Sequence[str], rows: pd.DataFrame) -> pd.DataFrame:
         return rows[rows["source"].isin(names)]
 
     if run.left_out:
-        yield LEFT_OUT, of(run.left_out, parts.table)
+        yield LEFT_OUT_WHOLE, of(run.left_out, parts.table)
         yield LEFT_OUT_TEST, of(run.left_out, parts.rows("test"))
     else:
         for names in parts.hospitals:

@@ -31,7 +31,7 @@ from retina.models.config import (
 )
 from retina.models.pretrained import InitialWeights, start_from
 from retina.reporting.model_card import write_model_card
-from retina.training.data import Parts
+from retina.training.data import SplitData
 from retina.training.settings import RunSettings, recipe_of
 from retina.training.state import Outcome
 from retina.training.teacher import Teacher
@@ -42,7 +42,7 @@ HEATMAP_PERCENTILE = 99
 
 def train_run(
     run: RunSettings,
-    parts: Parts,
+    parts: SplitData,
     initial: InitialWeights | None,
     folder: Path,
     device: torch.device,

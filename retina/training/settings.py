@@ -11,7 +11,7 @@ from torch import nn
 from retina.datasets.dataset import Augmentation
 from retina.errors import SettingsError
 from retina.evaluation.calibration import MINIMUM_SENSITIVITY
-from retina.models.architectures import NAMES
+from retina.models.architectures import ARCHITECTURES
 from retina.training.augmentation import CameraAugmentation, LabAugmentation
 from retina.training.batches import SAMPLINGS, Sampling
 from retina.training.losses import LOSSES, LossName
@@ -48,7 +48,7 @@ class RunSettings:
     """Everything that decides a run's weights but the pictures and the initial weights.
 
     Attributes:
-        architecture: A name of ``retina.models.architectures.NAMES``.
+        architecture: A name of ``retina.models.architectures.ARCHITECTURES``.
         start: ``scratch`` or ``pretrained``.
         recipe: ``lab`` or ``modern``; ``retina.training.settings`` says what they are.
         epochs: Passes over the training part.
@@ -90,7 +90,7 @@ class RunSettings:
     left_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_known("--model", self.architecture, NAMES)
+        _check_known("--model", self.architecture, ARCHITECTURES)
         _check_known("--recipe", self.recipe, RECIPES)
         _check_known("--sampling", self.sampling, SAMPLINGS)
         _check_known("--loss", self.loss, LOSSES)

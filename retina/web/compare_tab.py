@@ -7,10 +7,16 @@ import gradio as gr
 from retina.web import text
 from retina.web.examples import Example
 from retina.web.handlers import MODEL_QUEUE, Handlers
-from retina.web.photograph_panel import Desk, add_gallery, add_photographs, drop_if_stale, emptied
+from retina.web.photograph_panel import (
+    PhotographPanel,
+    add_gallery,
+    add_photographs,
+    drop_if_stale,
+    emptied,
+)
 
 
-def add_compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> Desk:
+def add_compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) -> PhotographPanel:
     """Add its contents to the tab that is being built; arguments as of ``add_grade_tab``."""
     with gr.Row(equal_height=False):
         with gr.Column(scale=6, min_width=320):
@@ -43,4 +49,4 @@ def add_compare_tab(handlers: Handlers, examples: Sequence[Example], own: bool) 
         show_progress_on=viewer,
         api_visibility="private",
     )
-    return Desk(upload, gallery, viewer, notice, button, answers, [running], single=True)
+    return PhotographPanel(upload, gallery, viewer, notice, button, answers, [running], single=True)

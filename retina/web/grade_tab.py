@@ -10,8 +10,14 @@ from retina.explain.methods import GRAD_CAM, METHODS
 from retina.web import text
 from retina.web.examples import Example
 from retina.web.handlers import MODEL_QUEUE, Handlers
-from retina.web.model_pool import Graders
-from retina.web.photograph_panel import Desk, add_gallery, add_photographs, drop_if_stale, emptied
+from retina.web.model_pool import ModelPool
+from retina.web.photograph_panel import (
+    PhotographPanel,
+    add_gallery,
+    add_photographs,
+    drop_if_stale,
+    emptied,
+)
 from retina.web.report_panel import add_filing
 
 
@@ -27,7 +33,7 @@ class GradeTab:
         graded: The handler of ``Grade``; it takes photographs and model.
     """
 
-    desk: Desk
+    desk: PhotographPanel
     model: gr.Dropdown
     chosen: gr.State
     facts: gr.HTML
@@ -35,7 +41,7 @@ class GradeTab:
 
 
 def add_grade_tab(
-    handlers: Handlers, graders: Graders, examples: Sequence[Example], own: bool
+    handlers: Handlers, graders: ModelPool, examples: Sequence[Example], own: bool
 ) -> GradeTab:
     """Add its contents to the tab that is being built.
 
@@ -130,5 +136,5 @@ def add_grade_tab(
         cancels=cast(Any, running),
         api_visibility="private",
     )
-    desk = Desk(upload, gallery, viewer, notice, button, answers, running)
+    desk = PhotographPanel(upload, gallery, viewer, notice, button, answers, running)
     return GradeTab(desk, model, chosen, facts, graded)

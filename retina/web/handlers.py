@@ -26,7 +26,7 @@ from retina.reporting.case_report import CaseReport, reports_html, reports_pdf
 from retina.web import html as markup
 from retina.web import text
 from retina.web.html import Result, Unread, heat_of, matrix_picture, view_of
-from retina.web.model_pool import LOOK_SECONDS, Graders, Turns
+from retina.web.model_pool import LOOK_SECONDS, ModelPool, TriageQueue
 
 if TYPE_CHECKING:
     from retina.inference.grader import Grader
@@ -37,7 +37,7 @@ R = TypeVar("R")
 Update = dict[str, Any]
 
 
-def in_one_sentence(handler: Callable[P, R]) -> Callable[P, R]:
+def as_gradio_error(handler: Callable[P, R]) -> Callable[P, R]:
     """Let an ``InputError`` reach page and client as its sentence, without a traceback."""
 
     @wraps(handler)
@@ -52,13 +52,13 @@ def in_one_sentence(handler: Callable[P, R]) -> Callable[P, R]:
     return guarded
 
 
-def in_one_sentence_each(handler: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
-    """As ``in_one_sentence``, for a handler that answers bit by bit."""
+def each_as_gradio_error(handler: Callable[P, Iterator[R]]) -> Callable[P, Iterator[R]]:
+    """As ``as_gradio_error``, for a handler that answers bit by bit."""
 
     @wraps(handler)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
         answers = handler(*args, **kwargs)
-        following = in_one_sentence(lambda: next(answers, None))
+        following = as_gradio_error(lambda: next(answers, None))
         while (answer := following()) is not None:
             yield answer
 
@@ -76,7 +76,7 @@ MODEL_QUEUE = "model"
 
 
 @dataclass(frozen=True)
-class Case:
+class GradedPhotograph:
     """An assessment that is shown, and the upload that it is of."""
 
     image: str
@@ -94,14 +94,14 @@ class Handlers:
         turns: The line in which triages wait, so that single photographs need not wait for them.
     """
 
-    def __init__(self, graders: Graders, audit: AuditLog | None = None) -> None:
+    def __init__(self, graders: ModelPool, audit: AuditLog | None = None) -> None:
         self.audit = audit
-        self.turns = Turns()
+        self.turns = TriageQueue()
         self._graders = graders
         self._matrix = cache(lambda name: matrix_picture(graders.get(name)))
         self._elsewhere = cache(lambda name: told_elsewhere(graders.get(name).checkpoint.folder))
 
-    @in_one_sentence
+    @as_gradio_error
     def api_grade(
         self, image: str | None, model: str, anyway: bool, request: gr.Request
     ) -> tuple[dict[str, Any], Image.Image | None, Image.Image | None]:
@@ -113,14 +113,14 @@ class Handlers:
         self._record([assessment], request)
         return assessment.to_json(), grader.overlay(photograph, assessment), self._matrix(model)
 
-    @in_one_sentence
+    @as_gradio_error
     def api_compare(self, image: str | None, request: gr.Request) -> list[dict[str, Any]]:
         """``/compare``: an assessment of each model, in the order of ``/models``."""
         assessments = [grader.assess(photograph) for grader, photograph in self._each_grader(image)]
         self._record(assessments, request)
         return [assessment.to_json() for assessment in assessments]
 
-    @in_one_sentence
+    @as_gradio_error
     def api_triage(
         self, images: Sequence[str] | None, model: str, request: gr.Request
     ) -> list[Row]:
@@ -138,7 +138,7 @@ class Handlers:
             self.listed(row, request)
         return rows
 
-    @in_one_sentence
+    @as_gradio_error
     def api_models(self) -> list[dict[str, Any]]:
         """``/models``."""
         return self._graders.describe()
@@ -168,15 +168,15 @@ class Handlers:
             gr.update(interactive=bool(views) and not twice),
         )
 
-    @in_one_sentence
+    @as_gradio_error
     def model_facts(self, model: str) -> str:
         """A model was chosen: what it is."""
         return markup.model_facts(self._graders.config(model))
 
-    @in_one_sentence
+    @as_gradio_error
     def grade(
         self, images: Sequence[str] | None, model: str, request: gr.Request, anyway: bool = False
-    ) -> tuple[str, Update, Update, Update, list[Case]]:
+    ) -> tuple[str, Update, Update, Update, list[GradedPhotograph]]:
         """``Grade`` was clicked: the answer, the way past the gate, the methods, the viewers.
 
         Last, what may be filed of it.
@@ -187,7 +187,7 @@ class Handlers:
             began = time.perf_counter()
             try:
                 results.append(self._result(grader.read(_held(image)), grader, anyway, began=began))
-                cases.append(Case(str(image), results[-1].assessment))
+                cases.append(GradedPhotograph(str(image), results[-1].assessment))
                 views.append(view_of(str(image)))
             except ImageError as error:
                 if image is None or len(images or ()) < 2:
@@ -206,11 +206,11 @@ class Handlers:
 
     def grade_anyway(
         self, images: Sequence[str] | None, model: str, request: gr.Request
-    ) -> tuple[str, Update, Update, Update, list[Case]]:
+    ) -> tuple[str, Update, Update, Update, list[GradedPhotograph]]:
         """``Grade anyway`` was clicked: as ``grade``, whatever the quality gate says."""
         return self.grade(images, model, request, anyway=True)
 
-    @in_one_sentence
+    @as_gradio_error
     def explain(self, images: Sequence[str] | None, answer: str, model: str, method: str) -> Update:
         """A method was chosen: the viewers with its heatmaps."""
         grader = self._graders.get(model)
@@ -222,7 +222,7 @@ class Handlers:
                 views.append(view_of(image))
         return shown_html(markup.viewers(views, results, heat=True))
 
-    @in_one_sentence_each
+    @each_as_gradio_error
     def compare(self, image: str | None, request: gr.Request) -> Iterator[list[Update]]:
         """``Compare`` was clicked: a sentence, all models' answers, the button to cancel."""
         if not self._graders.names:
@@ -232,20 +232,20 @@ class Handlers:
         results: list[Result] = []
         left_out: list[str] = []
         yield [
-            shown_html(markup.progress(text.progress(0, count))),
+            shown_html(markup.progress_html(text.progress(0, count))),
             gr.skip(),
             gr.update(visible=True),
         ]
         for grader, photograph in self._each_grader(image, left_out):
             results.append(self._result(photograph, grader))
-            done = markup.progress(text.progress(len(results), count))
+            done = markup.progress_html(text.progress(len(results), count))
             yield [shown_html(done), gr.skip(), gr.skip()]
         if not results:
             raise CheckpointError(left_out[0])
         assessments = [result.assessment for result in results]
         self._record(assessments, request)
         yield [
-            shown_html(markup.agreement(assessments, left_out)),
+            shown_html(markup.agreement_html(assessments, left_out)),
             shown_html(markup.compared(view, results)),
             gr.update(visible=False),
         ]
@@ -258,7 +258,7 @@ class Handlers:
             return True
         return not markup.answers_to(answer, [_sha256(image) for image in images], model)
 
-    def report(self, cases: Sequence[Case], kind: str, name: str) -> bytes:
+    def report(self, cases: Sequence[GradedPhotograph], kind: str, name: str) -> bytes:
         """Case reports in one file, as ``pdf`` or ``html``.
 
         Raises:

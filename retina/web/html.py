@@ -243,7 +243,7 @@ def notice(sentence: str) -> str:
     return str(_PAGE.notice(sentence))
 
 
-def progress(sentence: str) -> str:
+def progress_html(sentence: str) -> str:
     """How far something has come."""
     return str(_PAGE.progress(sentence))
 
@@ -279,7 +279,7 @@ def viewers(views: Sequence[View], results: Sequence[Result] = (), *, heat: bool
     return str(_PAGE.viewers(views, results, heat))
 
 
-def agreement(answers: Sequence[Assessment], left_out: Sequence[str] = ()) -> str:
+def agreement_html(answers: Sequence[Assessment], left_out: Sequence[str] = ()) -> str:
     """Whether the models agree, above their answers, and why others do not answer."""
     return str(_PAGE.agreement(answers, left_out))
 

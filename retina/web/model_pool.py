@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retina.inference.grader import Grader
 
 
-class Graders:
+class ModelPool:
     """All checkpoints of one folder.
 
     Attributes:
@@ -70,7 +70,7 @@ LOOK_SECONDS = 0.4
 """Between two looks at how far a triage is, or at one's place in the line."""
 
 
-class Turns:
+class TriageQueue:
     """A line to wait in, of which everyone can see the place."""
 
     def __init__(self) -> None:

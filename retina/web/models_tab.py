@@ -20,15 +20,15 @@ from retina.reporting.model_table import (
     Column,
     ShownModel,
     model_table,
-    origin,
+    origin_of,
     read_shown_model,
     shown_models,
     why_the_lab_differs,
 )
 from retina.reporting.runs import LAB_ACCURACY
 from retina.web import text
-from retina.web.handlers import in_one_sentence_each
-from retina.web.model_pool import Graders
+from retina.web.handlers import each_as_gradio_error
+from retina.web.model_pool import ModelPool
 from retina.web.text import models as models_text
 
 _TEMPLATE: Any = template(
@@ -36,7 +36,7 @@ _TEMPLATE: Any = template(
 ).module
 
 
-def add_models_tab(graders: Graders) -> None:
+def add_models_tab(graders: ModelPool) -> None:
     """Add the tab to the tabs that are being built.
 
     The table is read now; a model's figures are drawn when it is first looked at, after its words
@@ -54,12 +54,12 @@ def add_models_tab(graders: Graders) -> None:
             return
         gr.HTML(overview(models, left_out), elem_id="models-table")
         names = [model.name for model in models]
-        choice = gr.Radio(names, value=names[0], label=models_text.CLOSELY, elem_id="models-choice")
+        choice = gr.Radio(names, value=names[0], label=models_text.DETAILS, elem_id="models-choice")
         shown = gr.Textbox("", visible=False)
         panel = gr.HTML("", elem_id="model-closely")
     drawn: dict[str, str] = {}
 
-    @in_one_sentence_each
+    @each_as_gradio_error
     def show(name: str, last: str) -> Iterator[tuple[Any, Any]]:
         if name == last:
             yield gr.skip(), gr.skip()
@@ -122,9 +122,9 @@ def closely(folder: Path, *, figures: bool = True) -> str:
         (figure, base64.b64encode(figure.light).decode(), base64.b64encode(figure.dark).decode())
         for figure in model_figures(model)
     ]
-    facts = models_text.origin(model.run.config, origin(model.run))
+    facts = models_text.origin(model.run.config, origin_of(model.run))
     card = model_card_html(folder)
-    return str(_TEMPLATE.closely(model.name, facts, model.gaps, drawn, card))
+    return str(_TEMPLATE.model_details(model.name, facts, model.gaps, drawn, card))
 
 
 def _heads(columns: Sequence[Column]) -> list[tuple[str, list[Column]]]:

@@ -14,9 +14,9 @@ from retina.web.compare_tab import add_compare_tab
 from retina.web.examples import Example
 from retina.web.grade_tab import GradeTab, add_grade_tab
 from retina.web.handlers import MODEL_QUEUE, Handlers
-from retina.web.model_pool import Graders
+from retina.web.model_pool import ModelPool
 from retina.web.models_tab import add_models_tab
-from retina.web.photograph_panel import Desk, carry_over, drop_if_stale, when_chosen
+from retina.web.photograph_panel import PhotographPanel, carry_over, drop_if_stale, when_chosen
 from retina.web.text import ENDPOINTS, EXAMPLE_FILE, GIVES, TAKES
 from retina.web.triage_tab import add_triage_tab
 
@@ -150,7 +150,7 @@ def add_api(handlers: Handlers, names: Sequence[str]) -> None:
 
 
 def build_page(
-    graders: Graders, examples: Sequence[Example], audit: AuditLog | None = None, *, own: bool
+    graders: ModelPool, examples: Sequence[Example], audit: AuditLog | None = None, *, own: bool
 ) -> gr.Blocks:
     """The page and its API.
 
@@ -181,10 +181,10 @@ def build_page(
 
 def _triage_tab(
     handlers: Handlers,
-    graders: Graders,
+    graders: ModelPool,
     tabs: gr.Tabs,
     grade_tab: GradeTab,
-    *followers: Desk,
+    *followers: PhotographPanel,
 ) -> None:
     """The tab, whose photographs are opened and graded on the desk of the Grade tab."""
     grade, model = grade_tab.desk, grade_tab.model

@@ -12,7 +12,7 @@ from retina.web.handlers import Handlers, Update
 
 
 @dataclass(frozen=True)
-class Desk:
+class PhotographPanel:
     """One tab: where photographs are chosen and shown, and all that the answer fills.
 
     Attributes:
@@ -68,7 +68,10 @@ def add_gallery(tab: str, examples: Sequence[Example], own: bool) -> gr.Gallery:
 
 
 def when_chosen(
-    handlers: Handlers, examples: Sequence[Example], desk: Desk, *followers: Desk
+    handlers: Handlers,
+    examples: Sequence[Example],
+    desk: PhotographPanel,
+    *followers: PhotographPanel,
 ) -> None:
     """Show photographs as soon as they are chosen, and let the followers forget theirs.
 
@@ -124,7 +127,9 @@ def drop_if_stale(
     )
 
 
-def carry_over(handlers: Handlers, tab: gr.Tab, source: Desk, target: Desk) -> None:
+def carry_over(
+    handlers: Handlers, tab: gr.Tab, source: PhotographPanel, target: PhotographPanel
+) -> None:
     """When its tab is opened, let a desk without a photograph take another desk's first one."""
 
     def carried(images: list[str] | None, own: str | None) -> list[Any]:

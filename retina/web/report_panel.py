@@ -11,17 +11,17 @@ import gradio as gr
 from retina.assessment import Assessment
 from retina.errors import AuditError, ImageError
 from retina.inference.audit_log import NOTE_LENGTH, AuditLog
-from retina.inference.verdicts import read_log, to_csv
+from retina.inference.verdicts import read_log, verdicts_csv
 from retina.web import html as markup
 from retina.web import text
-from retina.web.handlers import Case, Handlers, in_one_sentence
+from retina.web.handlers import GradedPhotograph, Handlers, as_gradio_error
 
 _DOWNLOADS = "() => document.querySelectorAll('#{} a[download]').forEach((link) => link.click())"
 _MIME = {"pdf": "application/pdf", "html": "text/html", "csv": "text/csv"}
 
 
 @dataclass(frozen=True)
-class Filing:
+class ReportPanel:
     """The part of the Grade tab that is seen once there is an answer.
 
     Attributes:
@@ -30,7 +30,7 @@ class Filing:
 
     outputs: Sequence[Any]
 
-    def updates(self, cases: Sequence[Case]) -> list[Any]:
+    def updates(self, cases: Sequence[GradedPhotograph]) -> list[Any]:
         """Offer to file an answer; nothing that was typed for the last one is left."""
         names = [case.assessment.image.name for case in cases]
         which = gr.update(
@@ -47,7 +47,7 @@ class Filing:
         ]
 
 
-def add_filing(handlers: Handlers) -> Filing:
+def add_filing(handlers: Handlers) -> ReportPanel:
     """Add it to the column that is being built."""
     with gr.Column(visible=False, elem_id="filing") as panel:
         cases = gr.State([])
@@ -66,8 +66,8 @@ def add_filing(handlers: Handlers) -> Filing:
         if handlers.audit is not None:
             outputs += _add_verdict(handlers.audit, cases)
 
-    @in_one_sentence
-    def made(held: Sequence[Case], name: str, kind: str) -> str:
+    @as_gradio_error
+    def made(held: Sequence[GradedPhotograph], name: str, kind: str) -> str:
         content = handlers.report(held, kind, name)
         file = text.report_file([case.assessment for case in held], kind)
         return _link(file, content, text.report_link(kind, len(held)))
@@ -80,7 +80,7 @@ def add_filing(handlers: Handlers) -> Filing:
         show_progress_on=make,
         api_visibility="private",
     ).success(None, js=_DOWNLOADS.format("reports"))
-    return Filing(outputs)
+    return ReportPanel(outputs)
 
 
 def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
@@ -93,9 +93,13 @@ def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
         every = gr.Button(text.BUTTON_VERDICTS, elem_id="verdicts-download")
     told = gr.HTML("", elem_id="verdict-told")
 
-    @in_one_sentence
+    @as_gradio_error
     def recorded(
-        held: Sequence[Case], number: int, choice: str | None, note: str, request: gr.Request
+        held: Sequence[GradedPhotograph],
+        number: int,
+        choice: str | None,
+        note: str,
+        request: gr.Request,
     ) -> tuple[str, None, str]:
         if not held:
             raise ImageError(text.LET_GO)
@@ -105,11 +109,11 @@ def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:
         judged = text.judged(choice, assessment)
         audit.judged(assessment, judged, note, request.username)
         done = text.recorded(assessment, choice, len(held) > 1)
-        return markup.progress(done), None, ""
+        return markup.progress_html(done), None, ""
 
-    @in_one_sentence
+    @as_gradio_error
     def verdicts() -> str:
-        csv = to_csv(read_log(audit.file).entries)
+        csv = verdicts_csv(read_log(audit.file).entries)
         return _link(text.VERDICTS_FILE, csv.encode(), text.VERDICTS_READY)
 
     record.click(

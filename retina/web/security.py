@@ -45,7 +45,7 @@ _BUSY = PlainTextResponse(text.TOO_MANY_LOGINS, status_code=429)
 _LOCKED = PlainTextResponse(text.NOT_LOGGED_IN, status_code=401)
 
 
-class Guard:
+class RequireLogin:
     """Answer nothing to who is not logged in but what the question for the password is made of.
 
     Gradio asks for it route by route, and leaves some open, among them those that cancel another's
@@ -85,7 +85,7 @@ class Guard:
         await self.app(scope, receive, held)
 
 
-class Patience:
+class LoginThrottle:
     """Try one password at a time, and after a wrong one wait; it does not matter whose it was."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -138,7 +138,7 @@ def guards(host: str, *, guarded: bool, insecure: bool, is_loopback: bool) -> Se
         is_loopback: Whether only this machine reaches ``host``.
     """
     if guarded:
-        return (Middleware(Patience), Middleware(Guard))
+        return (Middleware(LoginThrottle), Middleware(RequireLogin))
     if is_loopback and not insecure:
         hosts = [*LOOPBACK, host]
         return (Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False),)
@@ -218,7 +218,7 @@ class RequestLog:
             _log.info("%s %s %d in %.3f s", scope["method"], route, status, seconds)
 
 
-class NoErrands:
+class BlockOutgoingFetches:
     """Fetch nothing from other addresses.
 
     Gradio would fetch whatever address a caller names behind ``/file=``, or sends in place of a
@@ -235,7 +235,7 @@ class NoErrands:
         await app(scope, receive, send)
 
 
-class Departures:
+class IgnoreDisconnects:
     """Let go who goes away in the middle of a request, which Gradio tells of with a traceback."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -247,7 +247,7 @@ class Departures:
             await self.app(scope, receive, send)
 
 
-MIDDLEWARE = (Departures, RequestLog, Headers, NoErrands)
+MIDDLEWARE = (IgnoreDisconnects, RequestLog, Headers, BlockOutgoingFetches)
 """From the network inwards."""
 
 

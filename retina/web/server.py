@@ -24,7 +24,7 @@ from retina.models.checkpoint_folder import unusable_checkpoints
 from retina.web import text
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.gradio_internals import forget_uploads, forget_visitors
-from retina.web.model_pool import Graders
+from retina.web.model_pool import ModelPool
 from retina.web.page import STYLESHEETS, build_page, page_script, page_theme
 from retina.web.security import MIDDLEWARE, guards, log_to
 
@@ -63,7 +63,7 @@ def build_demo(
         InputError: ``examples`` holds no photograph, or a checkpoint cannot be used.
     """
     shown = drawn_examples(workspace) if examples is None else own_examples(examples, workspace)
-    page = build_page(Graders(checkpoints), shown, audit, own=examples is not None)
+    page = build_page(ModelPool(checkpoints), shown, audit, own=examples is not None)
     page.queue(max_size=QUEUE_SIZE)
     # Gradio would keep an empty set for each call of the API, for ever.
     page._queue.pending_event_ids_session = LRUCache(EVENTS)

@@ -16,18 +16,19 @@ from PIL import Image
 
 from retina.errors import ImageError, InputError
 from retina.files import replacing
+from retina.images.limits import IMAGE_ENDINGS
 from retina.images.photograph import Photograph
-from retina.inference.sources import SUFFIXES, Found, Source, read_source, uploaded
+from retina.inference.sources import Found, Source, read_source, uploaded
 from retina.inference.triage import triage
-from retina.inference.worklist import URGENCIES, Row, in_order, to_csv
+from retina.inference.worklist import URGENCIES, Row, in_order, worklist_csv
 from retina.reporting.figures import text_on
 from retina.reporting.formatting import template
 from retina.scale import GRADES, RESEARCH_ONLY
 from retina.web import text
 from retina.web.gradio_internals import Upload, uploads
-from retina.web.handlers import Handlers, Update, in_one_sentence, in_one_sentence_each, shown_html
+from retina.web.handlers import Handlers, Update, as_gradio_error, each_as_gradio_error, shown_html
 from retina.web.html import picture_address
-from retina.web.model_pool import LOOK_SECONDS, Graders
+from retina.web.model_pool import LOOK_SECONDS, ModelPool
 from retina.web.text import triage as triage_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ _TEMPLATE: Any = template(
 
 
 @dataclass
-class Day:
+class TriageSession:
     """What one visitor has in triage.
 
     Attributes:
@@ -85,7 +86,7 @@ class Day:
 
 
 @dataclass(frozen=True)
-class Entry:
+class ListedPhotograph:
     """A line of the worklist: its row, its place in the day, its picture, whose eye."""
 
     row: Row
@@ -94,27 +95,27 @@ class Entry:
     same_patient: bool
 
 
-def worklist(day: Day) -> str:
+def worklist(day: TriageSession) -> str:
     """The worklist as HTML, of as many photographs as are graded."""
     numbers = {id(row): number for number, row in enumerate(day.rows)}
-    entries: list[Entry] = []
+    entries: list[ListedPhotograph] = []
     for row in in_order(day.rows):
         number = numbers[id(row)]
         thumbnail = day.thumbnails.get(day.found.sources[number])
         same = bool(entries) and entries[-1].row["patient"] == row["patient"]
-        entries.append(Entry(row, number, thumbnail, same))
+        entries.append(ListedPhotograph(row, number, thumbnail, same))
     rows = [entry.row for entry in entries]
     grader = day.grader
-    summary = triage_text.summary(rows, len(day.found.sources), grader.name, grader.sha256)
+    summary = triage_text.worklist_summary(rows, len(day.found.sources), grader.name, grader.sha256)
     remarks = triage_text.remarks(rows, day.found)
-    csv = base64.b64encode(to_csv(rows).encode()).decode("ascii")
+    csv = base64.b64encode(worklist_csv(rows).encode()).decode("ascii")
     counts = Counter(row["urgency"] for row in rows)
     return str(_TEMPLATE.worklist(entries, summary, remarks, counts, csv))
 
 
 def add_triage_tab(
     handlers: Handlers,
-    graders: Graders,
+    graders: ModelPool,
     opened: Sequence[Any],
     open_photograph: Callable[[str, str], list[Any]],
 ) -> Any:
@@ -132,8 +133,8 @@ def add_triage_tab(
     with gr.Tab(triage_text.TAB, id="triage"):
         with gr.Row(equal_height=False):
             with gr.Column(scale=6, min_width=320):
-                upload = uploads(label=triage_text.UPLOAD, height=180, elem_id="triage-upload")
-                gr.HTML(str(_TEMPLATE.folder(SUFFIXES)))
+                upload = uploads(label=triage_text.UPLOAD_MANY, height=180, elem_id="triage-upload")
+                gr.HTML(str(_TEMPLATE.folder(IMAGE_ENDINGS)))
             with gr.Column(scale=6, min_width=320):
                 model = gr.Dropdown(
                     list(graders.names),
@@ -145,7 +146,7 @@ def add_triage_tab(
                 with gr.Row():
                     button = gr.Button(triage_text.BUTTON, variant="primary", interactive=False)
                     cancel = gr.Button(
-                        triage_text.BUTTON_CANCEL, visible=False, elem_id="triage-cancel"
+                        triage_text.BUTTON_STOP, visible=False, elem_id="triage-cancel"
                     )
         progress = gr.HTML("", visible=False, elem_id="triage-progress")
         shown = gr.HTML("", visible=False, js_on_load=_OPENS, elem_id="worklist")
@@ -153,7 +154,7 @@ def add_triage_tab(
     outputs = [state, progress, shown, button, cancel]
 
     def graded(files: list[Upload] | None, name: str, request: gr.Request) -> Iterator[list[Any]]:
-        yield from run(handlers, graders, files, name, request)
+        yield from run_triage(handlers, graders, files, name, request)
 
     running = button.click(
         graded,
@@ -183,10 +184,10 @@ def add_triage_tab(
         api_visibility="private",
     )
 
-    @in_one_sentence
-    def chosen(day: Day | None, event: gr.EventData) -> list[Any]:
+    @as_gradio_error
+    def chosen(day: TriageSession | None, event: gr.EventData) -> list[Any]:
         path = photograph_of(day, int(event.number), Path(upload.GRADIO_CACHE))
-        return open_photograph(str(path), cast(Day, day).grader.name)
+        return open_photograph(str(path), cast(TriageSession, day).grader.name)
 
     return shown.click(
         chosen,
@@ -198,10 +199,10 @@ def add_triage_tab(
     )
 
 
-@in_one_sentence_each
-def run(
+@each_as_gradio_error
+def run_triage(
     handlers: Handlers,
-    graders: Graders,
+    graders: ModelPool,
     files: Sequence[Upload] | None,
     model: str,
     request: gr.Request,
@@ -209,9 +210,9 @@ def run(
     """``Grade all`` was clicked: how far it is, again and again, then the worklist."""
     if not files:
         raise ImageError(triage_text.NO_PHOTOGRAPHS)
-    day = Day(graders.get(model), uploaded(files))
+    day = TriageSession(graders.get(model), uploaded(files))
     if not day.found.sources:
-        raise ImageError(triage_text.none_found(SUFFIXES, day.found.left_out))
+        raise ImageError(triage_text.none_found(IMAGE_ENDINGS, day.found.left_out))
     with closing(day), handlers.turns.turn() as before:
         stoppable = gr.update(visible=True, interactive=True)
         yield [day, _progress(day, 0), shown_html(""), gr.update(interactive=False), stoppable]
@@ -235,21 +236,21 @@ def run(
     yield finished(day)
 
 
-def offered(files: Sequence[Upload] | None, day: Day | None) -> Update:
+def offered(files: Sequence[Upload] | None, day: TriageSession | None) -> Update:
     """Photographs were chosen or taken away, or a run ended: whether there is one to begin."""
     update: Update = gr.update(interactive=bool(files) and (day is None or day.ended))
     return update
 
 
-def stop(day: Day | None) -> Update:
-    """``Stop`` was clicked: ``run`` ends after the photograph at hand."""
+def stop(day: TriageSession | None) -> Update:
+    """``Stop`` was clicked: ``run_triage`` ends after the photograph at hand."""
     if day is not None:
         day.stopped = True
     update: Update = gr.update(interactive=False)
     return update
 
 
-def finished(day: Day) -> list[Any]:
+def finished(day: TriageSession) -> list[Any]:
     """The worklist of what is done, whether that is all or was stopped."""
     return [
         day,
@@ -260,7 +261,7 @@ def finished(day: Day) -> list[Any]:
     ]
 
 
-def photograph_of(day: Day | None, number: int, cache: Path) -> Path:
+def photograph_of(day: TriageSession | None, number: int, cache: Path) -> Path:
     """The file of a photograph of the worklist, in Gradio's cache.
 
     Raises:
@@ -295,7 +296,7 @@ def _only(progress: Update) -> list[Any]:
     return [gr.skip(), progress, gr.skip(), gr.skip(), gr.skip()]
 
 
-def _progress(day: Day, seconds: float) -> Update:
+def _progress(day: TriageSession, seconds: float) -> Update:
     done, count = len(day.rows), len(day.found.sources)
-    sentence = triage_text.progress(day.rows, count, seconds)
+    sentence = triage_text.triage_progress(day.rows, count, seconds)
     return shown_html(str(_TEMPLATE.progress(done, count, sentence)))

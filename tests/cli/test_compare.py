@@ -8,7 +8,7 @@ import pytest
 
 from retina.datasets.catalog import read_folder
 from retina.datasets.splits import write_split
-from retina.evaluation.predictions import Answers
+from retina.evaluation.predictions import Predictions
 from retina.models.checkpoint import save_checkpoint
 from retina.models.config import OperatingPoint
 from tests.checkpoints import save_small, small_config, small_network, split_data
@@ -97,13 +97,13 @@ def test_both_models_see_the_same_photographs_where_one_cannot_be_read(
     table = read_folder(folder).table
     Path(table["path"].iloc[19]).write_text("no photograph")
     seen: list[int] = []
-    by_patient = Answers.by_patient
+    by_patient = Predictions.by_patient
 
-    def watching(self: Answers) -> Answers:
+    def watching(self: Predictions) -> Predictions:
         seen.append(len(self.grades))
         return by_patient(self)
 
-    monkeypatch.setattr(Answers, "by_patient", watching)
+    monkeypatch.setattr(Predictions, "by_patient", watching)
     answer = compare(capsys, two, folder, "--by-patient")
     assert answer.status == 0
     assert seen == [4, 4]

@@ -18,7 +18,7 @@ from sklearn.metrics import (
 )
 
 from retina.inference.audit_log import AuditLog
-from retina.inference.verdicts import read_log, to_csv
+from retina.inference.verdicts import read_log, verdicts_csv
 from retina.models.checkpoint_folder import read_config
 from tests.cli.shell import Answer, retina
 from tests.inference.assessments import NAME, THRESHOLD, drawn
@@ -97,7 +97,7 @@ def test_the_downloaded_csv_gives_the_same_figures(
     capsys: Shell, checkpoints: Path, log: Path, tmp_path: Path
 ) -> None:
     file = tmp_path / "audit.csv"
-    file.write_text(to_csv(read_log(log).entries), encoding="utf-8")
+    file.write_text(verdicts_csv(read_log(log).entries), encoding="utf-8")
     of_log = json.loads(evaluate(capsys, checkpoints, log, "--json").out)
     assert json.loads(evaluate(capsys, checkpoints, file, "--json").out) == of_log
 

@@ -9,7 +9,7 @@ from retina.datasets.synthetic import draw_fundus
 from retina.inference import triage as module
 from retina.inference.grader import Grader
 from retina.inference.sources import Source
-from retina.inference.worklist import COLUMNS, URGENCIES
+from retina.inference.worklist import URGENCIES, WORKLIST_COLUMNS
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_the_worklist_holds_each_photograph_by_urgency(
     output = tmp_path / "new" / "worklist.csv"
     assert triage(day, checkpoints, output) == 0
     rows = read(output)
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == WORKLIST_COLUMNS
     assert len(rows) == 21
     places = [URGENCIES.index(row["urgency"]) for row in rows]
     assert places == sorted(places)

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 
-from retina.datasets.catalog import COLUMNS, Catalog, patient_and_eye, read_folder
+from retina.datasets.catalog import CATALOG_COLUMNS, Catalog, patient_and_eye, read_folder
 from retina.datasets.label_tables import LAB_FILES, read_lab_lists
 from retina.errors import DataError
 from tests.datasets.pictures import table_of, write_pictures, write_table
@@ -58,7 +58,7 @@ def test_eyepacs_names_give_patient_and_eye(tmp_path: Path) -> None:
     write_table(tmp_path / "trainLabels.csv", "image,level\n10_right,4\n10_left,0\n11_left,2\n")
     catalog = read_folder(tmp_path)
     table = catalog.table
-    assert tuple(table.columns) == COLUMNS
+    assert tuple(table.columns) == CATALOG_COLUMNS
     assert table["grade"].dtype == "int64"
     assert table.drop(columns="path").to_numpy().tolist() == [
         ["10_left", 0, "10", "left"],

@@ -8,7 +8,7 @@ from retina.datasets.check import Alike, FolderCheck, check_data
 from retina.datasets.splits import PARTS
 from retina.datasets.synthetic import draw_fundus
 from retina.errors import DataError
-from retina.training.data import read_parts
+from retina.training.data import read_split_data
 from tests.datasets.layouts import write_ddr
 from tests.datasets.pictures import write_pictures, write_table
 from tests.shared_data import SHARED_DATA, needs_shared_data
@@ -134,7 +134,7 @@ def hospitals(tmp_path: Path) -> list[Path]:
 def test_the_split_of_several_folders_is_that_of_training_on_them_together(
     hospitals: list[Path],
 ) -> None:
-    trained = read_parts([str(folder) for folder in hospitals], 0).table
+    trained = read_split_data([str(folder) for folder in hospitals], 0).table
     checks, pairs = check_data(hospitals)
     assert [check.name for check in checks] == ["images", "images-2", "images-3"]
     for check in checks:
@@ -172,7 +172,7 @@ def test_a_patient_of_two_folders_is_in_more_than_one_part(tmp_path: Path) -> No
     rows = [f"{number}_right,{number % 5}" for number in range(1, 31)]
     write_table(more / "trainLabels.csv", "\n".join(["image,level", *rows]) + "\n")
     checks, _ = check_data([lists, more])
-    table = read_parts([str(lists), str(more)], 0).table
+    table = read_split_data([str(lists), str(more)], 0).table
     parts_of = table.groupby("patient")["part"].nunique()
     for check in checks:
         assert check.split is not None

@@ -12,8 +12,8 @@ from retina.datasets import duplicates as looks
 from retina.datasets import parallel
 from retina.datasets.catalog import read_folder
 from retina.datasets.duplicates import (
-    SIDE,
-    Look,
+    FINGERPRINT_SIDE,
+    Fingerprint,
     digest_of,
     drop_identical,
     look_at,
@@ -36,7 +36,7 @@ def memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def digests(paths: list[str]) -> list[str]:
-    return [look.digest for look in look_at(paths) if isinstance(look, Look)]
+    return [look.digest for look in look_at(paths) if isinstance(look, Fingerprint)]
 
 
 def test_it_is_remembered_until_the_file_changes(
@@ -73,7 +73,7 @@ def test_unreadable_pictures_do_not_stop_the_others(
     Path(paths[5]).unlink()
     seen = look_at(paths)
     assert [index for index, d in enumerate(seen) if isinstance(d, Unreadable)] == [3, 5]
-    assert isinstance(seen[6], Look)
+    assert isinstance(seen[6], Fingerprint)
     assert seen[6].digest == digest_of(load_fundus(paths[6]))
     assert isinstance(seen[3], Unreadable)
     assert seen[3].path == paths[3]
@@ -142,7 +142,7 @@ def test_pairs_are_found_across_blocks(
 
 
 def test_pictures_without_detail_are_like_nothing() -> None:
-    flat = np.full((2, SIDE, SIDE), 90, dtype=np.uint8)
+    flat = np.full((2, FINGERPRINT_SIDE, FINGERPRINT_SIDE), 90, dtype=np.uint8)
     assert near_identical(flat) == []
     assert near_identical(flat[:0]) == []
 
@@ -155,7 +155,7 @@ def test_a_look_holds_what_was_decoded_and_is_remembered(
     image.save(tmp_path / "eye.png")
     for _ in range(2):
         (look,) = look_at([str(tmp_path / "eye.png")])
-        assert isinstance(look, Look)
+        assert isinstance(look, Fingerprint)
         assert (look.width, look.height) == (320, 300)
         assert (look.square == small_square(image)).all()
 
@@ -207,7 +207,7 @@ def test_shared_patients_are_counted_once() -> None:
 def test_identical_pictures_of_aptos() -> None:
     catalog = read_folder(SHARED_DATA / "aptos2019")
     looks = look_at(catalog.table["path"].tolist())
-    digests = [look.digest if isinstance(look, Look) else look for look in looks]
+    digests = [look.digest if isinstance(look, Fingerprint) else look for look in looks]
     left, report = drop_identical(catalog.table, digests)
     assert (report.groups, report.files, report.conflicting_groups) == (123, 251, 30)
     assert report.left == len(left) == 3504

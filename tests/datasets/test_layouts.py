@@ -4,7 +4,7 @@ import pytest
 
 from retina.datasets.catalog import read_folder
 from retina.datasets.folder import scan
-from retina.datasets.label_tables import NO_GRADE, UNGRADABLE
+from retina.datasets.label_tables import MARKED_UNGRADABLE, NO_GRADE
 from retina.datasets.layouts import (
     AMBIGUOUS,
     CONTRADICTED,
@@ -54,7 +54,7 @@ def test_messidors_pairs_give_the_patients(tmp_path: Path) -> None:
         ["20051020_1_0100_PP", "right"],
         ["IM003", "left"],
     ]
-    assert faults(tmp_path)["IM004"] == UNGRADABLE
+    assert faults(tmp_path)["IM004"] == MARKED_UNGRADABLE
     assert (catalog.unusable_rows, catalog.labels_without_picture) == (1, 0)
 
 
@@ -83,7 +83,7 @@ def test_ddrs_lists_give_its_parts_and_tell_pictures_of_one_name_apart(tmp_path:
         "validation",
         "test",
     ]
-    assert faults(tmp_path)["007-2-000"] == UNGRADABLE
+    assert faults(tmp_path)["007-2-000"] == MARKED_UNGRADABLE
     assert catalog.unusable_rows == 1
 
 

@@ -8,20 +8,20 @@ from sklearn.metrics import accuracy_score, cohen_kappa_score, roc_auc_score
 
 from retina.evaluation.calibration import referable_probability
 from retina.evaluation.compare import compare_answers, conclusion, mcnemar
-from retina.evaluation.predictions import Answers
+from retina.evaluation.predictions import Predictions
 from tests.evaluation.answering import Floats, Grades, draw
 
 THRESHOLDS = (0.4, 0.5)
 
 
-def as_answers(grades: Grades, values: Floats, patients: list[str] | None = None) -> Answers:
+def as_answers(grades: Grades, values: Floats, patients: list[str] | None = None) -> Predictions:
     names = patients or [str(number) for number in range(len(grades))]
-    return Answers(grades, values.argmax(axis=1), values, values, np.array(names))
+    return Predictions(grades, values.argmax(axis=1), values, values, np.array(names))
 
 
 def two_models(
     count: int = 300, skills: tuple[float, float] = (0.6, 0.2), seed: int = 0
-) -> tuple[Answers, Answers]:
+) -> tuple[Predictions, Predictions]:
     """Answers of two models, of their own skill, to the same pictures."""
     first = as_answers(*draw(count, seed, skills[0]))
     other = as_answers(*draw(count, seed, skills[1]))
@@ -33,10 +33,10 @@ def test_the_difference_is_that_of_scikit_learns_figures() -> None:
     first, second = two_models()
     comparison = compare_answers(first, second, THRESHOLDS, resamples=50)
 
-    def kappa(answers: Answers) -> float:
+    def kappa(answers: Predictions) -> float:
         return float(cohen_kappa_score(answers.grades, answers.predicted, weights="quadratic"))
 
-    def auroc(answers: Answers) -> float:
+    def auroc(answers: Predictions) -> float:
         score = referable_probability(answers.probability)
         return float(roc_auc_score(answers.grades >= 2, score))
 

@@ -7,23 +7,23 @@ import pytest
 from retina.errors import CheckpointError
 from retina.evaluation.calibration import probabilities, referable_probability
 from retina.evaluation.predictions import (
-    Answers,
+    Predictions,
     predictions_table,
     read_predictions,
     write_predictions,
 )
 
 
-def some_answers(count: int = 40, seed: int = 0, patients: list[str] | None = None) -> Answers:
+def some_answers(count: int = 40, seed: int = 0, patients: list[str] | None = None) -> Predictions:
     random = np.random.default_rng(seed)
     logits = random.normal(0, 2, (count, 5))
     names = patients or [str(number // 2) for number in range(count)]
-    return Answers.from_logits(logits, 1.6, random.integers(0, 5, count), names)
+    return Predictions.from_logits(logits, 1.6, random.integers(0, 5, count), names)
 
 
 def test_logits_become_probabilities_at_both_temperatures() -> None:
     logits = np.random.default_rng(1).normal(0, 2, (6, 5))
-    given = Answers.from_logits(logits, 2.0, [0, 1, 2, 3, 4, 0], list("abcdef"))
+    given = Predictions.from_logits(logits, 2.0, [0, 1, 2, 3, 4, 0], list("abcdef"))
     np.testing.assert_array_equal(given.probability, probabilities(logits, 2.0))
     np.testing.assert_array_equal(given.uncalibrated, probabilities(logits))
     assert given.predicted.tolist() == logits.argmax(axis=1).tolist()
@@ -31,7 +31,7 @@ def test_logits_become_probabilities_at_both_temperatures() -> None:
 
 def test_logits_that_are_no_numbers_are_refused() -> None:
     with pytest.raises(CheckpointError):
-        Answers.from_logits([[np.nan, 0, 0, 0, 0]], 1.0, [0], ["a"])
+        Predictions.from_logits([[np.nan, 0, 0, 0, 0]], 1.0, [0], ["a"])
 
 
 def test_the_worse_eye_counts_in_truth_answer_and_every_cumulative_probability() -> None:
@@ -70,7 +70,7 @@ def test_a_single_eye_stays_as_it_is_and_the_order_of_pictures_does_not_matter()
     assert patients.patients.tolist() == ["a", "b", "c"]
     np.testing.assert_allclose(patients.probability[1], pictures.probability[0], atol=1e-12)
     turned = pictures.where(np.array([True] * 4))
-    backwards = Answers(
+    backwards = Predictions(
         turned.grades[::-1],
         turned.predicted[::-1],
         turned.probability[::-1],
@@ -94,14 +94,14 @@ NAMES = pd.Series(["007", "12_left", "12_right", "True"])
 
 
 @pytest.fixture
-def answers() -> Answers:
+def answers() -> Predictions:
     random = np.random.default_rng(3)
     logits = random.normal(0, 3, (4, 5))
     logits[3] = [2000, 0, 0, 0, 0]  # as sure as a float can be
-    return Answers.from_logits(logits, TEMPERATURE, [0, 1, 2, 4], ["007", "12", "12", "True"])
+    return Predictions.from_logits(logits, TEMPERATURE, [0, 1, 2, 4], ["007", "12", "12", "True"])
 
 
-def test_what_was_written_is_read_again(answers: Answers, tmp_path: Path) -> None:
+def test_what_was_written_is_read_again(answers: Predictions, tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     write_predictions(file, predictions_table(NAMES, answers))
     header, first, *_ = file.read_text(encoding="utf-8").splitlines()
@@ -115,7 +115,7 @@ def test_what_was_written_is_read_again(answers: Answers, tmp_path: Path) -> Non
     np.testing.assert_allclose(found.uncalibrated, answers.uncalibrated, rtol=1e-9, atol=1e-12)
 
 
-def test_a_source_keeps_patients_of_one_name_apart(answers: Answers, tmp_path: Path) -> None:
+def test_a_source_keeps_patients_of_one_name_apart(answers: Predictions, tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     names = pd.Series(["10_left", "10_right", "10_left", "10_right"])
     table = predictions_table(names, answers, pd.Series(["a", "a", "b", "=b"]))
@@ -126,7 +126,7 @@ def test_a_source_keeps_patients_of_one_name_apart(answers: Answers, tmp_path: P
     assert len(set(patients)) == 3
 
 
-def test_no_name_of_a_photograph_runs_as_a_formula(answers: Answers, tmp_path: Path) -> None:
+def test_no_name_of_a_photograph_runs_as_a_formula(answers: Predictions, tmp_path: Path) -> None:
     file = tmp_path / "predictions.csv"
     names = pd.Series(["=1+1", "@SUM(1)", "12_right", "\t=1"])
     write_predictions(file, predictions_table(names, answers))

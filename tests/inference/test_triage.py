@@ -16,7 +16,7 @@ from retina.images.limits import MAX_BYTES
 from retina.inference import triage as module
 from retina.inference.sources import Source, photographs_in
 from retina.inference.triage import triage, watch
-from retina.inference.worklist import URGENCIES, Row, graded_row, journal_of, to_csv
+from retina.inference.worklist import URGENCIES, Row, graded_row, journal_of, worklist_csv
 from tests.images.dicom_files import PRIVATE, dicom
 
 
@@ -150,7 +150,7 @@ def test_dicom_is_graded_as_its_pixels_and_its_eyes_are_paired(
         assert right[name] == rows["same.png"][name]
     for name in (f"p{grade}" for grade in range(5)):
         assert right[name] == pytest.approx(rows["same.png"][name], abs=1e-6)
-    told = to_csv(list(rows.values()))
+    told = worklist_csv(list(rows.values()))
     assert not any(value in told for value in PRIVATE)
 
 

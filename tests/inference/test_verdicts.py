@@ -8,7 +8,7 @@ import pytest
 
 from retina.errors import AuditError
 from retina.inference.audit_log import AuditLog
-from retina.inference.verdicts import Verdict, latest, read_log, to_csv
+from retina.inference.verdicts import ClinicianVerdict, latest, read_log, verdicts_csv
 from tests.inference.assessments import NAME, assessed, drawn, refused
 
 MILD = assessed([0.2, 0.5, 0.1, 0.1, 0.1])
@@ -27,9 +27,9 @@ def test_what_was_written_is_read_again(log: AuditLog) -> None:
     assert (first.image_sha256, first.model_sha256) == ("0" * 64, "a" * 64)
     assert (first.grade, first.probabilities) == (1, MILD.probabilities)
     assert (first.verdict, first.reader, first.agreed) == (None, None, False)
-    assert (second.verdict, second.reader) == (Verdict(3, "Beading."), "anna")
+    assert (second.verdict, second.reader) == (ClinicianVerdict(3, "Beading."), "anna")
     assert not second.agreed
-    assert (third.grade, third.quality, third.verdict) == (None, "reject", Verdict(None))
+    assert (third.grade, third.quality, third.verdict) == (None, "reject", ClinicianVerdict(None))
     assert third.agreed
 
 
@@ -40,7 +40,7 @@ def test_a_line_that_is_cut_off_is_told_and_no_other_is_lost(log: AuditLog) -> N
     log.judged(MILD, 2)
     log.file.write_bytes(log.file.read_bytes() + b"\n" + whole[:9])
     found = read_log(log.file)
-    assert [entry.verdict for entry in found.entries] == [None, Verdict(2)]
+    assert [entry.verdict for entry in found.entries] == [None, ClinicianVerdict(2)]
     assert found.unreadable == (2, 5)
 
 
@@ -89,7 +89,12 @@ def test_the_last_verdict_counts_and_no_assessment_takes_its_place(log: AuditLog
     log.assessed(assessed([1.0, 0, 0, 0, 0], 2))
     counted = latest(read_log(log.file).entries)
     assert [(int(entry.image_sha256), entry.verdict, entry.grade) for entry in counted] == [
-        *((0, Verdict(3), 1), (1, Verdict(0), 0), (0, Verdict(4), 1), (2, None, 0))
+        *(
+            (0, ClinicianVerdict(3), 1),
+            (1, ClinicianVerdict(0), 0),
+            (0, ClinicianVerdict(4), 1),
+            (2, None, 0),
+        )
     ]
 
 
@@ -101,7 +106,7 @@ def test_the_csv_holds_all_that_counts(log: AuditLog, tmp_path: Path) -> None:
     log.assessed(assessed([0.2, 0.5, 0.1, 0.1, 0.1], 30))
     entries = read_log(log.file).entries
     file = tmp_path / "audit.csv"
-    file.write_text(to_csv(entries), encoding="utf-8-sig")
+    file.write_text(verdicts_csv(entries), encoding="utf-8-sig")
     found = read_log(file)
     assert found.unreadable == ()
     noted = [
@@ -120,7 +125,9 @@ def test_a_spreadsheet_may_save_the_csv_and_loses_nothing(log: AuditLog, tmp_pat
     entries = read_log(log.file).entries
     file = tmp_path / "audit.csv"
     # pandas makes 2.0 of a grade in a column with gaps.
-    pd.read_csv(io.StringIO(to_csv(entries)), dtype={"image_id": str}).to_csv(file, index=False)
+    pd.read_csv(io.StringIO(verdicts_csv(entries)), dtype={"image_id": str}).to_csv(
+        file, index=False
+    )
     assert "2.0" in file.read_text(encoding="utf-8")
     assert read_log(file).entries == entries
 
@@ -130,7 +137,7 @@ def test_the_csv_says_what_was_said(log: AuditLog) -> None:
     log.judged(assessed([1.0, 0, 0, 0, 0], 1), 4)
     log.judged(assessed([1.0, 0, 0, 0, 0], 2), None)
     log.assessed(assessed([1.0, 0, 0, 0, 0], 3))
-    text = to_csv(read_log(log.file).entries)
+    text = verdicts_csv(read_log(log.file).entries)
     rows = list(csv.DictReader(io.StringIO(text)))
     assert [(row["image_id"], row["grade"], row["predicted"], row["verdict"]) for row in rows] == [
         (f"{0:064x}", "1", "1", "agreed"),
@@ -145,7 +152,7 @@ def test_the_csv_says_what_was_said(log: AuditLog) -> None:
 def test_no_cell_of_the_csv_can_run_as_a_formula(log: AuditLog) -> None:
     for image, note in enumerate(("=1+1", "+1", "-1", "@SUM(1)")):
         log.judged(replace(assessed([1.0, 0, 0, 0, 0], image), model="=a"), 0, note, reader="@b")
-    for row in csv.DictReader(io.StringIO(to_csv(read_log(log.file).entries))):
+    for row in csv.DictReader(io.StringIO(verdicts_csv(read_log(log.file).entries))):
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row.values())
 
 
@@ -153,7 +160,7 @@ def test_a_row_that_is_spoilt_is_told(log: AuditLog, tmp_path: Path) -> None:
     log.judged(MILD, 1)
     log.judged(assessed([1.0, 0, 0, 0, 0], 1), 4)
     file = tmp_path / "audit.csv"
-    text = to_csv(read_log(log.file).entries)
+    text = verdicts_csv(read_log(log.file).entries)
     for old, new in ((",4,0,", ",mild,0,"), (",4,0,", ",4.5,0,"), (f"{1:064x},", "")):
         file.write_text(text.replace(old, new), encoding="utf-8")
         found = read_log(file)

@@ -10,16 +10,16 @@ from retina.assessment import Assessment
 from retina.errors import SettingsError
 from retina.inference.sources import Source
 from retina.inference.worklist import (
-    COLUMNS,
     URGENCIES,
+    WORKLIST_COLUMNS,
     Row,
     failed_row,
     graded_row,
     in_order,
     journal_of,
     read_journal,
-    to_csv,
     urgency,
+    worklist_csv,
     writing_journal,
 )
 from tests.inference import assessments
@@ -110,19 +110,19 @@ def test_a_row_is_json_with_every_column() -> None:
         graded_row("a.jpg", REFUSED, THRESHOLD),
         failed_row("a.jpg", "No.", "small", "a" * 64),
     ):
-        assert tuple(row) == COLUMNS
+        assert tuple(row) == WORKLIST_COLUMNS
         assert json.loads(json.dumps(row, allow_nan=False)) == row
 
 
 def test_no_cell_of_the_csv_can_run_as_a_formula() -> None:
     names = ["=cmd|' /C calc'!A0.jpg", "+1.jpg", "-1.jpg", "@SUM(1).jpg", "\t=1.jpg", 'a,"b".jpg']
     rows = [failed_row(name, f"{name} is cut off.", "small", "a" * 64) for name in names]
-    read = list(csv.DictReader(io.StringIO(to_csv(rows))))
+    read = list(csv.DictReader(io.StringIO(worklist_csv(rows))))
     assert [row["image"].replace("'", "") for row in read] == [n.replace("'", "") for n in names]
     for row in read:
         assert not any(cell.startswith(("=", "+", "-", "@", "\t", "\r")) for cell in row.values())
     numbers = graded_row("a.jpg", assessed(0.9, 0.05, 0.05, 0, 0), THRESHOLD)
-    (row,) = csv.DictReader(io.StringIO(to_csv([numbers])))
+    (row,) = csv.DictReader(io.StringIO(worklist_csv([numbers])))
     assert float(row["p0"]) == 0.9
 
 

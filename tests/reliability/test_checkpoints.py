@@ -13,7 +13,7 @@ import pytest
 
 from retina.models.checkpoint_folder import METRICS_FILE
 from retina.models.config import CONFIG_FILE, WEIGHTS_FILE
-from retina.web.model_pool import Graders
+from retina.web.model_pool import ModelPool
 from tests.cli.shell import retina
 
 Shell = pytest.CaptureFixture[str]
@@ -111,7 +111,7 @@ def test_a_spoilt_checkpoint_is_refused_with_the_reason(
     with pytest.raises(AssertionError, match=reason):
         raise AssertionError(answer.errors[0])
     assert answer.err.count("\n") == 1
-    graders = Graders(tmp_path)
+    graders = ModelPool(tmp_path)
     with pytest.raises(Exception, match=rf"{reason}|no model yet") as caught:
         graders.get("small")
     assert type(caught.value).__name__ == "CheckpointError"
@@ -140,4 +140,4 @@ def test_a_link_that_leaves_the_folder_is_refused(
         answer = retina(capsys, *command, "--checkpoints", tmp_path)
         assert answer.status == 2
         assert "linked is a link that leaves" in answer.errors[0]
-    assert Graders(tmp_path).names == []
+    assert ModelPool(tmp_path).names == []

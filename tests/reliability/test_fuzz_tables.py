@@ -11,9 +11,9 @@ from retina.datasets.catalog import read_folder
 from retina.datasets.splits import read_split, split
 from retina.errors import InputError
 from retina.evaluation.predictions import read_predictions
-from retina.inference.verdicts import read_log, to_csv
+from retina.inference.verdicts import read_log, verdicts_csv
 from retina.inference.worklist import failed_row, in_order, read_journal
-from retina.inference.worklist import to_csv as worklist_csv
+from retina.inference.worklist import worklist_csv as worklist_csv
 from retina.models.checkpoint_folder import (
     describe_checkpoints,
     read_config,
@@ -173,10 +173,10 @@ ENTRY = {
 def test_the_audit_log(tmp_path: Path, form: str, examples: int) -> None:
     file = tmp_path / "audit"
     file.write_text(json.dumps(ENTRY))
-    table = to_csv(read_log(file).entries)
+    table = verdicts_csv(read_log(file).entries)
 
     def check(data: bytes) -> None:
         file.write_bytes(data)
-        value_or_sentence(lambda: to_csv(read_log(file).entries))
+        value_or_sentence(lambda: verdicts_csv(read_log(file).entries))
 
     fuzz(json_files(ENTRY) if form == "log" else table_files(table), check, examples)

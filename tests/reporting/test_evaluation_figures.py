@@ -8,7 +8,7 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_curve
 
 from retina.evaluation.evaluate import measure
-from retina.evaluation.predictions import Answers
+from retina.evaluation.predictions import Predictions
 from retina.reporting.evaluation_figures import (
     evaluation_figures,
     reliability_figure,
@@ -19,16 +19,16 @@ from retina.reporting.figures import png
 THRESHOLD = 0.45
 
 
-def answers(count: int = 250, seed: int = 0, highest: int = 4) -> Answers:
+def answers(count: int = 250, seed: int = 0, highest: int = 4) -> Predictions:
     random = np.random.default_rng(seed)
     grades = random.integers(0, highest + 1, count)
     logits = random.normal(0, 1.5, (count, 5))
     logits[np.arange(count), grades] += 2
-    return Answers.from_logits(logits, 1.8, grades, [str(number) for number in range(count)])
+    return Predictions.from_logits(logits, 1.8, grades, [str(number) for number in range(count)])
 
 
 @pytest.fixture(scope="module")
-def measured() -> tuple[Answers, dict[str, Any]]:
+def measured() -> tuple[Predictions, dict[str, Any]]:
     given = answers()
     return given, measure(given, THRESHOLD)
 
@@ -45,7 +45,7 @@ def points(figure: Figure, marker: str) -> Any:
 
 
 def test_the_reliability_is_scikit_learns_calibration_curve(
-    measured: tuple[Answers, dict[str, Any]],
+    measured: tuple[Predictions, dict[str, Any]],
 ) -> None:
     given, metrics = measured
     figure = reliability_figure(given, metrics, "small on drawn")
@@ -63,7 +63,7 @@ def test_the_reliability_is_scikit_learns_calibration_curve(
 
 
 def test_the_operating_point_lies_on_scikit_learns_roc(
-    measured: tuple[Answers, dict[str, Any]],
+    measured: tuple[Predictions, dict[str, Any]],
 ) -> None:
     given, metrics = measured
     figure = roc_figure(given, metrics, "small on drawn")
@@ -78,7 +78,7 @@ def test_the_operating_point_lies_on_scikit_learns_roc(
     assert "small on drawn" in texts(figure)
 
 
-def test_figures_are_named_and_drawn(measured: tuple[Answers, dict[str, Any]]) -> None:
+def test_figures_are_named_and_drawn(measured: tuple[Predictions, dict[str, Any]]) -> None:
     given, metrics = measured
     figures = evaluation_figures(given, metrics, "small on drawn", "started from elsewhere")
     assert set(figures) == {"confusion-matrix", "reliability", "roc"}

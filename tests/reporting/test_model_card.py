@@ -12,11 +12,11 @@ from huggingface_hub import ModelCard
 from retina.datasets.splits import write_split
 from retina.errors import CheckpointError
 from retina.evaluation.evaluate import measure
-from retina.evaluation.predictions import Answers
+from retina.evaluation.predictions import Predictions
 from retina.files import write_json
 from retina.models.checkpoint_folder import list_checkpoints, read_config
 from retina.models.config import DataSource, StartedFrom
-from retina.reporting.model_card import elsewhere, model_card, shortcomings, write_model_card
+from retina.reporting.model_card import drop_elsewhere, model_card, shortcomings, write_model_card
 from tests.checkpoints import small_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,7 +29,7 @@ def figures(seed: int = 0, highest: int = 4, **fields: Any) -> dict[str, Any]:
     grades = random.integers(0, highest + 1, 80)
     logits = random.normal(0, 1, (80, 5))
     logits[np.arange(80), grades] += 2
-    given = Answers.from_logits(logits, 1.3, grades, [str(number) for number in range(80)])
+    given = Predictions.from_logits(logits, 1.3, grades, [str(number) for number in range(80)])
     metrics = measure(given, 0.4)
     gate = {"refused": 0, "refused_share": 0.0, "without_refused": None}
     told = {"by_patient": False, "photographs": 80, "overlap": SEEN, "quality_gate": gate}
@@ -233,7 +233,7 @@ def figures_of(matrix: list[list[int]], **fields: Any) -> dict[str, Any]:
     grades, predicted = (np.repeat(each.ravel(), counts.ravel()) for each in np.indices((5, 5)))
     sure = np.eye(5)[predicted]
     names = np.array([str(number) for number in range(len(grades))])
-    metrics = measure(Answers(grades, predicted, sure, sure, names), 0.5)
+    metrics = measure(Predictions(grades, predicted, sure, sure, names), 0.5)
     told = {"by_patient": False, "photographs": len(grades), "overlap": NOTHING_SEEN}
     return {**metrics, **told, **fields}
 
@@ -301,7 +301,9 @@ HOME = {"value": 0.72, "low": 0.7, "high": 0.75}
 def test_a_fall_elsewhere_is_told_where_the_intervals_are_apart(
     away: object, told: str | None
 ) -> None:
-    sentences = elsewhere({"quadratic_weighted_kappa": HOME}, {"quadratic_weighted_kappa": away})
+    sentences = drop_elsewhere(
+        {"quadratic_weighted_kappa": HOME}, {"quadratic_weighted_kappa": away}
+    )
     home = "on its own test part it is 0.720 (0.700 to 0.750)."
     expected = f"Its quadratic weighted kappa is {told}; {home}"
     assert sentences == ([] if told is None else [expected])

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import recall_score, roc_auc_score
 
 from retina.evaluation.evaluate import measure
-from retina.evaluation.predictions import Answers, predictions_table, write_predictions
+from retina.evaluation.predictions import Predictions, predictions_table, write_predictions
 from retina.models.checkpoint_folder import read_config
 from retina.models.config import StartedFrom
 from retina.reporting.model_card import model_card
@@ -30,9 +30,9 @@ THRESHOLD = 0.5
 DISTILLED = StartedFrom("file", "a distilled network", "ab" * 32)
 
 
-def given_answers(skill: float = 0.7) -> Answers:
+def given_answers(skill: float = 0.7) -> Predictions:
     names = [f"eye{number}" for number in range(len(GRADES))]
-    return Answers.from_logits(np.log(answers(skill)), TEMPERATURE, GRADES, names)
+    return Predictions.from_logits(np.log(answers(skill)), TEMPERATURE, GRADES, names)
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from retina.datasets.synthetic import write_synthetic
-from retina.training.data import Parts, read_parts
+from retina.training.data import SplitData, read_split_data
 from retina.training.run import train_run
 from retina.training.state import Outcome
 from retina.training.trainer import Trainer
@@ -21,13 +21,13 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def parts(photographs: Path) -> Parts:
+def parts(photographs: Path) -> SplitData:
     """42 photographs to train on, 6 for validation, 12 for the test."""
-    return read_parts([str(photographs)], 0)
+    return read_split_data([str(photographs)], 0)
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Path:
+def finished(tmp_path_factory: pytest.TempPathFactory, parts: SplitData) -> Path:
     """The folder of a run that nothing disturbed; to be read only."""
     folder = tmp_path_factory.mktemp("runs") / "resnet18-scratch"
     train_run(settings(), parts, None, folder, CPU)
@@ -35,7 +35,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory, parts: Parts) -> Path:
 
 
 @pytest.fixture(scope="session")
-def undisturbed(parts: Parts, tmp_path_factory: pytest.TempPathFactory) -> tuple[Trainer, Outcome]:
+def undisturbed(
+    parts: SplitData, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Trainer, Outcome]:
     """A trainer that nothing disturbed, and what it came to; to be read only."""
     trainer = tiny_trainer(parts, tmp_path_factory.mktemp("runs") / "undisturbed")
     return trainer, trainer.fit()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from retina.training import trainer
-from retina.training.data import Parts, read_parts
+from retina.training.data import SplitData, read_split_data
 from retina.training.run import train_run
 from retina.training.state import STATE_FILE
 from tests.training.runs import CPU, settings
@@ -43,7 +43,7 @@ def die_between_the_epochs() -> None:
     trainer.Trainer._save = dying  # type: ignore[method-assign]
 
 
-def killed(parts: Parts, folder: Path, prepare: Callable[[], None] | None = None) -> int:
+def killed(parts: SplitData, folder: Path, prepare: Callable[[], None] | None = None) -> int:
     """Train, or go on, in a process of its own and kill it; the signal that it died of."""
     pid = os.fork()
     if pid == 0:
@@ -59,6 +59,6 @@ def killed(parts: Parts, folder: Path, prepare: Callable[[], None] | None = None
 
 
 if __name__ == "__main__":
-    parts, folder = read_parts([sys.argv[1]], 0), Path(sys.argv[2])
+    parts, folder = read_split_data([sys.argv[1]], 0), Path(sys.argv[2])
     signals = [killed(parts, folder), killed(parts, folder, die_between_the_epochs)]
     sys.exit(signals != [signal.SIGKILL] * 2)

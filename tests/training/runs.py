@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from retina.training.data import Parts
+from retina.training.data import SplitData
 from retina.training.settings import RunSettings
 from retina.training.trainer import Trainer
 
@@ -48,7 +48,7 @@ class Tiny(nn.Module):
         return logits
 
 
-def tiny_trainer(parts: Parts, folder: Path, workers: int = 0, **changes: Any) -> Trainer:
+def tiny_trainer(parts: SplitData, folder: Path, workers: int = 0, **changes: Any) -> Trainer:
     """A trainer of ``Tiny``, seeded as a run is."""
     run = settings(**changes)
     torch.manual_seed(run.seed)

@@ -13,18 +13,18 @@ from retina.errors import DataError
 from retina.images.prepare import Preprocessing
 from retina.training import data as module
 from retina.training.augmentation import LabAugmentation
-from retina.training.data import Parts, check_data, read_parts, refuse_leaks
+from retina.training.data import SplitData, check_split, read_split_data, refuse_leaks
 from tests.training.runs import PICTURES
 
 
 def test_a_missing_folder_is_refused_with_what_could_be_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"nowhere.*EyePACS.*APTOS.*--data synthetic"):
-        check_data([str(tmp_path / "nowhere")])
-    check_data([str(tmp_path)])
-    check_data(["synthetic"])
+        check_split([str(tmp_path / "nowhere")])
+    check_split([str(tmp_path)])
+    check_split(["synthetic"])
 
 
-def test_every_picture_is_in_one_part(parts: Parts) -> None:
+def test_every_picture_is_in_one_part(parts: SplitData) -> None:
     ids = [set(parts.rows(part)["image_id"]) for part in ("train", "validation", "test")]
     assert [len(part) for part in ids] == [42, 6, 12]
     assert len(set.union(*ids)) == PICTURES == parts.source.rows
@@ -32,14 +32,14 @@ def test_every_picture_is_in_one_part(parts: Parts) -> None:
     refuse_leaks(parts)
 
 
-def test_the_seed_decides_the_split(photographs: Path, parts: Parts) -> None:
-    again, other = (read_parts([str(photographs)], seed) for seed in (0, 1))
+def test_the_seed_decides_the_split(photographs: Path, parts: SplitData) -> None:
+    again, other = (read_split_data([str(photographs)], seed) for seed in (0, 1))
     assert again.table.equals(parts.table)
     assert not other.table["part"].equals(parts.table["part"])
     assert other.source == again.source
 
 
-def test_the_remarks_count_the_parts_by_grade(parts: Parts) -> None:
+def test_the_remarks_count_the_parts_by_grade(parts: SplitData) -> None:
     grades = parts.rows("train")["grade"]
     counts = "/".join(str(list(grades).count(grade)) for grade in range(5))
     assert f"train: 42 pictures, by grade {counts}" in parts.remarks
@@ -55,7 +55,7 @@ def test_what_is_left_out_is_said(photographs: Path, tmp_path: Path) -> None:
         shutil.copy(pictures / f"{original}.jpg", pictures / f"{twin}.jpg")
     (pictures / f"{names[3][0]}.jpg").write_bytes(b"no picture")
     (pictures / f"{names[4][0]}.jpg").unlink()
-    parts = read_parts([str(folder)], 0)
+    parts = read_split_data([str(folder)], 0)
     text = "\n".join(parts.remarks)
     assert "labels without a picture: 1" in text
     assert "pictures that cannot be read, 1: " in text
@@ -72,7 +72,7 @@ def test_a_split_of_eyes_and_not_patients_is_refused_or_called_too_good(
     given = pd.Series(["train", "test"] * (PICTURES // 2), index=table.index)
     mixed = replace(catalog, table=table, given_parts=given, format="lab lists")
     monkeypatch.setattr(module, "read_sources", lambda _: [mixed])
-    parts = read_parts([str(photographs)], 0)
+    parts = read_split_data([str(photographs)], 0)
     assert any(
         remark.startswith("100% of the test pictures") and "too good" in remark
         for remark in parts.remarks
@@ -89,7 +89,7 @@ def test_drawn_photographs_have_no_terms(
 ) -> None:
     catalog = replace(read_folder(photographs), name="synthetic", format="synthetic")
     monkeypatch.setattr(module, "read_sources", lambda names: [catalog for _ in names])
-    source = read_parts(["synthetic"], 0).source
+    source = read_split_data(["synthetic"], 0).source
     assert (source.name, source.fingerprint) == ("synthetic", catalog.fingerprint)
     assert "no terms" in source.terms
 
@@ -99,10 +99,10 @@ def test_a_folder_too_small_to_split_is_refused(tmp_path: Path) -> None:
         (tmp_path / str(grade)).mkdir()
         Image.new("RGB", (64, 64), (90 + grade, 40, 20)).save(tmp_path / str(grade) / "eye.png")
     with pytest.raises(DataError, match="too few to split"):
-        read_parts([str(tmp_path)], 0)
+        read_split_data([str(tmp_path)], 0)
 
 
-def test_the_normalisation_is_the_training_parts_own(parts: Parts) -> None:
+def test_the_normalisation_is_the_training_parts_own(parts: SplitData) -> None:
     settings = parts.preprocessing(32)
     plain = Preprocessing(size=32)
     squares = np.stack([parts.cache.square(path, plain) for path in parts.rows("train")["path"]])
@@ -113,7 +113,7 @@ def test_the_normalisation_is_the_training_parts_own(parts: Parts) -> None:
     assert swapped.preprocessing(32).mean != settings.mean
 
 
-def test_without_normalisation_pixels_are_scaled_to_one(parts: Parts) -> None:
+def test_without_normalisation_pixels_are_scaled_to_one(parts: SplitData) -> None:
     settings = parts.preprocessing(32, normalisation=False)
     assert (settings.size, settings.mean, settings.std) == (32, (0, 0, 0), (1, 1, 1))
     square, _ = parts.dataset("validation", settings)[0]
@@ -123,14 +123,14 @@ def test_without_normalisation_pixels_are_scaled_to_one(parts: Parts) -> None:
 def test_a_picture_that_vanished_meanwhile_is_named(photographs: Path, tmp_path: Path) -> None:
     folder = tmp_path / "drawn"
     shutil.copytree(photographs, folder)
-    parts = read_parts([str(folder)], 0)
+    parts = read_split_data([str(folder)], 0)
     lost = Path(parts.table["path"].iloc[0])
     lost.write_bytes(b"no picture")
     with pytest.raises(DataError, match=f"{lost.name}.*start again"):
         parts.preprocessing(32)
 
 
-def test_only_the_set_with_an_augmentation_changes_its_pictures(parts: Parts) -> None:
+def test_only_the_set_with_an_augmentation_changes_its_pictures(parts: SplitData) -> None:
     settings = parts.preprocessing(32)
     plain = parts.dataset("train", settings)
     changed = parts.dataset("train", settings, LabAugmentation(), seed=3)
@@ -165,7 +165,7 @@ def hospitals(photographs: Path, tmp_path: Path) -> list[str]:
 
 
 def test_several_folders_are_sources_of_one_split(hospitals: list[str]) -> None:
-    parts = read_parts(hospitals, 0)
+    parts = read_split_data(hospitals, 0)
     drawn, other = (parts.table[parts.table["source"] == name] for name in ("drawn", "other"))
     assert (len(drawn), len(other)) == (PICTURES, 39)  # the identical one is kept once
     assert (other["part"] == "train").mean() == pytest.approx(0.7, abs=0.1)
@@ -178,7 +178,7 @@ def test_several_folders_are_sources_of_one_split(hospitals: list[str]) -> None:
 
 
 def test_what_looks_alike_lies_in_one_part_across_sources(hospitals: list[str]) -> None:
-    table = read_parts(hospitals, 0).table
+    table = read_split_data(hospitals, 0).table
     name = read_folder(hospitals[0]).table["image_id"].iloc[1]
     twins = table[table["image_id"] == name]
     assert twins["source"].tolist() == ["drawn", "other"]
@@ -186,12 +186,12 @@ def test_what_looks_alike_lies_in_one_part_across_sources(hospitals: list[str]) 
 
 
 def test_folders_of_one_public_set_count_as_one_hospital(hospitals: list[str]) -> None:
-    parts = read_parts(hospitals, 0)
+    parts = read_split_data(hospitals, 0)
     assert parts.hospitals == (("drawn", "other"),)  # both in the layout of APTOS
 
 
 def test_a_source_can_be_left_out(hospitals: list[str]) -> None:
-    parts = read_parts(hospitals, 0)
+    parts = read_split_data(hospitals, 0)
     left = parts.without(["drawn"])
     assert set(left.table["source"]) == {"other"}
     assert left.source == replace(parts.source.sources[1], public_set="")  # one folder, as before

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from retina.errors import SettingsError
-from retina.training.data import read_parts
+from retina.training.data import read_split_data
 from retina.training.leave_one_out import evaluate_left_out, with_each_left_out
 from retina.training.run import train_run
 from tests.datasets.test_sources import write_folder
@@ -38,7 +38,7 @@ def test_a_run_answers_what_it_never_saw_and_the_run_on_all_its_test_part(
 ) -> None:
     names = {f"p{number}": number % 5 for number in range(20)}
     other = write_folder(tmp_path / "other", "image_id,grade", names)
-    parts = read_parts([str(photographs), str(other)], 0)
+    parts = read_split_data([str(photographs), str(other)], 0)
     whole, _, without = with_each_left_out([settings(epochs=1)], parts.hospitals)
     for run in (whole, without):
         folder = tmp_path / run.name

@@ -20,7 +20,7 @@ from retina.models.architectures import build
 from retina.models.checkpoint import load_checkpoint
 from retina.models.pretrained import InitialWeights
 from retina.training import run as module
-from retina.training.data import Parts
+from retina.training.data import SplitData
 from retina.training.run import train_run
 from retina.training.state import STATE_FILE
 from tests.training.runs import CPU, PICTURES, settings
@@ -70,7 +70,7 @@ def test_the_history_has_a_row_an_epoch_and_the_best_is_saved(finished: Path) ->
         torch.testing.assert_close(saved[name], value.to(saved[name].dtype), rtol=0, atol=0)
 
 
-def test_the_record_says_what_was_done(finished: Path, parts: Parts) -> None:
+def test_the_record_says_what_was_done(finished: Path, parts: SplitData) -> None:
     config = load_checkpoint(finished).config
     assert config.name == "resnet18-scratch"
     assert config.data == parts.source
@@ -81,7 +81,7 @@ def test_the_record_says_what_was_done(finished: Path, parts: Parts) -> None:
     assert config.training["precision"] == "float32"
 
 
-def test_the_split_is_shipped(finished: Path, parts: Parts) -> None:
+def test_the_split_is_shipped(finished: Path, parts: SplitData) -> None:
     expected = parts.table.set_index("image_id")["part"]
     written = read_split(finished / "split.csv").set_index("image_id")
     assert written["part"].to_dict() == expected.to_dict()
@@ -90,7 +90,7 @@ def test_the_split_is_shipped(finished: Path, parts: Parts) -> None:
 
 
 def test_what_is_fitted_is_fitted_on_validation_with_the_weights_as_saved(
-    finished: Path, parts: Parts
+    finished: Path, parts: SplitData
 ) -> None:
     checkpoint = load_checkpoint(finished)
     pictures = parts.dataset("validation", checkpoint.config.preprocessing)
@@ -118,21 +118,21 @@ def test_the_metrics_are_those_of_the_saved_checkpoint(
 
 
 def test_another_test_part_changes_nothing_but_the_metrics_nor_does_running_again(
-    finished: Path, parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: Path, parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table = parts.table.copy()
     test = table["part"] == "test"
     table.loc[test, "grade"] = (table.loc[test, "grade"] + 1) % 5
     table.loc[test, "path"] = table.loc[test, "path"].to_numpy()[::-1]
     opened: list[bool] = []
-    rows = Parts.rows
+    rows = SplitData.rows
 
-    def watching(self: Parts, part: str) -> pd.DataFrame:
+    def watching(self: SplitData, part: str) -> pd.DataFrame:
         if part == "test":
             opened.append((tmp_path / "run" / "model.safetensors").exists())
         return rows(self, part)
 
-    monkeypatch.setattr(Parts, "rows", watching)
+    monkeypatch.setattr(SplitData, "rows", watching)
     train_run(settings(), replace(parts, table=table), None, tmp_path / "run", CPU)
     assert opened == [True]
     folder = tmp_path / "run"
@@ -145,7 +145,7 @@ def test_another_test_part_changes_nothing_but_the_metrics_nor_does_running_agai
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="SIGKILL and fork are of POSIX")
 def test_killed_in_an_epoch_and_between_two_it_ends_with_the_same_weights(
-    finished: Path, photographs: Path, parts: Parts, tmp_path: Path
+    finished: Path, photographs: Path, parts: SplitData, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
     subprocess.run(
@@ -164,13 +164,13 @@ def test_killed_in_an_epoch_and_between_two_it_ends_with_the_same_weights(
     assert {file.name for file in folder.iterdir()} == {file.name for file in finished.iterdir()}
 
 
-def test_other_settings_do_not_resume_it(finished: Path, parts: Parts) -> None:
+def test_other_settings_do_not_resume_it(finished: Path, parts: SplitData) -> None:
     with pytest.raises(CheckpointError, match="other settings"):
         train_run(settings(lr=0.5), parts, None, finished, CPU, resume=True)
 
 
 def test_a_run_whose_kappa_is_undefined_is_still_finished(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Validation of one grade, and a network that always answers it.
     monkeypatch.setattr("retina.training.trainer.quadratic_weighted_kappa", lambda *_: None)
@@ -182,7 +182,7 @@ def test_a_run_whose_kappa_is_undefined_is_still_finished(
 
 
 def test_a_pretrained_run_starts_from_its_weights_and_says_so(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(5)
     state = build("resnet18", num_classes=1000).state_dict()

@@ -8,7 +8,7 @@ import torch
 from retina.models.architectures import build
 from retina.models.checkpoint import load_checkpoint
 from retina.models.pretrained import InitialWeights, resolve_pretrained
-from retina.training.data import Parts
+from retina.training.data import SplitData
 from retina.training.run import train_run
 from retina.training.settings import TeacherSettings
 from tests.training.runs import CPU, settings
@@ -34,7 +34,7 @@ def weights_in_a_file(architecture: str, folder: Path) -> InitialWeights:
     ],
 )
 def test_two_steps_from_a_start(
-    architecture: str, start: str, kind: str, parts: Parts, tmp_path: Path
+    architecture: str, start: str, kind: str, parts: SplitData, tmp_path: Path
 ) -> None:
     weights = None
     if kind == "file":
@@ -55,7 +55,7 @@ def test_two_steps_from_a_start(
                 assert torch.corrcoef(both)[0, 1] > 0.5
 
 
-def test_two_steps_with_a_teacher(finished: Path, parts: Parts, tmp_path: Path) -> None:
+def test_two_steps_with_a_teacher(finished: Path, parts: SplitData, tmp_path: Path) -> None:
     weights = weights_in_a_file("resnet18", tmp_path)
     checkpoint = load_checkpoint(finished)
     asked = TeacherSettings("resnet18-scratch", checkpoint.config.weights_sha256)

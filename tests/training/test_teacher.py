@@ -14,7 +14,7 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.errors import CheckpointError, SettingsError
 from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import load_checkpoint
-from retina.training.data import Parts
+from retina.training.data import SplitData
 from retina.training.run import train_run
 from retina.training.settings import RunSettings, TeacherSettings
 from retina.training.teacher import Teacher, load_teacher, refuse_familiar
@@ -28,7 +28,7 @@ def taught(folder: Path, **changes: object) -> tuple[RunSettings, Teacher]:
     return settings(teacher=teacher, **changes), Teacher(checkpoint, teacher, preprocessing, CPU)
 
 
-def test_the_teacher_sees_pictures_as_in_its_own_training(finished: Path, parts: Parts) -> None:
+def test_the_teacher_sees_pictures_as_in_its_own_training(finished: Path, parts: SplitData) -> None:
     checkpoint = load_checkpoint(finished)
     mine = replace(checkpoint.config.preprocessing, mean=(0.1, 0.2, 0.3), std=(0.5, 0.6, 0.7))
     its: RetinopathyDataset = parts.dataset("validation", checkpoint.config.preprocessing)
@@ -58,7 +58,7 @@ def test_the_combined_loss_is_hintons(finished: Path) -> None:
     assert float(agreed) == pytest.approx(0)
 
 
-def test_a_taught_run_differs_and_says_so(finished: Path, parts: Parts, tmp_path: Path) -> None:
+def test_a_taught_run_differs_and_says_so(finished: Path, parts: SplitData, tmp_path: Path) -> None:
     run, _ = taught(finished, start="pretrained")
     assert run.name == "resnet18-taught"
     assert replace(run, start="scratch").name == "resnet18-scratch-taught"
@@ -78,7 +78,7 @@ def test_a_taught_run_differs_and_says_so(finished: Path, parts: Parts, tmp_path
     assert not torch.equal(plain["conv1.weight"], with_teacher["conv1.weight"])
 
 
-def test_a_teacher_who_knows_what_is_held_out_is_refused(finished: Path, parts: Parts) -> None:
+def test_a_teacher_who_knows_what_is_held_out_is_refused(finished: Path, parts: SplitData) -> None:
     teacher = load_checkpoint(finished)
     refuse_familiar(teacher, parts.table)
     swapped = parts.table.assign(part=parts.table["part"].replace({"train": "test"}))

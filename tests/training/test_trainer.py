@@ -16,7 +16,7 @@ from retina import distributed
 from retina.evaluation.predict import predict_logits
 from retina.models.config import HISTORY_FILE
 from retina.training import trainer as module
-from retina.training.data import Parts
+from retina.training.data import SplitData
 from retina.training.state import Outcome
 from retina.training.trainer import EventLog, Trainer, mean_kappa
 from tests.training.runs import CPU, EPOCHS, STEPS, TIMES, same, tiny_trainer
@@ -54,7 +54,7 @@ def test_the_row_is_what_validation_says(undisturbed: tuple[Trainer, Outcome]) -
     assert row["validation_loss"] == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_the_loop_is_a_plain_one(parts: Parts, tmp_path: Path) -> None:
+def test_the_loop_is_a_plain_one(parts: SplitData, tmp_path: Path) -> None:
     trainer = tiny_trainer(parts, tmp_path / "run", epochs=1)
     model = tiny_trainer(parts, tmp_path / "plain").model
     torch.manual_seed(0)
@@ -90,7 +90,7 @@ def test_the_loop_is_a_plain_one(parts: Parts, tmp_path: Path) -> None:
     ],
 )
 def test_the_best_epoch_has_the_highest_kappa_and_of_equals_is_the_first(
-    parts: Parts,
+    parts: SplitData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     kappas: list[float | None],
@@ -112,7 +112,7 @@ def test_the_best_epoch_has_the_highest_kappa_and_of_equals_is_the_first(
 
 
 def test_the_modern_recipe_changes_rate_and_size(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer = tiny_trainer(parts, tmp_path / "run", recipe="modern", lr=0.1, image_size=64)
     seen: list[tuple[int, float]] = []
@@ -133,7 +133,7 @@ def test_the_modern_recipe_changes_rate_and_size(
 
 
 def test_the_seed_decides_the_weights(
-    parts: Parts, tmp_path: Path, undisturbed: tuple[Trainer, Outcome]
+    parts: SplitData, tmp_path: Path, undisturbed: tuple[Trainer, Outcome]
 ) -> None:
     _, outcome = undisturbed
     again = tiny_trainer(parts, tmp_path / "again").fit()
@@ -146,14 +146,14 @@ def test_the_seed_decides_the_weights(
 
 
 def test_workers_change_nothing(
-    parts: Parts, tmp_path: Path, undisturbed: tuple[Trainer, Outcome]
+    parts: SplitData, tmp_path: Path, undisturbed: tuple[Trainer, Outcome]
 ) -> None:
     outcome = tiny_trainer(parts, tmp_path / "run", workers=2).fit()
     assert same(outcome.best_weights, undisturbed[1].best_weights)
 
 
 def test_the_log_says_how_the_epoch_went(
-    parts: Parts, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    parts: SplitData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tiny_trainer(parts, tmp_path / "run", epochs=1).fit()
     out, err = capsys.readouterr()

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from retina.errors import CheckpointError, SettingsError
 from retina.training import trainer as module
-from retina.training.data import Parts
+from retina.training.data import SplitData
 from retina.training.state import STATE_FILE, Outcome, read_state
 from retina.training.trainer import Trainer
 from tests.training.runs import EPOCHS, STEPS, TIMES, same, settings, tiny_trainer
@@ -40,7 +40,7 @@ def stop_in_step(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseExcept
 
 @pytest.mark.parametrize("number", range(EPOCHS * STEPS))
 def test_a_run_that_stopped_in_any_step_ends_as_if_it_had_not(
-    parts: Parts,
+    parts: SplitData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     undisturbed: tuple[Trainer, Outcome],
@@ -66,7 +66,7 @@ def test_a_run_that_stopped_in_any_step_ends_as_if_it_had_not(
 
 
 def test_a_finished_run_resumes_to_its_end(
-    parts: Parts, undisturbed: tuple[Trainer, Outcome], monkeypatch: pytest.MonkeyPatch
+    parts: SplitData, undisturbed: tuple[Trainer, Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trainer, outcome = undisturbed
     stop_in_step(monkeypatch, 0, AssertionError("nothing is left to train"))
@@ -76,7 +76,7 @@ def test_a_finished_run_resumes_to_its_end(
 
 
 def test_without_resume_a_state_is_not_looked_at(
-    parts: Parts, tmp_path: Path, undisturbed: tuple[Trainer, Outcome]
+    parts: SplitData, tmp_path: Path, undisturbed: tuple[Trainer, Outcome]
 ) -> None:
     trainer = tiny_trainer(parts, tmp_path / "run")
     (tmp_path / "run" / STATE_FILE).write_bytes(b"of another run")
@@ -84,7 +84,7 @@ def test_without_resume_a_state_is_not_looked_at(
 
 
 def test_a_state_of_other_settings_is_refused(
-    parts: Parts, undisturbed: tuple[Trainer, Outcome]
+    parts: SplitData, undisturbed: tuple[Trainer, Outcome]
 ) -> None:
     with pytest.raises(CheckpointError, match="other settings"):
         tiny_trainer(parts, undisturbed[0].folder, lr=0.02).fit(resume=True)
@@ -105,7 +105,7 @@ def interrupt_in_step(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 
 @pytest.mark.parametrize("number", [1, 3, STEPS, STEPS + 2, 2 * STEPS])
 def test_ctrl_c_finishes_the_step_and_keeps_it(
-    parts: Parts,
+    parts: SplitData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     undisturbed: tuple[Trainer, Outcome],
@@ -125,7 +125,7 @@ def test_ctrl_c_finishes_the_step_and_keeps_it(
 
 
 def test_a_second_ctrl_c_acts_at_once(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def impatient(self: Trainer, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
         signal.raise_signal(signal.SIGINT)
@@ -138,7 +138,7 @@ def test_a_second_ctrl_c_acts_at_once(
 
 
 def test_ctrl_c_reaches_the_workers_too_and_does_no_harm(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A terminal sends it to every process of the group; a worker that died of it would be an error
     # of the loader's before the state is written.
@@ -176,7 +176,7 @@ def fail_with_nan(monkeypatch: pytest.MonkeyPatch, number: int, weights: bool) -
 @pytest.mark.parametrize("number", [1, 3, STEPS, STEPS + 1])
 @pytest.mark.parametrize("weights", [False, True], ids=["loss", "weights"])
 def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_state(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, weights: bool
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, weights: bool
 ) -> None:
     monkeypatch.setattr(module, "SECONDS_BETWEEN_SAVES", 0.0)
     fail_with_nan(monkeypatch, number, weights)
@@ -206,7 +206,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_state(
     ids=["cuda", "cpu", "cublas", "cudnn"],
 )
 def test_too_little_memory_names_the_batch_size(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: RuntimeError
 ) -> None:
     stop_in_step(monkeypatch, 2, error)
     with pytest.raises(MemoryError, match=r"lower --batch-size \(now 8\)"):
@@ -214,7 +214,7 @@ def test_too_little_memory_names_the_batch_size(
 
 
 def test_another_error_of_torchs_stays_what_it_is(
-    parts: Parts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stop_in_step(monkeypatch, 0, RuntimeError("a fault of ours"))
     with pytest.raises(RuntimeError, match="a fault of ours"):
@@ -222,7 +222,7 @@ def test_another_error_of_torchs_stays_what_it_is(
 
 
 def test_a_full_disk_ends_the_run_with_its_last_state(
-    parts: Parts,
+    parts: SplitData,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     undisturbed: tuple[Trainer, Outcome],
@@ -248,7 +248,7 @@ def test_a_full_disk_ends_the_run_with_its_last_state(
     assert same(outcome.best_weights, undisturbed[1].best_weights)
 
 
-def test_a_thread_may_train(parts: Parts, tmp_path: Path) -> None:
+def test_a_thread_may_train(parts: SplitData, tmp_path: Path) -> None:
     trainer = tiny_trainer(parts, tmp_path / "run")
     with ThreadPoolExecutor(1) as pool:
         outcome = pool.submit(trainer.fit).result()

@@ -18,12 +18,12 @@ from retina.datasets.dataset import RetinopathyDataset
 from retina.evaluation.evaluate import evaluate
 from retina.evaluation.predict import predict_with_maps
 from retina.models.checkpoint import load_checkpoint
-from retina.training.data import Parts, read_parts
+from retina.training.data import SplitData, read_split_data
 from retina.training.state import STATE_FILE
 from tests.training.runs import CPU, tiny_trainer
 
 
-def one_step(parts: Parts, folder: Path) -> dict[str, torch.Tensor]:
+def one_step(parts: SplitData, folder: Path) -> dict[str, torch.Tensor]:
     """The averaged gradients of one step with batch-norm and dropout in evaluation mode."""
     trainer = tiny_trainer(parts, folder)
     trainer.network.eval()
@@ -35,7 +35,7 @@ def one_step(parts: Parts, folder: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def stopped_by_one(parts: Parts, folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
+def stopped_by_one(parts: SplitData, folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
     """The step after which all stop when the last of them is told to, and the resumed weights."""
     trainer = tiny_trainer(parts, folder, epochs=1)
     step = trainer.step
@@ -55,7 +55,7 @@ def stopped_by_one(parts: Parts, folder: Path) -> tuple[int, dict[str, torch.Ten
 
 def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
     """Answers, figures, gradients and a small training."""
-    parts = read_parts([str(data)], 0)
+    parts = read_split_data([str(data)], 0)
     checkpoint = load_checkpoint(run)
     rows = parts.rows("test")
     answers = {}

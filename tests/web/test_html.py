@@ -222,7 +222,7 @@ def test_an_answer_knows_what_it_answers() -> None:
     answer, other = assessment(1), second_eye(2)
     html = markup.assessment(answered(answer))
     assert markup.answers_to(html, [answer.image.sha256], answer.model)
-    assert markup.answers_to(markup.agreement([answer]), [answer.image.sha256])
+    assert markup.answers_to(markup.agreement_html([answer]), [answer.image.sha256])
     assert not markup.answers_to(html, ["c" * 64], answer.model)
     assert not markup.answers_to(html, [answer.image.sha256], "resnet50-scratch")
     both = markup.assessment(answered(answer, other))

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from retina.evaluation.evaluate import measure
-from retina.evaluation.predictions import Answers, predictions_table, write_predictions
+from retina.evaluation.predictions import Predictions, predictions_table, write_predictions
 from retina.models.config import StartedFrom
 from retina.reporting.model_table import shown_models
 from retina.reporting.runs import LAB_ACCURACY
@@ -29,7 +29,7 @@ HOSTILE = '<img src="x" onerror="alert(1)">'
 def fill(folder: Path) -> None:
     """Give a checkpoint all that a finished one has."""
     logits, names = TEMPERATURE * np.log(answers(0.3)), [str(n) for n in range(len(GRADES))]
-    given = Answers.from_logits(logits, TEMPERATURE, GRADES, names)
+    given = Predictions.from_logits(logits, TEMPERATURE, GRADES, names)
     table = predictions_table(pd.Series(given.patients), given)
     metrics = measure(given, 0.5)
     write_predictions(folder / "predictions.csv", table)

@@ -20,7 +20,7 @@ from retina.inference.grader import Grader
 from retina.scale import GRADES
 from retina.web import server
 from retina.web.examples import drawn_examples, own_examples
-from retina.web.model_pool import Graders
+from retina.web.model_pool import ModelPool
 from retina.web.server import (
     EVENTS,
     build_demo,
@@ -190,14 +190,14 @@ def test_examples_without_a_photograph_are_refused(tmp_path: Path) -> None:
 
 
 def test_weights_are_read_once(checkpoints: Path) -> None:
-    graders = Graders(checkpoints)
+    graders = ModelPool(checkpoints)
     assert graders.get("resnet18-scratch") is graders.get("resnet18-scratch")
 
 
 def test_a_model_that_is_loading_keeps_no_other_waiting(
     checkpoints: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    graders = Graders(checkpoints)
+    graders = ModelPool(checkpoints)
     slow, quick = graders.names[:2]
     ready = graders.get(quick)
     may_load, load = threading.Event(), Grader.load
@@ -217,13 +217,13 @@ def test_a_model_that_is_loading_keeps_no_other_waiting(
 
 def test_a_broken_checkpoint_hides_no_other(checkpoints: Path, tmp_path: Path) -> None:
     shutil.copytree(checkpoints, tmp_path / "models")
-    whole = Graders(tmp_path / "models").names
+    whole = ModelPool(tmp_path / "models").names
     (tmp_path / "models" / whole[0] / "config.json").write_text("{}")
-    assert Graders(tmp_path / "models").names == whole[1:]
+    assert ModelPool(tmp_path / "models").names == whole[1:]
 
 
 def test_no_checkpoint_is_a_sentence(tmp_path: Path) -> None:
-    graders = Graders(tmp_path)
+    graders = ModelPool(tmp_path)
     assert graders.names == []
     with pytest.raises(CheckpointError, match=r"train\.py"):
         graders.get("resnet18-scratch")

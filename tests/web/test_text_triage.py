@@ -14,23 +14,23 @@ def row(urgency: str = "rest", **values: object) -> Row:
 
 def test_progress_counts_what_was_found_and_guesses_what_is_left() -> None:
     rows = [row("referable"), row("sight-threatening"), row("referable"), row()]
-    assert triage_text.progress(rows, 24, seconds=8) == (
+    assert triage_text.triage_progress(rows, 24, seconds=8) == (
         "4 of 24 photographs are graded, about 40 s left. 1 sight-threatening, 2 referable."
     )
-    assert "about 4 min left" in triage_text.progress(rows, 104, seconds=10)
-    assert triage_text.progress([], 24, seconds=0) == "0 of 24 photographs are graded."
+    assert "about 4 min left" in triage_text.triage_progress(rows, 104, seconds=10)
+    assert triage_text.triage_progress([], 24, seconds=0) == "0 of 24 photographs are graded."
 
 
 def test_the_summary_says_when_it_was_stopped() -> None:
-    whole = triage_text.summary([row()], 1, "lite", "f" * 64)
+    whole = triage_text.worklist_summary([row()], 1, "lite", "f" * 64)
     assert whole.strip() == "1 photograph graded by lite (weights ffffffffffff)."
-    stopped = triage_text.summary([row("unsure")], 3, "lite", "f" * 64)
+    stopped = triage_text.worklist_summary([row("unsure")], 3, "lite", "f" * 64)
     assert stopped.startswith("Stopped: 1 of 3 photographs were graded by lite")
     assert stopped.endswith("1 unsure.")
 
 
 def test_every_urgency_has_its_name_and_meaning() -> None:
-    assert tuple(triage_text.NAMES) == tuple(triage_text.MEANINGS) == URGENCIES
+    assert tuple(triage_text.URGENCY_NAMES) == tuple(triage_text.MEANINGS) == URGENCIES
 
 
 @pytest.mark.parametrize(

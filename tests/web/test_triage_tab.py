@@ -16,12 +16,12 @@ import pytest
 from retina.errors import AuditError, ImageError
 from retina.inference.grader import Grader
 from retina.inference.sources import uploaded
-from retina.inference.worklist import COLUMNS
+from retina.inference.worklist import WORKLIST_COLUMNS
 from retina.web.gradio_internals import Upload
 from retina.web.handlers import Handlers
-from retina.web.model_pool import Graders
+from retina.web.model_pool import ModelPool
 from retina.web.text import triage as triage_text
-from retina.web.triage_tab import Day, offered, photograph_of, run, stop, worklist
+from retina.web.triage_tab import TriageSession, offered, photograph_of, run_triage, stop, worklist
 from tests.web.conftest import PHOTOGRAPH
 
 HOSTILE = '<img src=x onerror="alert(1)">.png'
@@ -37,15 +37,15 @@ def photographs(tmp_path: Path) -> list[Upload]:
 
 
 @pytest.fixture(scope="session")
-def graders(checkpoints: Path) -> Graders:
-    return Graders(checkpoints)
+def graders(checkpoints: Path) -> ModelPool:
+    return ModelPool(checkpoints)
 
 
-def steps(graders: Graders, images: list[Upload] | None) -> Iterator[list[Any]]:
-    return run(Handlers(graders), graders, images, "resnet18-scratch", gr.Request())
+def steps(graders: ModelPool, images: list[Upload] | None) -> Iterator[list[Any]]:
+    return run_triage(Handlers(graders), graders, images, "resnet18-scratch", gr.Request())
 
 
-def test_it_ends_with_a_worklist_of_all(graders: Graders, photographs: list[Upload]) -> None:
+def test_it_ends_with_a_worklist_of_all(graders: ModelPool, photographs: list[Upload]) -> None:
     first, *_, last = steps(graders, photographs)
     assert "0 of 4" in first[1]["value"]
     assert first[4]["visible"], "it can be stopped"
@@ -58,16 +58,16 @@ def test_it_ends_with_a_worklist_of_all(graders: Graders, photographs: list[Uplo
     assert escape(HOSTILE) in html.replace("&#34;", "&quot;")
 
 
-def test_the_csv_is_the_worklist(graders: Graders, photographs: list[Upload]) -> None:
+def test_the_csv_is_the_worklist(graders: ModelPool, photographs: list[Upload]) -> None:
     *_, last = steps(graders, photographs)
     [encoded] = re.findall(r'href="data:text/csv;base64,([^"]+)"', last[2]["value"])
     rows = list(csv.DictReader(io.StringIO(base64.b64decode(encoded).decode())))
-    assert tuple(rows[0]) == COLUMNS
+    assert tuple(rows[0]) == WORKLIST_COLUMNS
     shown = re.findall(r'data-urgency="([^"]+)"', last[2]["value"])
     assert [row["urgency"] for row in rows] == shown
 
 
-def test_eyes_of_one_patient_stand_together(graders: Graders, photographs: list[Upload]) -> None:
+def test_eyes_of_one_patient_stand_together(graders: ModelPool, photographs: list[Upload]) -> None:
     *_, last = steps(graders, photographs)
     lines = re.findall(
         r'<tr [^>]*data-name="([^"]+)"[^>]*?(class="same-patient")?>', last[2]["value"]
@@ -78,11 +78,11 @@ def test_eyes_of_one_patient_stand_together(graders: Graders, photographs: list[
 
 
 def test_photographs_that_are_chosen_meanwhile_begin_no_second_run(
-    graders: Graders, photographs: list[Upload]
+    graders: ModelPool, photographs: list[Upload]
 ) -> None:
     assert offered(photographs, None)["interactive"]
     going = steps(graders, photographs)
-    day: Day = next(going)[0]
+    day: TriageSession = next(going)[0]
     assert not offered(photographs, day)["interactive"]
     list(going)
     assert offered(photographs, day)["interactive"]
@@ -90,12 +90,12 @@ def test_photographs_that_are_chosen_meanwhile_begin_no_second_run(
 
 
 def test_who_comes_second_is_told_and_starts_after_the_first(
-    graders: Graders, photographs: list[Upload]
+    graders: ModelPool, photographs: list[Upload]
 ) -> None:
     handlers = Handlers(graders)
 
     def visitor() -> Iterator[list[Any]]:
-        return run(handlers, graders, photographs, "resnet18-scratch", gr.Request())
+        return run_triage(handlers, graders, photographs, "resnet18-scratch", gr.Request())
 
     first, second, third = visitor(), visitor(), visitor()
     next(first), next(second), next(third)
@@ -106,19 +106,19 @@ def test_who_comes_second_is_told_and_starts_after_the_first(
     assert "4 photographs graded" in last[2]["value"]
 
 
-def test_who_waits_can_be_stopped(graders: Graders, photographs: list[Upload]) -> None:
+def test_who_waits_can_be_stopped(graders: ModelPool, photographs: list[Upload]) -> None:
     handlers = Handlers(graders)
-    first = run(handlers, graders, photographs, "resnet18-scratch", gr.Request())
-    second = run(handlers, graders, photographs, "resnet18-scratch", gr.Request())
+    first = run_triage(handlers, graders, photographs, "resnet18-scratch", gr.Request())
+    second = run_triage(handlers, graders, photographs, "resnet18-scratch", gr.Request())
     next(first)
-    day: Day = next(second)[0]
+    day: TriageSession = next(second)[0]
     stop(day)
     *_, last = second
     assert "Stopped: 0 of 4" in last[2]["value"]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows what is open")
-def test_the_archive_is_let_go_when_the_run_has_ended(graders: Graders, tmp_path: Path) -> None:
+def test_the_archive_is_let_go_when_the_run_has_ended(graders: ModelPool, tmp_path: Path) -> None:
     archive = tmp_path / "eyes.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         packed.write(PHOTOGRAPH, "7_left.png")
@@ -130,7 +130,7 @@ def test_the_archive_is_let_go_when_the_run_has_ended(graders: Graders, tmp_path
         )
 
     going = steps(graders, [("eyes.zip", archive)])
-    day: Day = next(going)[0]
+    day: TriageSession = next(going)[0]
     list(going)
     assert not held()
     assert photograph_of(day, 1, tmp_path / "cache").read_bytes() == PHOTOGRAPH.read_bytes()
@@ -138,7 +138,7 @@ def test_the_archive_is_let_go_when_the_run_has_ended(graders: Graders, tmp_path
 
 
 def test_it_says_what_was_left_out_and_what_it_could_not_know(
-    graders: Graders, photographs: list[Upload], tmp_path: Path
+    graders: ModelPool, photographs: list[Upload], tmp_path: Path
 ) -> None:
     (tmp_path / "table.csv").write_text("image,level")
     chosen = [*photographs, ("table.csv", tmp_path / "table.csv")]
@@ -151,11 +151,11 @@ def test_it_says_what_was_left_out_and_what_it_could_not_know(
 
 
 def test_what_was_done_before_a_stop_is_kept(
-    graders: Graders, photographs: list[Upload], monkeypatch: pytest.MonkeyPatch
+    graders: ModelPool, photographs: list[Upload], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers = Handlers(graders)
-    going = run(handlers, graders, photographs, "resnet18-scratch", gr.Request())
-    day: Day = next(going)[0]
+    going = run_triage(handlers, graders, photographs, "resnet18-scratch", gr.Request())
+    day: TriageSession = next(going)[0]
     monkeypatch.setattr(handlers, "listed", lambda row, request: stop(day))
     [*_, last] = going
     html = last[2]["value"]
@@ -165,7 +165,7 @@ def test_what_was_done_before_a_stop_is_kept(
 
 
 def test_what_was_done_is_kept_when_the_log_cannot_be_written(
-    graders: Graders, photographs: list[Upload], monkeypatch: pytest.MonkeyPatch
+    graders: ModelPool, photographs: list[Upload], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     handlers = Handlers(graders)
     listed: list[object] = []
@@ -176,7 +176,7 @@ def test_what_was_done_is_kept_when_the_log_cannot_be_written(
         listed.append(row)
 
     monkeypatch.setattr(handlers, "listed", full)
-    going = run(handlers, graders, photographs, "resnet18-scratch", gr.Request())
+    going = run_triage(handlers, graders, photographs, "resnet18-scratch", gr.Request())
     answers: list[list[Any]] = []
     with pytest.raises(gr.Error, match="cannot be written"):
         answers.extend(going)
@@ -188,12 +188,12 @@ def test_there_may_be_nothing_to_stop() -> None:
 
 
 @pytest.mark.parametrize("images", [None, []])
-def test_without_photographs(graders: Graders, images: list[Upload] | None) -> None:
+def test_without_photographs(graders: ModelPool, images: list[Upload] | None) -> None:
     with pytest.raises(gr.Error, match="no photographs yet"):
         next(steps(graders, images))
 
 
-def test_an_archive_without_photographs(graders: Graders, tmp_path: Path) -> None:
+def test_an_archive_without_photographs(graders: ModelPool, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "eyes.zip", "w") as archive:
         archive.writestr("notes.txt", "none")
     with pytest.raises(gr.Error, match=r"no photograph among them: nothing ends in \.jpg"):
@@ -206,7 +206,7 @@ def test_a_photograph_of_an_archive_is_opened_inside_the_cache(
     with zipfile.ZipFile(tmp_path / "eyes.zip", "w") as archive:
         archive.write(PHOTOGRAPH, "../../etc/eye.png")
     grader = Grader.load("resnet18-scratch", checkpoints=checkpoints)
-    day = Day(grader, uploaded([("eyes.zip", tmp_path / "eyes.zip")]))
+    day = TriageSession(grader, uploaded([("eyes.zip", tmp_path / "eyes.zip")]))
     path = photograph_of(day, 0, tmp_path / "cache")
     assert path.read_bytes() == PHOTOGRAPH.read_bytes()
     assert path.resolve().is_relative_to(tmp_path / "cache")
@@ -217,7 +217,7 @@ def test_a_name_that_no_file_may_have_is_opened_under_another(
     checkpoints: Path, tmp_path: Path
 ) -> None:
     grader = Grader.load("resnet18-scratch", checkpoints=checkpoints)
-    day = Day(grader, uploaded([("day/eye\0of:somebody.png", PHOTOGRAPH)]))
+    day = TriageSession(grader, uploaded([("day/eye\0of:somebody.png", PHOTOGRAPH)]))
     assert photograph_of(day, 0, tmp_path / "cache").name == "eye_of_somebody.png"
 
 
@@ -225,7 +225,7 @@ def test_a_photograph_that_was_deleted_meanwhile(checkpoints: Path, tmp_path: Pa
     photograph = tmp_path / "eye.png"
     photograph.write_bytes(PHOTOGRAPH.read_bytes())
     grader = Grader.load("resnet18-scratch", checkpoints=checkpoints)
-    day = Day(grader, uploaded([("eye.png", photograph)]))
+    day = TriageSession(grader, uploaded([("eye.png", photograph)]))
     photograph.unlink()
     for held, number in ((day, 0), (day, 1), (None, 0)):
         with pytest.raises(ImageError, match=re.escape(triage_text.GONE)):
@@ -234,6 +234,6 @@ def test_a_photograph_that_was_deleted_meanwhile(checkpoints: Path, tmp_path: Pa
 
 def test_a_worklist_of_nothing_but_failures(checkpoints: Path, tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no photograph")
-    *_, last = steps(Graders(checkpoints), [("broken.png", tmp_path / "broken.png")])
+    *_, last = steps(ModelPool(checkpoints), [("broken.png", tmp_path / "broken.png")])
     assert "1 ungradable" in last[2]["value"]
     assert "holds text" in worklist(last[0])

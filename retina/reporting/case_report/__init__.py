@@ -19,7 +19,7 @@ from retina.reporting.formatting import template
 
 if TYPE_CHECKING:
     from retina.models.checkpoint import Checkpoint
-    from retina.reporting.case_report.pdf import Case
+    from retina.reporting.case_report.pdf import CasePageAndPictures
 
 
 def _now() -> datetime:
@@ -110,7 +110,7 @@ def reports_html(reports: Sequence[CaseReport]) -> str:
     return page.render(cases=shown, address=_address, ink=text_on)
 
 
-def _cases(reports: Sequence[CaseReport]) -> "list[Case]":
+def _cases(reports: Sequence[CaseReport]) -> "list[CasePageAndPictures]":
     return [(report.page, report.pictures) for report in reports]
 
 

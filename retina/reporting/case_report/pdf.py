@@ -46,11 +46,11 @@ _SIZES = [0.96**step for step in range(1, 50)]
 _TITLE, _HEADLINE, _STRONG, _BODY, _SMALL = 14.0, 20.0, 10.5, 8.6, 7.4
 
 
-Case = tuple[CasePage, CasePictures]
+CasePageAndPictures = tuple[CasePage, CasePictures]
 """The words and pictures of a report."""
 
 
-def case_pdf(cases: Sequence[Case], made: datetime) -> bytes:
+def case_pdf(cases: Sequence[CasePageAndPictures], made: datetime) -> bytes:
     """Draw case reports, a page each; the file is the same for the same arguments.
 
     Args:
@@ -64,7 +64,7 @@ def case_pdf(cases: Sequence[Case], made: datetime) -> bytes:
     return bytes(pdf.output())
 
 
-def fitting_sizes(cases: Sequence[Case]) -> list[float]:
+def fitting_sizes(cases: Sequence[CasePageAndPictures]) -> list[float]:
     """For each report the size, 1 or less, at which all of it fits its page.
 
     It is the size of its pictures and spaces, and by ``size_of_letters`` of its letters.

@@ -199,7 +199,7 @@ KINDS = {"pdf": "PDF", "html": "web page"}
 VERDICT = "Your verdict"
 WHICH = "On"
 AGREE = "I agree"
-UNGRADABLE = "Ungradable"
+VERDICT_UNGRADABLE = "Ungradable"
 NOTE = "Note, if you wish: no names"
 BUTTON_VERDICT = "Record"
 NO_VERDICT = "Choose a verdict first."
@@ -209,14 +209,14 @@ BUTTON_VERDICTS = "Download all verdicts (CSV)"
 VERDICTS_FILE = "verdicts.csv"
 VERDICTS_READY = "All verdicts (CSV)"
 
-CHOICES = [AGREE, *(f"{grade.number} {grade.label}" for grade in GRADES), UNGRADABLE]
+CHOICES = [AGREE, *(f"{grade.number} {grade.label}" for grade in GRADES), VERDICT_UNGRADABLE]
 
 
 def judged(choice: str, assessment: Assessment) -> int | None:
     """The grade of a verdict: None where the photograph is called ungradable."""
     if choice == AGREE:
         return assessment.grade
-    return None if choice == UNGRADABLE else int(choice[0])
+    return None if choice == VERDICT_UNGRADABLE else int(choice[0])
 
 
 def recorded(assessment: Assessment, choice: str, several: bool) -> str:

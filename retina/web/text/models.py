@@ -11,12 +11,12 @@ TABLE_NOTE = (
     "Kappa counts an answer two grades off four times as much as one that is one off. AUROC, "
     "sensitivity and specificity are of referable disease. A dash: not known, or not defined."
 )
-LEFT_OUT = "Left out"
+MODELS_LEFT_OUT = "Left out"
 LAB_CAPTION = "The lab that this reproduces: accuracy on its test photographs"
 LAB_START = "Start"
 LAB_STARTS = {"scratch": "from scratch", "pretrained": "from ImageNet"}
 LAB_WHY = "Why these differ from ours."
-CLOSELY = "Show closely"
+DETAILS = "Details"
 GAPS = "Not shown"
 DRAWING = "Drawing its figures …"
 CARD = "Model card"

@@ -17,9 +17,9 @@ from retina.inference.worklist import (
 from retina.scale import NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 TAB = "Triage"
-UPLOAD = "Many photographs, a folder, or a ZIP of them"
+UPLOAD_MANY = "Many photographs, a folder, or a ZIP of them"
 BUTTON = "Grade all"
-BUTTON_CANCEL = "Stop"
+BUTTON_STOP = "Stop"
 NO_PHOTOGRAPHS = "There are no photographs yet: choose some, or a ZIP of them."
 FOLDER = "Choose a folder"
 LOOSE = (
@@ -28,7 +28,7 @@ LOOSE = (
     "ZIP of it."
 )
 
-NAMES = {
+URGENCY_NAMES = {
     SIGHT_THREATENING: "Sight-threatening",
     REFERABLE: "Referable",
     UNSURE: "Unsure",
@@ -43,7 +43,7 @@ MEANINGS = {
     REST: "none of these",
 }
 LEGEND = "In order of urgency: " + "; ".join(
-    f"{NAMES[each].lower()} ({MEANINGS[each]})" for each in URGENCIES
+    f"{URGENCY_NAMES[each].lower()} ({MEANINGS[each]})" for each in URGENCIES
 )
 NOT_CLEARED = "What stands last was not cleared: it is what this model would look at last."
 REFERABLE_ALL_THE_SAME = (
@@ -75,7 +75,7 @@ def every(count: int) -> str:
 
 def filter_name(urgency: str, count: int) -> str:
     """A filter, and how many photographs it leaves."""
-    return f"{NAMES[urgency]} {count:,}"
+    return f"{URGENCY_NAMES[urgency]} {count:,}"
 
 
 def none_found(endings: Sequence[str], left_out: str) -> str:
@@ -107,7 +107,7 @@ def notes(row: Row) -> str:
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def progress(rows: Sequence[Row], count: int, seconds: float) -> str:
+def triage_progress(rows: Sequence[Row], count: int, seconds: float) -> str:
     """How far it has come, what was found, and how long it may take from here."""
     done = len(rows)
     sentence = f"{done:,} of {count:,} photographs are graded"
@@ -117,7 +117,7 @@ def progress(rows: Sequence[Row], count: int, seconds: float) -> str:
     return f"{sentence}. {_found(rows)}".strip()
 
 
-def summary(rows: Sequence[Row], count: int, model: str, sha256: str) -> str:
+def worklist_summary(rows: Sequence[Row], count: int, model: str, sha256: str) -> str:
     """What was done, by which model, and whether all of it."""
     by = f"by {model} (weights {sha256[:12]})"
     if len(rows) < count:
@@ -128,7 +128,9 @@ def summary(rows: Sequence[Row], count: int, model: str, sha256: str) -> str:
 
 def _found(rows: Sequence[Row]) -> str:
     counts = Counter(row["urgency"] for row in rows)
-    found = [f"{counts[each]:,} {NAMES[each].lower()}" for each in URGENCIES[:-1] if counts[each]]
+    found = [
+        f"{counts[each]:,} {URGENCY_NAMES[each].lower()}" for each in URGENCIES[:-1] if counts[each]
+    ]
     return f"{', '.join(found).capitalize()}." if found else ""
 
 
