@@ -19,7 +19,7 @@ from retina.errors import DataError
 from retina.evaluation.held_out import overlap
 from retina.evaluation.intervals import add_intervals, percentile_interval, resampled_weights
 from retina.evaluation.metrics import compute_metrics
-from retina.evaluation.predict import AUGMENTED_VIEWS, TestTimeAugmentation, predict_logits
+from retina.evaluation.predict import AUGMENTED_VIEWS, WithTestTimeAugmentation, predict_logits
 from retina.evaluation.predictions import Predictions, predictions_table, source_names
 from retina.images.prepare import Preprocessing
 from retina.models.checkpoint import Checkpoint
@@ -174,7 +174,7 @@ def grade_rows(
     )
     model = network_for_grading(checkpoint, engine).to(device)
     logits = predict_logits(
-        TestTimeAugmentation(model) if tta else model,
+        WithTestTimeAugmentation(model) if tta else model,
         pictures,
         device,
         batch_size,

@@ -17,7 +17,7 @@ from retina.scale import NUM_GRADES
 AUGMENTED_VIEWS = 8
 
 
-class TestTimeAugmentation(nn.Module):
+class WithTestTimeAugmentation(nn.Module):
     """A network whose logits are the mean over the flips and quarter turns of a square.
 
     The logits are averaged, before temperature and softmax, so that the temperature still divides

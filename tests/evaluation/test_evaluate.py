@@ -266,7 +266,7 @@ def test_no_photograph_at_all() -> None:
 
 def test_the_processes_that_decode_need_no_pytorch() -> None:
     code = (
-        "import sys; from retina.datasets.cache import verdict; "
+        "import sys; from retina.datasets.cache import gate_verdict; "
         "sys.exit('torch' in sys.modules or 'torchvision' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from retina.datasets.catalog import read_folder
 from retina.datasets.dataset import RetinopathyDataset
-from retina.evaluation.predict import TestTimeAugmentation, predict_logits, predict_with_maps
+from retina.evaluation.predict import WithTestTimeAugmentation, predict_logits, predict_with_maps
 from retina.explain.cam import forward_with_cam
 from tests.checkpoints import small_config, small_network
 
@@ -92,7 +92,7 @@ class Remembering(nn.Module):
 def test_the_eight_views_are_the_flips_and_quarter_turns() -> None:
     square = torch.arange(2 * 3 * 4 * 4, dtype=torch.float32).reshape(2, 3, 4, 4)
     model = Remembering()
-    logits = TestTimeAugmentation(model)(square)
+    logits = WithTestTimeAugmentation(model)(square)
     own = {view[1, 2].numpy().tobytes() for view in model.seen}
     image = Image.fromarray(square[1, 2].numpy())
     turned = [image, *(image.transpose(each) for each in Image.Transpose)]
@@ -103,7 +103,7 @@ def test_the_eight_views_are_the_flips_and_quarter_turns() -> None:
 
 
 def test_a_photograph_upside_down_gets_the_same_answer() -> None:
-    model = TestTimeAugmentation(small_network()).eval()
+    model = WithTestTimeAugmentation(small_network()).eval()
     square = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         upright, turned = model(square), model(torch.rot90(square, 2, dims=(2, 3)))
