@@ -49,12 +49,12 @@ $(VENV)/.created:
 	$(PYTHON) -m venv "$(VENV)"
 	@touch $@
 
-$(READY): $(VENV)/.created requirements.txt
-	$(BIN)/python -m pip install -r requirements.txt
+$(READY): $(VENV)/.created requirements.txt pyproject.toml
+	$(BIN)/python -m pip install -r requirements.txt -e .
 	@touch $@
 
 $(READY_DEV): $(READY) requirements-dev.txt
-	$(BIN)/python -m pip install -r requirements.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install -r requirements-dev.txt
 	@touch $@
 
 # The browser tests take a Chromium on the PATH, else Playwright's. Where neither can be had the
