@@ -21,8 +21,8 @@ from retina.assessment import Verdict
 from retina.datasets.parallel import Unreadable, map_pictures
 from retina.errors import DataError
 from retina.files import replacing, user_cache_folder, write_text
-from retina.images.decode import load_fundus, read_photograph
-from retina.images.prepare import Preprocessing, Triple, prepare_square
+from retina.images.decode import read_photograph
+from retina.images.prepare import Preprocessing, Triple
 
 _CHECKSUM_BYTES = 4
 
@@ -148,8 +148,7 @@ def gate_verdict(cache: PreparedCache, settings: Preprocessing, path: str) -> Ve
 
 
 def _prepare(path: str | os.PathLike[str], settings: Preprocessing) -> npt.NDArray[np.uint8]:
-    image = load_fundus(path, at_least=settings.at_least)
-    return np.array(prepare_square(image, settings))
+    return np.array(read_photograph(path, at_least=settings.at_least).square(settings))
 
 
 def _fill_one(cache: PreparedCache, settings: Preprocessing, path: str) -> None:

@@ -54,7 +54,7 @@ def test_a_square_is_prepared_once_and_exactly(
     [path] = write_pictures(tmp_path, ["a.png"], size=150)
     cache = PreparedCache(tmp_path / "cache")
     first = cache.square(path, SETTINGS)
-    monkeypatch.setattr(cache_module, "prepare_square", refuse)
+    monkeypatch.setattr(cache_module, "read_photograph", refuse)
     again = cache.square(path, SETTINGS)
     for square in (first, again):
         assert square.dtype == np.uint8
@@ -106,7 +106,7 @@ def test_fill_prepares_what_is_missing_and_names_what_it_cannot(
     [(path, reason)] = cache.fill(paths, SETTINGS)
     assert path == paths[1]
     assert "1.png" in reason
-    monkeypatch.setattr(cache_module, "prepare_square", refuse)
+    monkeypatch.setattr(cache_module, "read_photograph", refuse)
     for readable in [paths[0], *paths[2:]]:
         cache.square(readable, SETTINGS)
 
