@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LEVELS = (
     {"errors", "version", "signals", "scale"},
     {"files"},
-    {"assessment", "devices", "distributed", "memory", "drawing"},
+    {"assessment", "devices", "distributed", "process", "drawing"},
     {"images"},
     {"datasets", "models"},
     {"explain"},

@@ -43,10 +43,6 @@ from retina.images.limits import (
 from retina.images.photograph import Photograph
 from retina.images.prepare import Preprocessing, normalise
 
-# Pillow warns above 89 million pixels, while it decodes or crops; we refuse above 100 million,
-# before it decodes. Set once, so that threads do not race for it.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-
 _REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"%PDF-"), "is a PDF document"),
     (re.compile(rb"GIF8[79]a"), "is a GIF, a format for animations and drawings"),

@@ -19,8 +19,8 @@ from starlette.middleware import Middleware
 
 from retina.errors import SettingsError
 from retina.inference.audit_log import AuditLog
-from retina.memory import share_freed_memory
 from retina.models.checkpoint_folder import unusable_checkpoints
+from retina.process import share_freed_memory
 from retina.web import text
 from retina.web.examples import drawn_examples, own_examples
 from retina.web.gradio_internals import forget_uploads, forget_visitors

@@ -1,7 +1,20 @@
-"""How the GNU C library holds memory that was freed; elsewhere nothing is changed."""
+"""Settings of a whole process, for the commands and worker processes of this package.
+
+Nothing here runs on import: a program that imports the package keeps its own settings.
+"""
 
 import ctypes
+import logging
 import sys
+import warnings
+
+
+def silence_libraries() -> None:
+    """Suppress warnings of libraries about files: a command says what is wrong in a sentence."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    # loky replaces a process that has grown by 300 MB, as decoding large photographs makes it do.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 
 def keep_freed_memory() -> bool:
