@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from retina.errors import ImageError, Unsupported
-from retina.files import user_cache_folder
+from retina.files import user_cache_folder, user_data_folder
 from retina.images.limits import Rationed, damaged, in_bands, read_jpeg, reduction, refuse_size
 
 if TYPE_CHECKING:
@@ -318,21 +318,36 @@ def pseudonym(identity: bytes) -> str:
         identity: What tells one patient from all others.
     """
     with _lock:
-        key = _key(user_cache_folder() / KEY_FILE)
+        key = _key(user_data_folder() / KEY_FILE, user_cache_folder() / KEY_FILE)
     return hmac.digest(key, identity, "sha256").hex()[:_DIGITS]
 
 
 @cache
-def _key(path: Path) -> bytes:
-    """The key in ``path``, made if there is none; where it cannot be kept, one for this process."""
+def _key(path: Path, earlier: Path) -> bytes:
+    """The key in ``path``, made if there is none; where it cannot be kept, one for this process.
+
+    Args:
+        path: The file.
+        earlier: Where versions before 0.2 kept it; moved from there.
+    """
     fresh = secrets.token_bytes(_KEY_BYTES)
     with suppress(OSError):
-        if path.exists() and path.stat().st_size != _KEY_BYTES:
+        if _is_damaged(path):
             path.unlink()
         if not path.exists():
+            with suppress(FileNotFoundError):
+                fresh = fresh if _is_damaged(earlier) else earlier.read_bytes()
             _make(path, fresh)
-        return path.read_bytes()
+        key = path.read_bytes()
+        with suppress(OSError):
+            if path != earlier and earlier.read_bytes() == key:
+                earlier.unlink()
+        return key
     return fresh
+
+
+def _is_damaged(path: Path) -> bool:
+    return path.exists() and path.stat().st_size != _KEY_BYTES
 
 
 def _make(path: Path, key: bytes) -> None:
