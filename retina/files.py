@@ -167,6 +167,9 @@ _LOOK_SECONDS = 0.02
 def lock(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file until it is closed, which the system does however this process ends.
 
+    The file itself is locked, not another beside it as filelock does, which would leave litter
+    next to a user's worklist or audit log.
+
     Args:
         descriptor: Of the file; where it stands is not changed.
         wait: Until another process has closed it.
