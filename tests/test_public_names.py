@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -45,7 +46,7 @@ def state():
     return (
         list(warnings.filters), PIL.Image.MAX_IMAGE_PIXELS, logging.getLogger("PIL").handlers[:],
         logging.root.handlers[:], [signal.getsignal(each) for each in (2, 15)],
-        torch.get_num_threads(), torch.is_grad_enabled(), numpy.geterr(),
+        torch.get_num_threads(), torch.is_grad_enabled(), numpy.geterr(), dict(os.environ),
     )
 
 before = state()
@@ -55,4 +56,5 @@ for module in pkgutil.walk_packages(retina.__path__, "retina."):
         importlib.import_module(module.name)
 assert state() == before, (before, state())
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
+    gradio = {"GRADIO_ALLOWED_PATHS": "/somewhere", "no_proxy": "example.org"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | gradio)

@@ -85,6 +85,8 @@ def launch(
 ) -> None:
     """Serve the page until it is interrupted; what was uploaded is deleted at the end.
 
+    The environment is the caller's: ``retina.process.prepare_for_page`` is what the command does.
+
     Args:
         host: The address to listen at.
         port: The port to listen at.
@@ -112,7 +114,6 @@ def launch(
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
     share_freed_memory()
-    os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and nobody else's.
     at_the_door = guards(
         host, guarded=people is not None, insecure=insecure, is_loopback=_is_loopback(host)
     )
