@@ -16,7 +16,7 @@ help:
 	@echo "make demo   open the demo; prints its address"
 	@echo "make test   run all tests but the long ones"
 	@echo "make test-long  run the long ones, and print the figures of docs/reliability.md"
-	@echo "make lint   check style and types"
+	@echo "make lint   check style, types and what imports what"
 	@echo "make bench  measure the speed, against what else could be used"
 	@echo "make screenshots   take the pictures of the page for README and docs"
 	@echo "make clean  remove the environment and the caches of the tools"
@@ -34,6 +34,7 @@ lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(READY_DEV)
 	@for name in grade engine photograph prepare triage page growth training; do $(BIN)/python -m benchmarks $$name || exit 1; done
