@@ -171,7 +171,7 @@ def lock(descriptor: int, *, wait: bool) -> bool:
     next to a user's worklist or audit log.
 
     Args:
-        descriptor: Of the file; where it stands is not changed.
+        descriptor: Descriptor of the file, whose position is not changed.
         wait: Until another process has closed it.
 
     Returns:

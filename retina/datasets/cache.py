@@ -53,8 +53,8 @@ class PreparedCache:
         """The prepared square of a photograph, prepared and kept now if it was not before.
 
         Args:
-            path: Of the photograph.
-            settings: Of the square.
+            path: Path of the photograph.
+            settings: Preprocessing that gives the square.
             prepare: Makes the square if it is not kept, for who needs the photograph for more
                 than that; it decodes no sooner, as the file is looked up before. None: as ``fill``.
 
@@ -255,7 +255,7 @@ def remembered(
         compute: Given a path, a value for JSON; a function of a module.
         paths: The photographs.
         kind: The type of the values.
-        name: Of the fact; to be changed whenever ``compute`` changes.
+        name: Name of the fact, to be changed whenever ``compute`` changes.
         doing: The label of the progress bar.
 
     Returns:
