@@ -16,7 +16,7 @@ help:
 	@echo "make demo   open the demo; prints its address"
 	@echo "make test   run all tests but the long ones"
 	@echo "make test-long  run the long ones, and print the figures of docs/reliability.md"
-	@echo "make lint   check style and types"
+	@echo "make lint   check style, types and what imports what"
 	@echo "make bench  measure the speed, against what else could be used"
 	@echo "make screenshots   take the pictures of the page for README and docs"
 	@echo "make clean  remove the environment and the caches of the tools"
@@ -34,6 +34,7 @@ lint: $(READY_DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(READY_DEV)
 	@for name in grade engine photograph prepare triage page growth training; do $(BIN)/python -m benchmarks $$name || exit 1; done
@@ -49,12 +50,12 @@ $(VENV)/.created:
 	$(PYTHON) -m venv "$(VENV)"
 	@touch $@
 
-$(READY): $(VENV)/.created requirements.txt
-	$(BIN)/python -m pip install -r requirements.txt
+$(READY): $(VENV)/.created requirements.txt pyproject.toml
+	$(BIN)/python -m pip install -r requirements.txt -e .
 	@touch $@
 
 $(READY_DEV): $(READY) requirements-dev.txt
-	$(BIN)/python -m pip install -r requirements.txt -r requirements-dev.txt
+	$(BIN)/python -m pip install -r requirements-dev.txt
 	@touch $@
 
 # The browser tests take a Chromium on the PATH, else Playwright's. Where neither can be had the

@@ -27,8 +27,8 @@ from torchvision.transforms import v2
 
 from benchmarks._apart import side
 from retina.devices import choose_device
-from retina.memory import keep_freed_memory
 from retina.models.architectures import build
+from retina.process import keep_freed_memory
 from retina.training.augmentation import LabAugmentation
 from retina.training.data import read_split_data
 from retina.training.settings import LAB, MOMENTUM, RunSettings

@@ -1,4 +1,4 @@
-"""Where to compute."""
+"""The device to compute on."""
 
 import torch
 
@@ -18,6 +18,6 @@ def choose_device(name: str) -> torch.device:
         torch.ones(1, device=device).item()
     except (RuntimeError, AssertionError, ImportError):
         raise SettingsError(
-            f"--device {name} is not to be had here: use --device auto or --device cpu"
+            f"--device {name} is not available on this machine: use --device auto or --device cpu"
         ) from None
     return device

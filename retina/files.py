@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import platformdirs
+
 from retina.errors import InputError
 
 
@@ -70,16 +72,18 @@ DEMO = "python app.py" if _IN_A_CLONE else "retina demo"
 
 
 def user_cache_folder() -> Path:
-    """Where this user's caches lie: ``RETINA_CACHE``, or the platform's folder for caches."""
-    if chosen := os.environ.get("RETINA_CACHE"):
-        return Path(chosen).expanduser().absolute()
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "retina"
+    """The folder of what can be computed again: ``RETINA_CACHE``, or the platform's."""
+    return _chosen("RETINA_CACHE") or platformdirs.user_cache_path("retina", appauthor=False)
+
+
+def user_data_folder() -> Path:
+    """The folder of what cannot be computed again: ``RETINA_DATA``, or the platform's."""
+    return _chosen("RETINA_DATA") or platformdirs.user_data_path("retina", appauthor=False)
+
+
+def _chosen(variable: str) -> Path | None:
+    folder = os.environ.get(variable)
+    return Path(folder).expanduser().absolute() if folder else None
 
 
 MAX_TABLE = 2**26
@@ -163,8 +167,11 @@ _LOOK_SECONDS = 0.02
 def lock(descriptor: int, *, wait: bool) -> bool:
     """Lock an open file until it is closed, which the system does however this process ends.
 
+    The file itself is locked, not another beside it as filelock does, which would leave litter
+    next to a user's worklist or audit log.
+
     Args:
-        descriptor: Of the file; where it stands is not changed.
+        descriptor: Descriptor of the file, whose position is not changed.
         wait: Until another process has closed it.
 
     Returns:

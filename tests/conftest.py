@@ -46,6 +46,7 @@ def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     # One for all tests, so that photographs are drawn and prepared once.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RETINA_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("RETINA_DATA", str(tmp_path_factory.mktemp("user-data")))
         yield
 
 

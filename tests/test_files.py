@@ -10,6 +10,7 @@ from retina.files import (
     no_formula,
     replacing,
     user_cache_folder,
+    user_data_folder,
     with_formulas,
     write_json,
     write_text,
@@ -85,11 +86,16 @@ def test_what_is_no_json_is_not_written(tmp_path: Path, number: float) -> None:
 
 
 def test_the_folder_is_the_users_choice_or_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RETINA_CACHE", "somewhere")
-    assert user_cache_folder() == Path("somewhere").absolute()
-    monkeypatch.delenv("RETINA_CACHE")
-    assert user_cache_folder().name == "retina"
-    assert user_cache_folder().is_absolute()
+    for variable, folder in (
+        ("RETINA_CACHE", user_cache_folder),
+        ("RETINA_DATA", user_data_folder),
+    ):
+        monkeypatch.setenv(variable, "somewhere")
+        assert folder() == Path("somewhere").absolute()
+        monkeypatch.delenv(variable)
+        assert "retina" in folder().parts
+        assert folder().is_absolute()
+    assert user_cache_folder() != user_data_folder()
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -33,3 +34,27 @@ def test_the_import_stays_quick() -> None:
     code = f"import retina, sys; loaded = [m for m in {heavy} if m in sys.modules]; print(loaded)"
     run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_importing_the_package_leaves_the_process_as_it_was() -> None:
+    code = """
+import importlib, logging, os, pkgutil, signal, sys, warnings
+import numpy, pandas, torch, torchvision, gradio, matplotlib, sklearn, PIL.Image  # have their own
+import joblib, scipy.optimize, pytorch_grad_cam, cv2, pydicom, fpdf
+
+def state():
+    return (
+        list(warnings.filters), PIL.Image.MAX_IMAGE_PIXELS, logging.getLogger("PIL").handlers[:],
+        logging.root.handlers[:], [signal.getsignal(each) for each in (2, 15)],
+        torch.get_num_threads(), torch.is_grad_enabled(), numpy.geterr(), dict(os.environ),
+    )
+
+before = state()
+import retina
+for module in pkgutil.walk_packages(retina.__path__, "retina."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+assert state() == before, (before, state())
+"""
+    gradio = {"GRADIO_ALLOWED_PATHS": "/somewhere", "no_proxy": "example.org"}
+    subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | gradio)

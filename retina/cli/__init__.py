@@ -16,6 +16,7 @@ from retina.cli import (
     watch,
 )
 from retina.cli.exit_status import Parser, exit_status
+from retina.process import silence_libraries
 from retina.version import __version__
 
 COMMANDS = {
@@ -51,6 +52,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "retina") -> int
         command.add_flags(flags)
         flags.set_defaults(run=command.run)
     options = parser.parse_args(arguments)
+    silence_libraries()
     return exit_status(lambda: options.run(options))
 
 
@@ -60,4 +62,5 @@ def script(name: str) -> int:
     parser = Parser(description=command.HELP)
     command.add_flags(parser)
     options = parser.parse_args()
+    silence_libraries()
     return exit_status(lambda: command.run(options))

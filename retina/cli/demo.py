@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 
 from retina.cli.exit_status import DONE
+from retina.errors import SettingsError
+from retina.process import prepare_for_page
 
 HELP = "Open the page that grades fundus photographs in the browser."
 
@@ -25,7 +27,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve the page until Ctrl-C."""
-    from retina.errors import SettingsError
+    prepare_for_page()
     from retina.web.server import launch
 
     if options.audit_log and options.audit_log == options.log:

@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 import shutil
+import sqlite3
 import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from datetime import date
 from functools import cache as once
 from functools import partial
 from pathlib import Path
@@ -20,9 +22,9 @@ from PIL import Image
 from retina.assessment import Verdict
 from retina.datasets.parallel import Unreadable, map_pictures
 from retina.errors import DataError
-from retina.files import replacing, user_cache_folder, write_text
-from retina.images.decode import load_fundus, read_photograph
-from retina.images.prepare import Preprocessing, Triple, prepare_square
+from retina.files import replacing, user_cache_folder
+from retina.images.decode import read_photograph
+from retina.images.prepare import Preprocessing, Triple
 
 _CHECKSUM_BYTES = 4
 
@@ -51,8 +53,8 @@ class PreparedCache:
         """The prepared square of a photograph, prepared and kept now if it was not before.
 
         Args:
-            path: Of the photograph.
-            settings: Of the square.
+            path: Path of the photograph.
+            settings: Preprocessing that gives the square.
             prepare: Makes the square if it is not kept, for who needs the photograph for more
                 than that; it decodes no sooner, as the file is looked up before. None: as ``fill``.
 
@@ -148,8 +150,7 @@ def gate_verdict(cache: PreparedCache, settings: Preprocessing, path: str) -> Ve
 
 
 def _prepare(path: str | os.PathLike[str], settings: Preprocessing) -> npt.NDArray[np.uint8]:
-    image = load_fundus(path, at_least=settings.at_least)
-    return np.array(prepare_square(image, settings))
+    return np.array(read_photograph(path, at_least=settings.at_least).square(settings))
 
 
 def _fill_one(cache: PreparedCache, settings: Preprocessing, path: str) -> None:
@@ -234,45 +235,121 @@ def _triple(values: npt.NDArray[np.float64]) -> Triple:
 
 Fact = TypeVar("Fact", str, list[object])
 
+FACTS_FILE = "photographs.sqlite"
+_KEPT_DAYS = 90
+_BATCH = 256  # facts written at a time, and looked up at a time
+_WAIT_SECONDS = 10  # for another process that writes
+
 
 def remembered(
-    find_out: Callable[[str], Fact], paths: Sequence[str], kind: type[Fact], name: str, doing: str
+    compute: Callable[[str], Fact], paths: Sequence[str], kind: type[Fact], name: str, doing: str
 ) -> list[Fact | Unreadable]:
-    """Find out something about many photographs, in several processes, with a progress bar.
+    """Compute something about many photographs, in several processes, with a progress bar.
 
-    It is remembered in the user's cache folder for as long as a file's size and time of change stay
-    the same, also when the work is interrupted. A memory that is damaged or cannot be written only
-    costs time. Unreadable photographs are tried again each time.
+    Facts are kept in one SQLite file of the user's cache folder while a file's size and time of
+    change stay the same, also when the work is interrupted; those not asked for in 90 days are
+    deleted. A file that is damaged or cannot be written only costs time. Unreadable photographs
+    are tried again each time.
 
     Args:
-        find_out: Given a path, a value for JSON; a function of a module.
+        compute: Given a path, a value for JSON; a function of a module.
         paths: The photographs.
         kind: The type of the values.
-        name: Of the memory; to be changed where ``find_out`` comes to answer otherwise.
-        doing: What the progress bar says.
+        name: Name of the fact, to be changed whenever ``compute`` changes.
+        doing: The label of the progress bar.
 
     Returns:
         A value for each path, in their order, or why there is none.
     """
-    memory = user_cache_folder() / f"{name}-of-pillow-{PIL.__version__}.json"
-    known = _recall(memory, kind)
+    facts = _Facts(user_cache_folder() / FACTS_FILE, f"{name} pillow-{PIL.__version__}")
     keys = {path: _key(path) for path in paths}
+    known = {
+        key: value
+        for key, text in facts.read(keys.values()).items()
+        if isinstance(value := json.loads(text), kind)
+    }
     unknown = [path for path, key in keys.items() if key not in known]
     found: dict[str, Fact | Unreadable] = {}
+    fresh: dict[str, str] = {}
     try:
-        for path, fact in zip(unknown, map_pictures(find_out, unknown, doing), strict=True):
+        for path, fact in zip(unknown, map_pictures(compute, unknown, doing), strict=True):
             found[path] = fact
+            if isinstance(fact, kind):
+                fresh[keys[path]] = json.dumps(fact)
+            if len(fresh) == _BATCH:
+                facts.write(fresh)
+                fresh = {}
     finally:
-        fresh = {keys[path]: fact for path, fact in found.items() if isinstance(fact, kind)}
-        if fresh:
-            # Read again: another process may have added to it meanwhile.
-            with suppress(OSError):
-                write_text(memory, json.dumps(_recall(memory, kind) | fresh))
+        facts.write(fresh)
     return [found[path] if path in found else known[keys[path]] for path in paths]
 
 
+class _Facts:
+    """Texts by photograph in an SQLite file that any number of processes share."""
+
+    def __init__(self, file: Path, name: str) -> None:
+        self._file = file
+        self._name = name
+
+    def read(self, keys: Iterable[str]) -> dict[str, str]:
+        """What is known of these photographs."""
+        asked, today = list(keys), date.today().toordinal()
+        known: dict[str, str] = {}
+        with suppress(sqlite3.Error, OSError), self._open() as database:
+            for start in range(0, len(asked), _BATCH):
+                some = asked[start : start + _BATCH]
+                among = f"name = ? AND photograph IN ({', '.join('?' * len(some))})"
+                rows = database.execute(
+                    f"SELECT photograph, fact FROM facts WHERE {among}", [self._name, *some]
+                )
+                known.update(rows.fetchall())
+                database.execute(
+                    f"UPDATE facts SET day = ? WHERE {among} AND day < ?",
+                    [today, self._name, *some, today],
+                )
+        return known
+
+    def write(self, facts: Mapping[str, str]) -> None:
+        """Keep facts, and delete what nobody has asked for in 90 days."""
+        if not facts:
+            return
+        today = date.today().toordinal()
+        with suppress(sqlite3.Error, OSError), self._open() as database:
+            database.executemany(
+                "INSERT OR REPLACE INTO facts VALUES (?, ?, ?, ?)",
+                [(self._name, key, fact, today) for key, fact in facts.items()],
+            )
+            database.execute("DELETE FROM facts WHERE day < ?", [today - _KEPT_DAYS])
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """A transaction; a file that is no such database is replaced by an empty one."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with closing(self._connect()) as database, database:
+            yield database
+
+    def _connect(self) -> sqlite3.Connection:
+        for attempt in range(2):
+            database = sqlite3.connect(self._file, timeout=_WAIT_SECONDS)
+            try:
+                database.execute(
+                    "CREATE TABLE IF NOT EXISTS facts (name TEXT, photograph TEXT, fact TEXT,"
+                    " day INTEGER, PRIMARY KEY (name, photograph)) WITHOUT ROWID"
+                )
+                database.execute("SELECT name, photograph, fact, day FROM facts LIMIT 1")
+            except sqlite3.DatabaseError as error:
+                database.close()
+                busy = isinstance(error, sqlite3.OperationalError) and "no such" not in str(error)
+                if busy or attempt:
+                    raise
+                self._file.unlink(missing_ok=True)
+            else:
+                return database
+        raise AssertionError("the second attempt returns or raises")
+
+
 def _key(path: str) -> str:
-    """What a fact is remembered by: the absolute path, and what changes with the file.
+    """The key of a photograph: its absolute path, size and time of change.
 
     It is hashed, because a file may be called by a patient's name.
     """
@@ -280,15 +357,5 @@ def _key(path: str) -> str:
         status = os.stat(path)  # noqa: PTH116
     except (OSError, ValueError):
         return path
-    told = [os.path.abspath(path), status.st_size, status.st_mtime_ns]  # noqa: PTH100
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def _recall(memory: Path, kind: type[Fact]) -> dict[str, Fact]:
-    try:
-        known = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(known, dict):
-        return {}
-    return {key: fact for key, fact in known.items() if isinstance(fact, kind)}
+    parts = [os.path.abspath(path), status.st_size, status.st_mtime_ns]  # noqa: PTH100
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

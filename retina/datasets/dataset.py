@@ -29,12 +29,12 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
     the normalisation.
 
     Args:
-        paths: Of the photographs.
+        paths: Paths of the photographs.
         grades: Of each, 0 to 4.
         preprocessing: What the network's checkpoint will carry.
         augment: Takes and gives a (3, H, W) uint8 square, drawing from torch's CPU generator; None
             for none, as in validation and test.
-        seed: Of the run, at least 0.
+        seed: Seed of the augmentation, at least 0.
         cache: Where prepared squares are kept; None to prepare the photograph each time.
         sources: Which source each photograph comes from; None where there is one alone.
 

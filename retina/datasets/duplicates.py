@@ -24,7 +24,7 @@ class Fingerprint:
 
     Attributes:
         digest: As ``leakage.digest_of`` gives it at full size.
-        width: Of the upright picture, in pixels.
+        width: Width of the upright image, in pixels.
         height: And its height.
         square: (32, 32) uint8, as ``near_identical.small_square`` gives it.
     """
@@ -115,7 +115,7 @@ def near_identical(
     Args:
         first: (N, 32, 32), from ``small_square``.
         second: (M, 32, 32), to compare ``first`` with; each pair within ``first`` if None.
-        threshold: Of the correlation, 0 to 1. ``docs/data-formats.md`` says what 0.85 finds.
+        threshold: Correlation from which two are near-identical, 0 to 1. ``docs/data-formats.md`` says what 0.85 finds.
 
     Returns:
         The pairs, most alike first.

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -12,12 +11,10 @@ from joblib import Parallel, cpu_count, delayed  # type: ignore[import-untyped]
 from tqdm import tqdm
 
 from retina.errors import InputError
+from retina.process import silence_libraries
 from retina.signals import end_with, ignored
 
 _Result = TypeVar("_Result")
-
-# loky replaces a process that has grown by 300 MB, as decoding large photographs makes it do.
-warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
 
 # Starting processes takes about as long as this many small photographs; fewer are left to threads.
 WORTH_PROCESSES = 64
@@ -57,11 +54,17 @@ def map_pictures(
         pool = Parallel(
             n_jobs=cpu_count(),
             return_as="generator",
-            initializer=end_with,
+            initializer=_start,
             initargs=(os.getpid(),),
         )
         results = pool(delayed(guarded)(path) for path in paths)
     yield from _watched(results, len(paths), doing)
+
+
+def _start(parent: int) -> None:
+    """Begin a process that decodes."""
+    silence_libraries()
+    end_with(parent)
 
 
 def _watched(results: Iterable[_Result], total: int, doing: str) -> Iterator[_Result]:

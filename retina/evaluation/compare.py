@@ -36,7 +36,7 @@ def compare_answers(
         second: To the same, in the same order.
         thresholds: The two models' operating points.
         resamples: How many.
-        seed: Of the draws.
+        seed: Seed of the bootstrap.
 
     Returns:
         ``n``; ``first``, ``second`` and ``difference``, the first's less the second's, each with

@@ -64,7 +64,7 @@ def evaluate(
         checkpoint: The network, with its temperature and operating point.
         rows: ``image_id, path, grade, patient`` and, of several sources, ``source``; at least one.
         cache: Where prepared squares are kept.
-        device: Where to compute.
+        device: The device to compute on.
         batch_size: Pictures a forward pass.
         prevalence: Of referable disease, for the predictive values; the set's own by default.
         tta: Average the logits over flips and quarter turns.
@@ -226,7 +226,7 @@ def verdicts(
 
     Args:
         paths: Of N photographs, which several processes share.
-        settings: Of the square that is wanted of each.
+        settings: Preprocessing of the squares that are cached on the way.
         cache: Gets the squares that it does not hold yet.
 
     Returns:

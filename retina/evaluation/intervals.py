@@ -45,7 +45,7 @@ def add_intervals(
         predicted: As ``compute_metrics`` had it.
         uncalibrated: As ``compute_metrics`` had it.
         resamples: How many.
-        seed: Of the draws.
+        seed: Seed of the bootstrap.
 
     Returns:
         The same fields; counts, threshold, prevalence and the majority baseline stay as they are,
@@ -78,7 +78,7 @@ def resampled_weights(
     Args:
         patients: (N,) names.
         resamples: How many, altogether.
-        seed: Of the draws.
+        seed: Seed of the bootstrap.
 
     Yields:
         (N, up to 100) counts, so that the figures of many resamples are computed at once.

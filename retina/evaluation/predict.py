@@ -105,7 +105,7 @@ def _batches(
 
 
 def _in_order(batches: list[Logits], empty: tuple[int, ...]) -> Logits:
-    """Join the batches of this process, and those of the others: each took every so-manieth."""
+    """Join the batches of all processes, each of which took every n-th."""
     own = np.concatenate(batches) if batches else np.empty(empty, dtype=np.float32)
     parts = distributed.gather(own)
     joined = np.empty((sum(map(len, parts)), *max(part.shape[1:] for part in parts)), np.float32)

@@ -8,6 +8,7 @@ without its profile, so there it is applied, or the file is refused.
 import codecs
 import hashlib
 import io
+import math
 import os
 import re
 from pathlib import Path
@@ -40,11 +41,7 @@ from retina.images.limits import (
     refuse_size,
 )
 from retina.images.photograph import Photograph
-from retina.images.prepare import Preprocessing, normalise, prepare_square
-
-# Pillow warns above 89 million pixels, while it decodes or crops; we refuse above 100 million,
-# before it decodes. Set once, so that threads do not race for it.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+from retina.images.prepare import Preprocessing, normalise
 
 _REFUSED: tuple[tuple[re.Pattern[bytes], str], ...] = (
     (re.compile(rb"%PDF-"), "is a PDF document"),
@@ -89,14 +86,15 @@ def read_photograph(
     Args:
         source: A path, or a binary file, which is read from where it stands and left open.
         at_least: A JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, which is several times
-            quicker, and any picture of more than 25 million pixels be made that much smaller, as
-            long as the shorter side keeps this many pixels. None: full size.
+            quicker, and any image of more than 25 million pixels be reduced as much, as long as
+            its shorter side keeps this many pixels and the retina half of them. None: full size.
         name: What to call the photograph; the file's own name if None.
 
     Raises:
         ImageError: One of its kinds, with a sentence that says what is wrong and how to mend it.
     """
     name = _base_name(_name_of(source) if name is None else name)
+    start = None if isinstance(source, str | os.PathLike) else _position(source)
     data = _read_bytes(source, name)
     sha256 = hashlib.sha256(data).hexdigest()
     dicom = read_dicom(data, name, at_least) if DICOM.match(data) else None
@@ -124,7 +122,17 @@ def read_photograph(
         upright = upright.transpose(_UPRIGHT[orientation])
     upright.info.clear()
     patient, eye = (dicom.patient, dicom.eye) if dicom else ("", "")
-    return Photograph(name, sha256, width, height, upright, patient, eye)
+    photograph = Photograph(name, sha256, width, height, upright, patient, eye)
+    if at_least is not None and upright.width < width:
+        left, top, right, bottom = photograph.field_of_view.box
+        retina = min(right - left, bottom - top)
+        if 2 * retina < at_least:
+            enough = math.ceil(at_least * min(upright.size) / (2 * retina))
+            if start is not None:
+                source.seek(start)  # type: ignore[union-attr]
+            if start is not None or isinstance(source, str | os.PathLike):
+                return read_photograph(source, at_least=enough, name=name)
+    return photograph
 
 
 def load_fundus(
@@ -139,6 +147,12 @@ def _name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
         return os.fspath(source)
     name = getattr(source, "name", None)
     return name if isinstance(name, str) else "the photograph"
+
+
+def _position(file: BinaryIO) -> int | None:
+    """Where a file stands; None where it cannot go back there."""
+    seekable = getattr(file, "seekable", None)
+    return file.tell() if seekable is not None and seekable() else None
 
 
 def _base_name(name: str) -> str:
@@ -265,4 +279,4 @@ def prepare(
         ImageError: The file cannot be used as a photograph.
     """
     photograph = read_photograph(source, at_least=settings.at_least)
-    return normalise(prepare_square(photograph.image, settings), settings)[np.newaxis]
+    return normalise(photograph.square(settings), settings)[np.newaxis]

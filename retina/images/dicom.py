@@ -14,7 +14,8 @@ import os
 import re
 import secrets
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from retina.errors import ImageError, Unsupported
-from retina.files import user_cache_folder
+from retina.files import user_cache_folder, user_data_folder
 from retina.images.limits import Rationed, damaged, in_bands, read_jpeg, reduction, refuse_size
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ _EYES = {"R": "right", "L": "left"}
 # An Adobe marker that says "these are red, green and blue" (ITU-T T.872, 6.5.3: transform 0).
 _ADOBE_RGB = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 
-# pydicom warns of odd values by quoting them.
-warnings.filterwarnings("ignore", module=r"pydicom\.")
+_silence = Lock()
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,8 @@ def read_dicom(data: bytes, name: str, at_least: int | None = None) -> DicomPhot
     file.seek(_PREAMBLE)
     try:
         # Not dcmread: it inflates a deflated file, however large that becomes.
-        meta = read_dataset(file, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2)
+        with _without_warnings():
+            meta = read_dataset(file, False, True, stop_when=lambda tag, *_: tag >> 16 != 2)
         header = _Elements(meta, big_endian=False)
         if header.text(_MEDIA_KIND) == _DIRECTORY:
             raise Unsupported(f"{name} is the table of contents of a disc; give its photographs.")
@@ -127,13 +128,14 @@ def read_dicom(data: bytes, name: str, at_least: int | None = None) -> DicomPhot
             raise _unsupported(name, "is a deflated DICOM file")
         big_endian = syntax == _BIG_ENDIAN
         pixels = _PixelData()
-        dataset = read_dataset(
-            file,
-            syntax == _IMPLICIT,
-            not big_endian,
-            stop_when=pixels.begin,
-            specific_tags=_TAGS,
-        )
+        with _without_warnings():
+            dataset = read_dataset(
+                file,
+                syntax == _IMPLICIT,
+                not big_endian,
+                stop_when=pixels.begin,
+                specific_tags=_TAGS,
+            )
         pixels.samples = memoryview(data)[file.tell() + pixels.header :][: pixels.length]
         elements = _Elements(dataset, big_endian)
         _refuse_unfit(elements, syntax, name)
@@ -151,6 +153,14 @@ def read_dicom(data: bytes, name: str, at_least: int | None = None) -> DicomPhot
         raise damaged(name) from error
     eye = elements.text(_IMAGE_LATERALITY) or elements.text(_LATERALITY)
     return DicomPhotograph(image, size, _patient(elements), _EYES.get(eye, ""))
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Suppress the warnings of pydicom: they quote odd values, which may name a patient."""
+    with _silence, warnings.catch_warnings():  # one thread at a time: filters are the process's
+        warnings.simplefilter("ignore")
+        yield
 
 
 @dataclass(frozen=True)
@@ -308,21 +318,36 @@ def pseudonym(identity: bytes) -> str:
         identity: What tells one patient from all others.
     """
     with _lock:
-        key = _key(user_cache_folder() / KEY_FILE)
+        key = _key(user_data_folder() / KEY_FILE, user_cache_folder() / KEY_FILE)
     return hmac.digest(key, identity, "sha256").hex()[:_DIGITS]
 
 
 @cache
-def _key(path: Path) -> bytes:
-    """The key in ``path``, made if there is none; where it cannot be kept, one for this process."""
+def _key(path: Path, earlier: Path) -> bytes:
+    """The key in ``path``, made if there is none; where it cannot be kept, one for this process.
+
+    Args:
+        path: The file.
+        earlier: Where versions before 0.2 kept it; moved from there.
+    """
     fresh = secrets.token_bytes(_KEY_BYTES)
     with suppress(OSError):
-        if path.exists() and path.stat().st_size != _KEY_BYTES:
+        if _is_damaged(path):
             path.unlink()
         if not path.exists():
+            with suppress(FileNotFoundError):
+                fresh = fresh if _is_damaged(earlier) else earlier.read_bytes()
             _make(path, fresh)
-        return path.read_bytes()
+        key = path.read_bytes()
+        with suppress(OSError):
+            if path != earlier and earlier.read_bytes() == key:
+                earlier.unlink()
+        return key
     return fresh
+
+
+def _is_damaged(path: Path) -> bool:
+    return path.exists() and path.stat().st_size != _KEY_BYTES
 
 
 def _make(path: Path, key: bytes) -> None:

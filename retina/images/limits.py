@@ -1,9 +1,7 @@
 """Limits of size and memory that hold for photographs of every format."""
 
 import io
-import logging
 import re
-import warnings
 from collections.abc import Callable
 
 from PIL import Image
@@ -166,10 +164,6 @@ def read_jpeg(data: bytes) -> ImageFile:
         raise Unreasonable("it has too many scans or too much EXIF")
     return _Jpeg(Rationed(data))
 
-
-# What is wrong with a file is said in a sentence, and not by Pillow as well.
-warnings.filterwarnings("ignore", module=r"PIL\.")
-logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 # Not Image.open, which warns of large pictures before their size can be read, and tries formats
 # that are none of ours.

@@ -19,7 +19,7 @@ MIN_SIZE, MAX_SIZE = 32, 2048
 _LARGEST = 1e9
 
 # Raise it whenever the same file and settings give other pixels, so that caches start afresh.
-GEOMETRY_VERSION = 3
+GEOMETRY_VERSION = 4
 
 
 @dataclass(frozen=True)

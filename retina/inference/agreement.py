@@ -27,8 +27,8 @@ def evaluate_verdicts(
 
     Args:
         log: Of any models; ``weights_sha256`` tells which lines are this one's.
-        name: The model's.
-        config: The model's.
+        name: Name of the model.
+        config: Configuration of the model.
         prevalence: Of referable disease, for the predictive values; that of the verdicts by
             default.
 

@@ -42,7 +42,7 @@ class AuditLog:
         file: Made, readable by its owner only, if it is not there.
 
     Attributes:
-        file: As given.
+        file: The file that lines are appended to.
 
     Raises:
         SettingsError: the file cannot be written, or is something else than such a log.

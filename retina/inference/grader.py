@@ -38,12 +38,12 @@ class Grader:
 
     Args:
         checkpoint: Network and all that it needs.
-        device: Where to compute.
+        device: The device to compute on.
         engine: What computes; see ``network_for_grading``.
 
     Attributes:
-        checkpoint: As given.
-        device: As given.
+        checkpoint: The checkpoint.
+        device: The device it computes on.
         network: What answers: ``model`` up to rounding, and quicker; see ``network_for_grading``.
 
     Raises:

@@ -23,7 +23,7 @@ class Archive:
     """A ZIP archive, held open from the first file that is read until ``close``, which see.
 
     Args:
-        path: Of the archive.
+        path: Path of the archive.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,7 +122,9 @@ class Found:
             places = sorted({_hidden_part(name) for name in self.hidden})
             said.append(f"Left out as hidden: {len(self.hidden)} in {', '.join(places[:_NAMED])}.")
         if self.closed:
-            said.append(f"Not searched, for want of permission: {', '.join(sorted(self.closed))}.")
+            said.append(
+                f"Not searched, since permission is missing: {', '.join(sorted(self.closed))}."
+            )
         return " ".join(said)
 
     def close(self) -> None:

@@ -37,9 +37,9 @@ class LogEntry:
 
     Attributes:
         time: UTC, ISO 8601.
-        image_sha256: Of the photograph.
+        image_sha256: SHA-256 of the photograph's file.
         model: The checkpoint's name.
-        model_sha256: Of its weights.
+        model_sha256: SHA-256 of the model's weights.
         grade: The model's, 0 to 4; None where the quality gate refused the photograph.
         probabilities: Five, which add up to 1; None likewise, as are the next three.
         referable: At the operating point.

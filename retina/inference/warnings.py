@@ -19,7 +19,7 @@ def warnings_for(
     Args:
         answer: The probabilities of the five grades.
         quality: What the gate says of the photograph.
-        metrics: Of the model's test part; None where it has not been evaluated.
+        metrics: Figures of the model on its test part; None where it has not been evaluated.
     """
     warnings = []
     if quality.verdict == "reject":
@@ -35,7 +35,7 @@ def close_call(probabilities: Sequence[float]) -> str:
     """The sentence that a reader should know, or empty where one grade is clearly likelier.
 
     Args:
-        probabilities: Of the five grades.
+        probabilities: Probabilities of the five grades.
     """
     first, second = sorted(range(len(LABELS)), key=lambda grade: -probabilities[grade])[:2]
     if probabilities[first] - probabilities[second] >= CLOSE:

@@ -44,7 +44,7 @@ def urgency(assessment: Assessment, threshold: float) -> str:
     Unsure: below it, but close to it, or between two grades. Ungradable: refused by the gate.
 
     Args:
-        assessment: Of the photograph.
+        assessment: Assessment of the photograph.
         threshold: The model's operating point.
 
     Returns:
@@ -68,7 +68,7 @@ def graded_row(name: str, assessment: Assessment, threshold: float) -> Row:
 
     Args:
         name: Its path in the folder or archive.
-        assessment: Of the photograph.
+        assessment: Assessment of the photograph.
         threshold: The model's operating point.
     """
     probabilities = assessment.probabilities or (None,) * NUM_GRADES

@@ -56,7 +56,7 @@ class InitialWeights:
             ``_REBUILT``; all recognised by their SHA-256; ``file``, any other.
         source: In words: ``torchvision ResNet18_Weights.IMAGENET1K_V1``, or the file's name and
             what it says of itself.
-        sha256: Of the file.
+        sha256: SHA-256 of the file.
         state: Tensors by torchvision's names, in float32.
         mean: Of red, green and blue, 0 to 1, that the weights were trained with.
         std: Likewise the deviation.

@@ -40,7 +40,7 @@ class WeightsFile:
 
     Attributes:
         path: The file.
-        sha256: Of the very bytes that the tensors were read from.
+        sha256: SHA-256 of the bytes that the tensors were read from.
         architecture: The network that they fit, a name of ``retina.models.architectures``.
         state: The tensors under our names, which are torchvision's, in float32.
         description: What the file says of itself, on one line; empty where it says nothing.

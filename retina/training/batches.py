@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Sampler
 from retina.datasets.dataset import RetinopathyDataset, Squares
 from retina.errors import InputError, SettingsError
 from retina.images.prepare import Preprocessing
+from retina.process import silence_libraries
 from retina.signals import leave_to_parent
 
 Sampling = Literal["none", "over", "under", "balanced", "sqrt"]
@@ -144,8 +145,13 @@ def epochs_of(
         persistent_workers=workers > 0,
         pin_memory=device.type == "cuda",
         generator=torch.Generator(),
-        worker_init_fn=leave_to_parent,
+        worker_init_fn=_start_worker,
     )
+
+
+def _start_worker(worker: int) -> None:
+    silence_libraries()
+    leave_to_parent(worker)
 
 
 @contextmanager

@@ -13,10 +13,10 @@ from retina import distributed
 from retina.devices import choose_device
 from retina.errors import SettingsError, WeightsError
 from retina.files import remove_unfinished, write_json
-from retina.memory import keep_freed_memory
 from retina.models.checkpoint import Checkpoint
 from retina.models.checkpoint_folder import read_metrics
 from retina.models.pretrained import InitialWeights, resolve_pretrained
+from retina.process import keep_freed_memory
 from retina.reporting.experiment_report import write_experiment_report
 from retina.reporting.runs import SETTINGS_FILE, Study, read_finished_run, read_settings
 from retina.training.batches import SAMPLINGS

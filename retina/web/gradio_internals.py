@@ -1,15 +1,99 @@
-"""What needs more of Gradio than it promises to keep."""
+"""All that relies on parts of Gradio that it does not document, and may change.
 
+``check_gradio`` and ``check_page`` name what a version lacks before anybody uses the page.
+"""
+
+import inspect
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import processing_utils, utils
 from gradio.data_classes import FileData, ListFiles
 
+from retina.errors import SettingsError
 from retina.web.html import view_of
+
+LAUNCH_SETTINGS: dict[str, Any] = {"_frontend": False}
+"""For ``launch``: the page has answered Gradio's first question, which waits, when it asks a second
+one, which waits 3 s at most: too short for a busy machine."""
+
+_FETCH = "async_ssrf_protected_get"
+_OF_QUEUE = ("pending_messages_per_session", "event_ids_to_events", "pending_event_ids_session")
+
+
+def check_gradio(page: gr.Blocks) -> None:
+    """Check that Gradio has what a page needs before it is served.
+
+    Raises:
+        SettingsError: This version lacks something.
+    """
+    queue = getattr(page, "_queue", None)
+    _refuse_without(
+        {
+            f"processing_utils.{_FETCH}": hasattr(processing_utils, _FETCH),
+            "utils.LRUCache": hasattr(utils, "LRUCache"),
+            "Blocks.launch(_frontend=)": "_frontend" in inspect.signature(page.launch).parameters,
+            "Blocks.temp_file_sets": hasattr(page, "temp_file_sets"),
+            **{f"Blocks._queue.{name}": hasattr(queue, name) for name in _OF_QUEUE},
+        }
+    )
+
+
+def check_page(page: gr.Blocks) -> None:
+    """Check that Gradio has what a page needs that is being served.
+
+    Raises:
+        SettingsError: This version lacks something.
+    """
+    holder = getattr(page, "state_holder", None)
+    _refuse_without(
+        {
+            **{f"App.{name}": hasattr(page.app, name) for name in ("tokens", "cookie_id")},
+            **{
+                f"Blocks.state_holder.{name}": hasattr(holder, name)
+                for name in ("session_data", "time_last_used")
+            },
+        }
+    )
+
+
+def _refuse_without(parts: dict[str, bool]) -> None:
+    if missing := [name for name, is_there in parts.items() if not is_there]:
+        raise SettingsError(
+            f"the page cannot be opened with Gradio {gr.__version__}, which lacks "
+            f"{', '.join(missing)}: install a version that requirements.txt allows"
+        )
+
+
+def limit_remembered_calls(page: gr.Blocks, count: int) -> None:
+    """Remember the events of so many pages and calls: Gradio would keep an empty set for each."""
+    page._queue.pending_event_ids_session = utils.LRUCache(count)
+
+
+def replace_fetch(instead: Callable[..., Any]) -> None:
+    """Replace the function by which Gradio fetches addresses that a caller names."""
+    setattr(processing_utils, _FETCH, instead)
+
+
+def is_session(app: Any, cookies: Mapping[str, str]) -> bool:
+    """Whether one of the cookies is what Gradio gave at a log-in."""
+    names = (f"{kind}-{app.cookie_id}" for kind in ("access-token", "access-token-unsecure"))
+    return any(cookies.get(name) in app.tokens for name in names if cookies.get(name))
+
+
+def upload_folder(component: gr.File) -> Path:
+    """The folder in which what is uploaded to a component lies."""
+    return Path(component.GRADIO_CACHE)
+
+
+def forget_temporary_files(page: gr.Blocks) -> None:
+    """Clear the lists of files that Gradio keeps for a deletion of its own."""
+    for names in page.temp_file_sets:
+        names.clear()
 
 
 def forget_uploads(cache: Path, seconds: float, kept: Collection[Path] = ()) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from gradio import processing_utils
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from retina.errors import SettingsError
 from retina.web import text
+from retina.web.gradio_internals import is_session, replace_fetch
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1", "[::1]")
 
@@ -31,7 +31,6 @@ BEFORE_THE_PASSWORD = (
 )
 """What the page that asks for it is made of, beside ``PROGRAM``."""
 
-_COOKIES = ("access-token", "access-token-unsecure")
 
 SECONDS_A_WRONG_PASSWORD = 1.0
 WAITING, WAITING_FROM_ONE = 20, 5
@@ -118,10 +117,7 @@ class LoginThrottle:
 
 def _is_logged_in(scope: Scope) -> bool:
     """Whether a cookie is one that Gradio gave at a log-in."""
-    app: Any = scope["app"]
-    cookies = HTTPConnection(scope).cookies
-    given = (cookies.get(f"{name}-{app.cookie_id}") for name in _COOKIES)
-    return any(token in app.tokens for token in given if token)
+    return is_session(scope["app"], HTTPConnection(scope).cookies)
 
 
 def guards(host: str, *, guarded: bool, insecure: bool, is_loopback: bool) -> Sequence[Middleware]:
@@ -227,7 +223,7 @@ class BlockOutgoingFetches:
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        processing_utils.async_ssrf_protected_get = _refuse
+        replace_fetch(_refuse)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

@@ -14,16 +14,23 @@ from importlib import import_module
 from pathlib import Path
 
 import gradio as gr
-from gradio.utils import LRUCache
 from starlette.middleware import Middleware
 
 from retina.errors import SettingsError
 from retina.inference.audit_log import AuditLog
-from retina.memory import share_freed_memory
 from retina.models.checkpoint_folder import unusable_checkpoints
+from retina.process import share_freed_memory
 from retina.web import text
 from retina.web.examples import drawn_examples, own_examples
-from retina.web.gradio_internals import forget_uploads, forget_visitors
+from retina.web.gradio_internals import (
+    LAUNCH_SETTINGS,
+    check_gradio,
+    check_page,
+    forget_temporary_files,
+    forget_uploads,
+    forget_visitors,
+    limit_remembered_calls,
+)
 from retina.web.model_pool import ModelPool
 from retina.web.page import STYLESHEETS, build_page, page_script, page_theme
 from retina.web.security import MIDDLEWARE, guards, log_to
@@ -65,8 +72,8 @@ def build_demo(
     shown = drawn_examples(workspace) if examples is None else own_examples(examples, workspace)
     page = build_page(ModelPool(checkpoints), shown, audit, own=examples is not None)
     page.queue(max_size=QUEUE_SIZE)
-    # Gradio would keep an empty set for each call of the API, for ever.
-    page._queue.pending_event_ids_session = LRUCache(EVENTS)
+    check_gradio(page)
+    limit_remembered_calls(page, EVENTS)
     return page
 
 
@@ -84,6 +91,8 @@ def launch(
     audit_log: Path | None = None,
 ) -> None:
     """Serve the page until it is interrupted; what was uploaded is deleted at the end.
+
+    The environment is the caller's: ``retina.process.prepare_for_page`` is what the command does.
 
     Args:
         host: The address to listen at.
@@ -112,7 +121,6 @@ def launch(
     for reason in unusable_checkpoints(checkpoints).values():
         print(f"warning: a model is left out: {reason}", file=sys.stderr)
     share_freed_memory()
-    os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and nobody else's.
     at_the_door = guards(
         host, guarded=people is not None, insecure=insecure, is_loopback=_is_loopback(host)
     )
@@ -145,10 +153,9 @@ def launch(
                 },
                 prevent_thread_lock=True,
                 quiet=True,
-                # It answered Gradio's own question already, which waits; the next would wait 3 s,
-                # which is too short for a busy machine.
-                _frontend=False,
+                **LAUNCH_SETTINGS,
             )
+            check_page(page)
             print(f"Retina is open at {address}", flush=True)
             # PyTorch takes seconds to import: while one looks at the page, not at its first grade.
             threading.Thread(target=import_module, args=["retina.inference.grader"]).start()
@@ -159,8 +166,7 @@ def launch(
                 try:
                     forget_uploads(cache, age, examples_shown)
                     forget_visitors(page, met, age)
-                    for names in page.temp_file_sets:  # kept by Gradio for a deletion of its own
-                        names.clear()
+                    forget_temporary_files(page)
                 except Exception as error:  # the page goes on; the next round may do better
                     _log.error("what visitors left was not deleted (%s)", type(error).__name__)
         finally:

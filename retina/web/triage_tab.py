@@ -25,7 +25,7 @@ from retina.reporting.figures import text_on
 from retina.reporting.formatting import template
 from retina.scale import GRADES, RESEARCH_ONLY
 from retina.web import text
-from retina.web.gradio_internals import Upload, uploads
+from retina.web.gradio_internals import Upload, upload_folder, uploads
 from retina.web.handlers import Handlers, Update, as_gradio_error, each_as_gradio_error, shown_html
 from retina.web.html import picture_address
 from retina.web.model_pool import LOOK_SECONDS, ModelPool
@@ -186,7 +186,7 @@ def add_triage_tab(
 
     @as_gradio_error
     def chosen(day: TriageSession | None, event: gr.EventData) -> list[Any]:
-        path = photograph_of(day, int(event.number), Path(upload.GRADIO_CACHE))
+        path = photograph_of(day, int(event.number), upload_folder(upload))
         return open_photograph(str(path), cast(TriageSession, day).grader.name)
 
     return shown.click(

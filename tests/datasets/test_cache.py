@@ -1,7 +1,10 @@
 import os
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,8 @@ import pytest
 
 from retina.datasets import cache as cache_module
 from retina.datasets import parallel
-from retina.datasets.cache import PreparedCache, channel_statistics
+from retina.datasets.cache import FACTS_FILE, PreparedCache, channel_statistics, remembered
+from retina.datasets.parallel import Unreadable
 from retina.errors import DataError, ImageError, MissingFile
 from retina.images.decode import load_fundus
 from retina.images.prepare import Preprocessing, prepare_square
@@ -54,7 +58,7 @@ def test_a_square_is_prepared_once_and_exactly(
     [path] = write_pictures(tmp_path, ["a.png"], size=150)
     cache = PreparedCache(tmp_path / "cache")
     first = cache.square(path, SETTINGS)
-    monkeypatch.setattr(cache_module, "prepare_square", refuse)
+    monkeypatch.setattr(cache_module, "read_photograph", refuse)
     again = cache.square(path, SETTINGS)
     for square in (first, again):
         assert square.dtype == np.uint8
@@ -106,7 +110,7 @@ def test_fill_prepares_what_is_missing_and_names_what_it_cannot(
     [(path, reason)] = cache.fill(paths, SETTINGS)
     assert path == paths[1]
     assert "1.png" in reason
-    monkeypatch.setattr(cache_module, "prepare_square", refuse)
+    monkeypatch.setattr(cache_module, "read_photograph", refuse)
     for readable in [paths[0], *paths[2:]]:
         cache.square(readable, SETTINGS)
 
@@ -174,3 +178,98 @@ def test_no_picture_and_a_broken_one_are_refused(tmp_path: Path) -> None:
         channel_statistics([], Preprocessing())
     with pytest.raises(DataError, match=r"text\.jpg"):
         channel_statistics([tmp_path / "text.jpg"], Preprocessing())
+
+
+@pytest.fixture
+def facts_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("RETINA_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / FACTS_FILE
+
+
+def length_of(path: str) -> str:
+    """A fact, and a line in a log each time that it is computed."""
+    with Path(path).parent.joinpath("log").open("a", encoding="utf-8") as log:
+        log.write(f"{Path(path).name}\n")
+    if not (content := Path(path).read_text(encoding="utf-8")):
+        raise ImageError("it is empty")
+    return str(len(content))
+
+
+def lengths(folder: Path, count: int) -> list[str | Unreadable]:
+    paths = [str(folder / f"{number}.txt") for number in range(count)]
+    return remembered(length_of, paths, str, "length", "Measuring")
+
+
+def computed(folder: Path) -> list[str]:
+    log = folder / "log"
+    names = log.read_text(encoding="utf-8").split() if log.exists() else []
+    log.unlink(missing_ok=True)
+    return sorted(names)
+
+
+def test_a_fact_is_computed_once_and_again_when_the_file_changes(
+    facts_file: Path, tmp_path: Path
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text("x" * number, encoding="utf-8")
+    first = lengths(tmp_path, 3)
+    assert first[1:] == ["1", "2"]
+    assert isinstance(first[0], Unreadable)
+    assert computed(tmp_path) == ["0.txt", "1.txt", "2.txt"]
+    (tmp_path / "2.txt").write_text("four", encoding="utf-8")
+    assert lengths(tmp_path, 3)[1:] == ["1", "4"]
+    assert computed(tmp_path) == ["0.txt", "2.txt"]  # an error is not remembered
+    assert "txt" not in facts_file.read_bytes().decode("latin-1")  # a name may be a patient's
+
+
+@pytest.mark.parametrize("damage", ["text", "cut off", "another database", "a folder"])
+def test_facts_that_cannot_be_read_only_cost_time(
+    facts_file: Path, tmp_path: Path, damage: str
+) -> None:
+    (tmp_path / "0.txt").write_text("abc", encoding="utf-8")
+    lengths(tmp_path, 1)
+    whole = facts_file.read_bytes()
+    facts_file.unlink()
+    if damage == "another database":
+        with closing(sqlite3.connect(facts_file)) as database, database:
+            database.execute("CREATE TABLE facts (other TEXT)")
+    elif damage == "a folder":
+        facts_file.mkdir()
+    else:
+        facts_file.write_bytes(b"hello" * 999 if damage == "text" else whole[:5000])
+    computed(tmp_path)
+    for again in (["0.txt"], ["0.txt"] if damage == "a folder" else []):
+        assert lengths(tmp_path, 1) == ["3"]
+        assert computed(tmp_path) == again
+
+
+def test_facts_that_nobody_asks_for_are_deleted_after_90_days(
+    facts_file: Path, tmp_path: Path
+) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.txt").write_text("x" * (number + 1), encoding="utf-8")
+    lengths(tmp_path, 2)
+    with closing(sqlite3.connect(facts_file)) as database, database:
+        database.execute("UPDATE facts SET day = day - 91")
+    lengths(tmp_path, 1)  # asked for, and so kept
+    computed(tmp_path)
+    remembered(length_of, [str(tmp_path / "2.txt")], str, "length", "Measuring")
+    assert lengths(tmp_path, 3) == ["1", "2", "3"]
+    assert computed(tmp_path) == ["1.txt", "2.txt"]
+
+
+def test_processes_add_to_the_facts_at_once(facts_file: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from retina.datasets.cache import remembered\n"
+        "remembered(str.upper, sys.argv[1:], str, 'upper', 'Measuring')"
+    )
+    names = [[str(tmp_path / f"{process}-{number}") for number in range(40)] for process in "abc"]
+    for path in chain(*names):
+        Path(path).touch()
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    running = [
+        subprocess.Popen([sys.executable, "-c", code, *each], env=environment) for each in names
+    ]
+    assert [process.wait() for process in running] == [0, 0, 0]
+    with closing(sqlite3.connect(facts_file)) as database:
+        assert database.execute("SELECT COUNT(*) FROM facts").fetchone() == (120,)

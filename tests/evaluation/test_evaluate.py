@@ -239,11 +239,7 @@ def test_a_photograph_is_decoded_once_and_its_square_kept(
         decoded.append(path)
         return read_photograph(path, at_least=at_least)
 
-    def again(*_: object, **__: object) -> None:
-        raise AssertionError("decoded again")
-
     monkeypatch.setattr(cache_module, "read_photograph", counted)
-    monkeypatch.setattr("retina.datasets.cache.load_fundus", again)
     cache = PreparedCache(tmp_path)
     verdicts(paths, SETTINGS, cache)
     assert sorted(decoded) == sorted(paths)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageFile, ImageOps
 
+from retina.datasets.synthetic import draw_fundus
 from retina.errors import (
     ImageError,
     InputError,
@@ -22,7 +23,9 @@ from retina.errors import (
     Unsupported,
 )
 from retina.images.decode import load_fundus, read_photograph
+from retina.images.field_of_view import crop_to_retina
 from retina.images.photograph import Photograph
+from retina.images.prepare import Preprocessing
 from tests.images.drawing import (
     cmyk_profile,
     disc,
@@ -314,3 +317,21 @@ def test_threads_read_side_by_side() -> None:
     expected = [outcome(data) for data in files]
     with ThreadPoolExecutor(4) as pool:
         assert list(pool.map(outcome, files * 5)) == expected * 5
+
+
+def test_a_small_retina_is_decoded_large_enough_for_its_square(tmp_path: Path) -> None:
+    eye = crop_to_retina(draw_fundus(3, seed=2, size=990)).resize((990, 990))
+    frame = Image.new("RGB", (2060, 2060))
+    frame.paste(eye, (535, 535))
+    frame.save(tmp_path / "eye.jpg", quality=95)
+    settings = Preprocessing(size=512)
+    assert settings.at_least == 1024 <= 2060 / 2  # so that it may be decoded at half size
+    with (tmp_path / "eye.jpg").open("rb") as file:
+        photographs = [
+            read_photograph(tmp_path / "eye.jpg", at_least=settings.at_least),
+            read_photograph(file, at_least=settings.at_least),
+        ]
+    expected = read_photograph(tmp_path / "eye.jpg").square(settings)
+    for photograph in photographs:
+        assert photograph.image.size == (2060, 2060)
+        assert photograph.square(settings).tobytes() == expected.tobytes()

@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("RETINA_CACHE", str(tmp_path / "cache"))
-    yield tmp_path / "cache"
+    monkeypatch.setenv("RETINA_DATA", str(tmp_path / "data"))
+    yield tmp_path / "data"
     module._key.cache_clear()
 
 
@@ -40,7 +41,7 @@ def test_another_machine_has_another_pseudonym(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here = pseudonym(b"4711")
-    monkeypatch.setenv("RETINA_CACHE", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("RETINA_DATA", str(tmp_path / "elsewhere"))
     assert pseudonym(b"4711") != here
 
 
@@ -87,8 +88,28 @@ def test_where_no_key_can_be_kept_it_holds_for_the_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
-    monkeypatch.setenv("RETINA_CACHE", str(tmp_path / "file"))
+    monkeypatch.setenv("RETINA_DATA", str(tmp_path / "file"))
     before = pseudonym(b"4711")
     assert pseudonym(b"4711") == before
     restart()
     assert pseudonym(b"4711") != before
+
+
+def test_a_key_in_the_cache_folder_is_moved_to_the_data_folder(
+    folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / KEY_FILE).write_bytes(b"k" * 32)
+    expected = hmac.new(b"k" * 32, b"4711", hashlib.sha256).hexdigest()[:16]
+    for _ in range(2):
+        assert pseudonym(b"4711") == expected
+        assert (folder / KEY_FILE).read_bytes() == b"k" * 32
+        assert not (tmp_path / "cache" / KEY_FILE).exists()
+        restart()
+
+
+def test_a_damaged_key_in_the_cache_folder_is_not_moved(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / KEY_FILE).write_bytes(b"short")
+    pseudonym(b"4711")
+    assert len((folder / KEY_FILE).read_bytes()) == 32

@@ -127,7 +127,7 @@ def test_a_folder_that_may_not_be_searched_is_named_and_stops_nothing(
     monkeypatch.setattr(Path, "is_file", unknown)
     found = in_folder(day)
     assert names(found)[0] == ["7_left.png", "evening/7_right.png", "notes.jpg"]
-    assert found.left_out.endswith("Not searched, for want of permission: morning.")
+    assert found.left_out.endswith("Not searched, since permission is missing: morning.")
 
 
 def test_a_folder_that_may_not_be_searched_itself_is_called_so(
@@ -137,7 +137,7 @@ def test_a_folder_that_may_not_be_searched_itself_is_called_so(
         raise PermissionError(errno.EACCES, "Permission denied", str(path))
 
     monkeypatch.setattr(os, "scandir", refusing)
-    assert in_folder(tmp_path).left_out == f"Not searched, for want of permission: {tmp_path}."
+    assert in_folder(tmp_path).left_out == f"Not searched, since permission is missing: {tmp_path}."
     with pytest.raises(TriageError, match=f"^{tmp_path} may not be searched: ask"):
         photographs_in(tmp_path)
 

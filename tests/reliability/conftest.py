@@ -43,7 +43,11 @@ def opened(checkpoints: Path, folder: Path) -> Iterator[Running]:
         (folder / name).mkdir()
     logs = ["--log", str(folder / "log"), "--audit-log", str(folder / "audit")]
     flags = ["--port", str(port), "--checkpoints", str(checkpoints), *logs]
-    places = {"RETINA_CACHE": str(folder / "cache"), "TMPDIR": str(folder / "temporary")}
+    places = {
+        "RETINA_CACHE": str(folder / "cache"),
+        "RETINA_DATA": str(folder / "user-data"),
+        "TMPDIR": str(folder / "temporary"),
+    }
     with (
         (folder / "errors").open("w") as errors,
         subprocess.Popen(

@@ -123,5 +123,5 @@ def test_what_is_kept_of_a_data_folder_knows_no_name(
     for command in ("prepare", "check-data"):
         retina(capsys, command, data)
     kept = [file for file in (tmp_path / "cache").rglob("*") if file.is_file()]
-    assert {file.suffix for file in kept} >= {"", ".json"}, "squares, and what is remembered"
+    assert {file.suffix for file in kept} >= {"", ".sqlite"}, "squares, and what is remembered"
     assert not list(told_by(tmp_path / "cache"))

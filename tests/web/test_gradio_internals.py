@@ -1,3 +1,4 @@
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -8,7 +9,14 @@ import gradio as gr
 import httpx
 import pytest
 
-from retina.web.gradio_internals import forget_uploads, forget_visitors
+from retina.errors import SettingsError
+from retina.web import gradio_internals
+from retina.web.gradio_internals import (
+    check_gradio,
+    check_page,
+    forget_uploads,
+    forget_visitors,
+)
 from tests.web.conftest import free_port
 
 HOUR = 3600.0
@@ -133,3 +141,49 @@ def test_an_old_upload_goes_with_its_folder(tmp_path: Path) -> None:
         "shared",
         "young.jpg",
     ]
+
+
+def test_this_version_of_gradio_has_what_the_page_needs(page: gr.Blocks) -> None:
+    check_gradio(page)
+    check_page(page)
+
+
+@pytest.mark.parametrize(
+    ("part", "name"),
+    [
+        ("gradio.processing_utils.async_ssrf_protected_get", "processing_utils.async_ssrf"),
+        ("gradio.utils.LRUCache", "utils.LRUCache"),
+    ],
+)
+def test_a_gradio_that_lacks_something_is_named(
+    page: gr.Blocks, monkeypatch: pytest.MonkeyPatch, part: str, name: str
+) -> None:
+    monkeypatch.delattr(part)
+    with pytest.raises(
+        SettingsError, match=rf"Gradio {gr.__version__}, which lacks {name}.*: install"
+    ):
+        check_gradio(page)
+
+
+def test_a_page_that_lacks_something_is_named(
+    page: gr.Blocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(page.app, "tokens")
+    monkeypatch.delattr(page.state_holder, "time_last_used")
+    missing = r"lacks App\.tokens, Blocks\.state_holder\.time_last_used: install"
+    with pytest.raises(SettingsError, match=missing):
+        check_page(page)
+
+
+def test_no_other_file_relies_on_what_gradio_does_not_document() -> None:
+    names = (
+        "_queue|_frontend|LRUCache|GRADIO_CACHE|async_ssrf_protected_get|state_holder|cookie_id|"
+        r"temp_file_sets|event_ids_to_events|pending_\w+_session|app\.tokens|\.preprocess\b"
+    )
+    web = Path(gradio_internals.__file__).parent
+    found = {
+        file.name: sorted(set(re.findall(names, file.read_text(encoding="utf-8"))))
+        for file in web.rglob("*.py")
+        if file.name != "gradio_internals.py"
+    }
+    assert {name: words for name, words in found.items() if words} == {}

@@ -1,7 +1,33 @@
-"""How the GNU C library holds memory that was freed; elsewhere nothing is changed."""
+"""Settings of a whole process, for the commands and worker processes of this package.
+
+Nothing here runs on import: a program that imports the package keeps its own settings.
+"""
 
 import ctypes
+import logging
+import os
 import sys
+import warnings
+
+
+def silence_libraries() -> None:
+    """Suppress warnings of libraries about files: a command says what is wrong in a sentence."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
+    # loky replaces a process that has grown by 300 MB, as decoding large photographs makes it do.
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs were given", UserWarning)
+
+
+def prepare_for_page() -> None:
+    """Set the environment of a process that only serves the page, before Gradio is imported.
+
+    The page follows its own flags whatever is set for other Gradio apps of this machine: such
+    variables could open folders, or serve files without the password.
+    """
+    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
+        del os.environ[name]
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # read on import
+    os.environ["no_proxy"] = "*"  # Gradio calls its own address as it opens, and no other
 
 
 def keep_freed_memory() -> bool:

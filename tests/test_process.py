@@ -8,7 +8,7 @@ pytestmark = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the G
 
 PAGE_FAULTS = """
 import resource, torch
-from retina.memory import keep_freed_memory
+from retina.process import keep_freed_memory
 {call}
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -32,7 +32,7 @@ def test_freed_memory_is_kept() -> None:
 
 HEAPS = """
 import sys, threading
-from retina.memory import share_freed_memory
+from retina.process import share_freed_memory
 {call}
 together = threading.Barrier(9)
 def hold():
