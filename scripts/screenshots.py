@@ -1,4 +1,4 @@
-"""Take the pictures of the page for README and docs/page.md: each tab, with drawn photographs.
+"""Take the pictures of the page for README and docs/clinic.md: each tab, with drawn photographs.
 
 ``python -m scripts.screenshots``, or ``make screenshots``. ``--photograph FILE`` shows another
 photograph, for a look that is not to be published.
