@@ -53,8 +53,7 @@ class Progress:
         return self.correct / self.seen
 
     def add(self, loss: float, correct: int, count: int) -> None:
-        """Take a step into account."""
-        self.batch += 1
+        """Add the mean loss and the correct predictions of a step of ``count`` images."""
         self.loss_sum += loss * count
         self.correct += correct
         self.seen += count

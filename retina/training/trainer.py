@@ -36,6 +36,7 @@ from retina.training.state import Outcome, Progress, read_state, write_state
 from retina.training.teacher import Teacher
 
 SECONDS_BETWEEN_SAVES = 120.0
+SECONDS_BETWEEN_READS = 0.5
 # As PyTorch's allocators, CUDA, and cuBLAS and cuDNN say it.
 OUT_OF_MEMORY = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
 
@@ -85,6 +86,7 @@ class Trainer:
             self.recipe.label_smoothing,
         )
         self.progress = Progress()
+        self.unread: list[tuple[Tensor, Tensor, int]] = []
         self.best_weights: dict[str, Tensor] = {}
         self.batches = EpochBatches(
             training.grades,
@@ -167,7 +169,8 @@ class Trainer:
         batches.epoch, batches.first_batch = progress.epoch, progress.batch
         steps = self.settings.epochs * len(batches)
         self.model.train()
-        saved = mark = time.monotonic()
+        self.unread.clear()
+        saved = read = mark = time.monotonic()
         with tqdm(
             total=len(batches) * batches.batch_size,
             initial=progress.batch * batches.batch_size,
@@ -182,18 +185,24 @@ class Trainer:
                 factor = self.recipe.lr_factor(step, steps)
                 for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
                     group["lr"] = peak * factor
+                self._seed_step(step)
                 try:
                     loss, correct = self.step(pictures, grades)
                 except RuntimeError as error:
                     raise _out_of_memory(error, self.settings) or error from None
                 except ValueError as error:
                     raise _too_few_values(error, self.settings) or error from None
-                progress.add(float(loss), int(correct), len(grades))
-                self._stop_unless(np.isfinite(progress.loss_sum))
+                self.unread.append((loss, correct, len(grades)))
+                progress.batch += 1
                 bar.update(len(grades) * distributed.processes())
-                bar.set_postfix(
-                    loss=f"{progress.loss:.3f}", accuracy=f"{progress.accuracy:.1%}", refresh=False
-                )
+                if progress.batch == len(batches) or mark - read > SECONDS_BETWEEN_READS:
+                    self._read_losses()
+                    bar.set_postfix(
+                        loss=f"{progress.loss:.3f}",
+                        accuracy=f"{progress.accuracy:.1%}",
+                        refresh=False,
+                    )
+                    read = time.monotonic()
                 now = time.monotonic()
                 progress.seconds += now - mark
                 mark = now
@@ -201,11 +210,33 @@ class Trainer:
                     continue
                 stopped = interrupted()
                 if stopped or now - saved > SECONDS_BETWEEN_SAVES:
+                    self._read_losses()
                     self._stop_unless(self._is_sound())
                     self._save()
                     saved = mark = time.monotonic()
                 if stopped:
                     raise KeyboardInterrupt(stopped)
+
+    def _seed_step(self, step: int) -> None:
+        """Give every process but the first random numbers of its own, such as those of dropout.
+
+        The first goes on with the generator whose state is saved. The others are seeded at every
+        step, so that they resume without a saved state.
+        """
+        if rank := distributed.rank():
+            origin = np.random.SeedSequence((self.settings.seed, rank, step))
+            torch.manual_seed(int(origin.generate_state(1, np.uint64)[0]))
+
+    def _read_losses(self) -> None:
+        """Fetch what the steps since the last call left on the device, which waits for it."""
+        if not self.unread:
+            return
+        losses, correct, counts = zip(*self.unread, strict=True)
+        self.unread.clear()
+        numbers = torch.stack(losses).tolist(), torch.stack(correct).tolist()
+        for loss, right, count in zip(*numbers, counts, strict=True):
+            self.progress.add(loss, right, count)
+        self._stop_unless(np.isfinite(self.progress.loss_sum))
 
     def _is_sound(self) -> bool:
         return all(bool(value.isfinite().all()) for value in self.model.state_dict().values())

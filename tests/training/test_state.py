@@ -17,7 +17,6 @@ def test_progress_weighs_steps_by_their_pictures() -> None:
     progress = Progress()
     progress.add(2.0, correct=3, count=4)
     progress.add(1.0, correct=0, count=2)
-    assert progress.batch == 2
     assert progress.totals() == (progress.loss, progress.accuracy) == (10 / 6, 3 / 6)
 
 

@@ -152,6 +152,29 @@ def test_workers_change_nothing(
     assert same(outcome.best_weights, undisturbed[1].best_weights)
 
 
+def test_losses_are_read_once_an_epoch_at_least_and_that_changes_nothing(
+    parts: SplitData,
+    tmp_path: Path,
+    undisturbed: tuple[Trainer, Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seconds, seen in ((3600.0, [0] * 5), (-1.0, [0, 8, 16, 24, 32])):
+        monkeypatch.setattr(module, "SECONDS_BETWEEN_READS", seconds)
+        trainer = tiny_trainer(parts, tmp_path / f"run{seconds}")
+        step, before = trainer.step, []
+
+        def noting(*batch: Tensor) -> tuple[Tensor, Tensor]:
+            before.append(trainer.progress.seen)  # noqa: B023
+            return step(*batch)  # noqa: B023
+
+        monkeypatch.setattr(trainer, "step", noting)
+        outcome = trainer.fit()
+        assert before == seen * EPOCHS
+        pd.testing.assert_frame_equal(
+            outcome.history.drop(columns=TIMES), undisturbed[1].history.drop(columns=TIMES)
+        )
+
+
 def test_the_log_says_how_the_epoch_went(
     parts: SplitData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
