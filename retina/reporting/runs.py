@@ -1,16 +1,16 @@
 """Finished runs as a report reads them from disk, and the lab report they are held against."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from retina.errors import CheckpointError, SettingsError
 from retina.files import MAX_TABLE, no_formula, refuse_large
@@ -287,42 +287,38 @@ class StudyRecord:
     gap: str | None = None
 
 
+class _Settings(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    study: Study = "comparison"
+    remarks: list[str] = []
+    gap: str | None = None
+    runs: dict[str, dict[str, Any]] = {}
+    weights: dict[str, Any] = Field({}, alias="initial weights")
+
+
 def read_settings(output: Path) -> dict[str, Any] | None:
-    """Read the settings file of an output folder; None where there is none.
+    """Read the ``settings.json`` of an output folder; None where there is none.
 
     Returns:
-        What stands there; ``study``, ``remarks``, ``gap``, ``runs`` and ``initial weights`` are of
-        the form that ``train.py`` gives them, or missing.
+        The keys of the file; ``study``, ``remarks``, ``gap``, ``runs`` and ``initial weights`` are
+        of the types that ``train.py`` writes, or missing.
 
     Raises:
-        SettingsError: it cannot be read, or is of another form.
+        SettingsError: The file cannot be read, or a key has another type.
     """
     file = output / SETTINGS_FILE
     try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings = _Settings.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError):
+    except OSError:
         raise SettingsError(f"{file} cannot be read: name another --output") from None
-    if not isinstance(settings, dict) or not _is_sound(settings):
+    except ValidationError:
         raise SettingsError(
-            f"{file} is not what train.py wrote there: name another --output, or take it away"
-        )
-    return settings
-
-
-def _is_sound(settings: dict[str, Any]) -> bool:
-    remarks, gap = settings.get("remarks", []), settings.get("gap")
-    runs, weights = settings.get("runs", {}), settings.get("initial weights", {})
-    return (
-        settings.get("study", "comparison") in get_args(Study)
-        and isinstance(remarks, list)
-        and all(isinstance(remark, str) for remark in remarks)
-        and isinstance(gap, str | None)
-        and isinstance(runs, dict)
-        and all(isinstance(run, dict) for run in runs.values())
-        and isinstance(weights, dict)
-    )
+            f"{file} is not a settings file of train.py: name another --output, or delete it"
+        ) from None
+    return settings.model_dump(by_alias=True, exclude_unset=True)
 
 
 def study_record(runs: Sequence[FinishedRun]) -> StudyRecord:

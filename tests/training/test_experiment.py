@@ -243,12 +243,11 @@ def test_weights_that_came_meanwhile_train_the_half_that_waits(
     assert record.reports[-1]["gap"] is None
 
 
-def test_settings_that_cannot_be_read_are_named(record: Record, four: Experiment) -> None:
+def test_a_damaged_settings_file_is_refused(record: Record, four: Experiment) -> None:
     four.output.mkdir()
-    contents = {"": "cannot be read", "[1]": "is not what", '{"runs": 5}': "is not what"}
-    for content, said in contents.items():
+    for content in ("", "[1]", '{"runs": 5}'):
         (four.output / SETTINGS_FILE).write_text(content, encoding="utf-8")
-        with pytest.raises(SettingsError, match=rf"settings\.json {said}"):
+        with pytest.raises(SettingsError, match=r"settings\.json is not a settings file"):
             run_experiment(replace(four, resume=True))
 
 
