@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retina.cli.exit_status import DONE, printable
+from retina.reporting.formatting import counted
 
 if TYPE_CHECKING:
     from retina.datasets.check import Alike, BothCheck, FolderCheck
@@ -89,9 +90,9 @@ def check_verdict(folder: "FolderCheck") -> str:
             "pictures"
         )
     if across:
-        leaks.append(f"{_count(across, 'near-identical pair')} in different parts of the split")
+        leaks.append(f"{counted(across, 'near-identical pair')} in different parts of the split")
     notes = [
-        f"{_count(number, thing)}{rest}"
+        f"{counted(number, thing)}{rest}"
         for number, thing, rest in (
             (len(conflicts), "group", " of identical pictures with conflicting grades"),
             (len(folder.identical) - len(conflicts), "other group", " of identical pictures"),
@@ -116,7 +117,7 @@ def _folder(folder: "FolderCheck") -> Iterator[str]:
         yield from ("", f"Split ({'its own' if folder.split.given else 'by patient, seed 0'})")
         yield "  " + ", ".join(f"{part} {size:,}" for part, size in folder.split.sizes.items())
         yield (
-            f"  {_count(folder.split.shared_patients, 'patient')} in more than one part; "
+            f"  {counted(folder.split.shared_patients, 'patient')} in more than one part; "
             f"{folder.split.shared_test_share:.0%} of the test pictures are of such a patient"
             if folder.split.shared_patients
             else "  no patient is in more than one part"
@@ -127,9 +128,9 @@ def _folder(folder: "FolderCheck") -> Iterator[str]:
         yield from _pictures_alike(folder.identical, folder.near_identical)
     yield from ("", "Labels")
     for fault, rows in folder.faults.items():
-        yield f"  {_count(len(rows), 'row')} {_FAULTS[fault]}"
+        yield f"  {counted(len(rows), 'row')} {_FAULTS[fault]}"
         yield from _some(f"{image_id or '(no name)'} ({written})" for image_id, written in rows)
-    yield f"  {_count(len(folder.unlabelled), 'picture')} without a label"
+    yield f"  {counted(len(folder.unlabelled), 'picture')} without a label"
     yield from _some(folder.unlabelled)
     if folder.rows:
         yield from ("", "Grades")
@@ -154,13 +155,13 @@ def _both(both: "BothCheck", folders: "Sequence[FolderCheck]") -> Iterator[str]:
         "patient name": both.shared_patients,
         "picture name": both.shared_ids,
     }
-    found = [_count(len(things), thing) for thing, things in held.items() if things]
+    found = [counted(len(things), thing) for thing, things in held.items() if things]
     yield f"{first} and {second}"
     yield f"Verdict: {'both hold ' + '; '.join(found) if found else 'they share nothing'}"
     yield from _pictures_alike(both.identical, both.near_identical)
     yield from ("", "Names in both")
     for names, thing in ((both.shared_patients, "patient"), (both.shared_ids, "picture")):
-        yield f"  {_count(len(names), thing)}"
+        yield f"  {counted(len(names), thing)}"
         yield from _some(names)
 
 
@@ -171,7 +172,7 @@ def _pictures_alike(
     files = sum(len(group.pictures) for group in identical)
     conflicts = sum(group.conflicting for group in identical)
     yield (
-        f"  {_count(len(identical), 'group')} of {_count(files, 'file')}, {conflicts:,} with "
+        f"  {counted(len(identical), 'group')} of {counted(files, 'file')}, {conflicts:,} with "
         "conflicting grades"
         if identical
         else "  none"
@@ -180,7 +181,7 @@ def _pictures_alike(
     yield from ("", "Near-identical pictures")
     conflicts = sum(pair.conflicting for pair in near_identical)
     yield (
-        f"  {_count(len(near_identical), 'pair')}, {conflicts:,} with conflicting grades, "
+        f"  {counted(len(near_identical), 'pair')}, {conflicts:,} with conflicting grades, "
         f"{_across_parts(near_identical):,} in different parts of the split"
         if near_identical
         else "  none"
@@ -208,7 +209,3 @@ def _some(things: Iterable[str]) -> Iterator[str]:
             yield f"    ... and {len(things) - _SHOWN:,} more (--json lists them)"
             return
         yield f"    {thing}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from retina.cli.evaluate import table
 from retina.cli.exit_status import DONE
+from retina.reporting.formatting import unit
 
 HELP = "Compare two models on photographs that neither was trained on."
 
@@ -70,8 +71,8 @@ def run(options: argparse.Namespace) -> int:
         answers = [each.by_patient() for each in answers]
     first, second = (model.config.referable.threshold for model in models)
     comparison = compare_answers(answers[0], answers[1], (first, second))
-    unit = "patients" if options.by_patient else "photographs"
-    sentence = conclusion(names[0], names[1], comparison, unit)
+    counted = unit({"by_patient": options.by_patient})
+    sentence = conclusion(names[0], names[1], comparison, counted)
     if options.json:
         record = {
             "models": names,

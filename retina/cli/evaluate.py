@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retina.cli.exit_status import DONE
+from retina.reporting.formatting import unit, with_interval
 
 if TYPE_CHECKING:
     from retina.evaluation.evaluate import Evaluation
@@ -119,8 +120,7 @@ def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str 
     for picture in evaluation.unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)
     part = "all" if split == "all" else f"{split} part"
-    unit = "patients" if options.by_patient else "photographs"
-    count = f"{evaluation.metrics['n']:,} {unit}"
+    count = f"{evaluation.metrics['n']:,} {unit(evaluation.metrics)}"
     names = " + ".join(catalog.name for catalog in catalogs)
     return evaluation, f"{checkpoint.name}: {names}, {part}, {count}", None
 
@@ -170,8 +170,6 @@ def table(metrics: dict[str, object], prefix: str = "") -> Iterator[str]:
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return "undefined"
-    if isinstance(value, dict):
-        return f"{value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, int | str):
+        return str(value)
+    return with_interval(value, "{:.4f}".format, "undefined")

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from retina.cli.exit_status import DONE, USER, say
+from retina.reporting.formatting import number
 
 HELP = "List the models."
 
@@ -45,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
         )
     for each in descriptions:
         metrics = each["metrics"] or {}
-        kappa = metrics.get("quadratic_weighted_kappa")
-        kappa = kappa["value"] if isinstance(kappa, dict) else kappa
+        kappa = number(metrics.get("quadratic_weighted_kappa"))
         print(
             f"{each['name']:<32}{each['architecture']:<18}{each['image_size']:>5} px  "
             f"started from {each['initial_weights']['source']}, "

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from retina.cli.exit_status import DONE
+from retina.reporting.formatting import counted
 
 HELP = "Grade all photographs of a folder or ZIP archive into a worklist, the most urgent first."
 
@@ -66,6 +67,5 @@ def run(options: argparse.Namespace) -> int:
                 bar.update()
     write_text(output, worklist_csv(in_order(rows)))
     journal.unlink()
-    graded = "1 photograph" if len(rows) == 1 else f"{len(rows):,} photographs"
-    print(f"{graded}: {urgencies(rows)}", file=sys.stderr)
+    print(f"{counted(len(rows), 'photograph')}: {urgencies(rows)}", file=sys.stderr)
     return DONE

@@ -6,10 +6,11 @@ from typing import Any
 
 from retina.assessment import Assessment
 from retina.errors import CheckpointError
-from retina.evaluation.intervals import Matrix, Proportion, precision_of
+from retina.evaluation.intervals import Matrix, precision_of
 from retina.explain.methods import GRAD_CAM
 from retina.models.checkpoint_folder import read_evaluations
 from retina.models.config import CheckpointConfig, StartedFrom
+from retina.reporting.formatting import hundredths, interval, number, unit, with_interval
 from retina.scale import GRADES, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 __all__ = [
@@ -127,11 +128,10 @@ def operating_point(referable: Mapping[str, Any]) -> str:
 
 def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
     """How a model did on photographs of another place, from ``evaluations/NAME.json``."""
-    unit = "patients" if metrics.get("by_patient") else "photographs"
-    kappa = _plain(metrics.get("quadratic_weighted_kappa"))
+    kappa = with_interval(metrics.get("quadratic_weighted_kappa"), hundredths, "unknown")
     return (
-        f"Elsewhere, on {metrics['n']:,} {unit} of {name}: {_sensitivity(metrics['referable'])}, "
-        f"quadratic weighted kappa {kappa}."
+        f"Elsewhere, on {metrics['n']:,} {unit(metrics)} of {name}: "
+        f"{_sensitivity(metrics['referable'])}, quadratic weighted kappa {kappa}."
     )
 
 
@@ -168,7 +168,7 @@ def right_of_its_answers(matrix: Matrix, grade: int) -> str:
         )
     sentence = (
         f"Of the {right.count:,} test photographs that this model called {label}, "
-        f"{_proportion(right)} were {label}"
+        f"{_with_interval(vars(right))} were {label}"
     )
     missed = sum(row[grade] for row in matrix[REFERABLE_FROM:])
     if grade >= REFERABLE_FROM or not missed:
@@ -237,19 +237,7 @@ def _sensitivity(referable: Mapping[str, Any]) -> str:
     return f"sensitivity {sensitivity}, specificity {specificity}"
 
 
-def _plain(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "unknown" if figure is None else f"{figure:.2f}"
-    told = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
-    return told.replace("-", "−")
-
-
 def _with_interval(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "unknown" if figure is None else share_of_row(figure)
-    low, high = 100 * figure["low"], 100 * figure["high"]
-    return f"{share_of_row(figure['value'])} ({low:.0f}–{high:.0f})"
-
-
-def _proportion(of: Proportion) -> str:
-    return f"{share_of_row(of.value)} ({100 * of.low:.0f}–{100 * of.high:.0f})"
+    value, ends = number(figure), interval(figure)
+    within = f" ({100 * ends[0]:.0f}–{100 * ends[1]:.0f})" if ends else ""
+    return ("unknown" if value is None else share_of_row(value)) + within

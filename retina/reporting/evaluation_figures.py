@@ -13,7 +13,7 @@ from retina.evaluation.calibration import confidence_bins, referable_probability
 from retina.evaluation.intervals import wilson
 from retina.evaluation.predictions import Predictions
 from retina.reporting.figures import FAINT, GREY, RUN_COLOURS, confusion_matrix_figure, head, ink
-from retina.reporting.formatting import interval, number, with_interval
+from retina.reporting.formatting import bounds, decimal, number, with_interval
 from retina.scale import REFERABLE_FROM
 
 _AFTER, _BEFORE = RUN_COLOURS[:2]
@@ -71,13 +71,13 @@ def reliability_figure(
         markerfacecolor="none",
         markersize=6,
         linewidth=1.2,
-        label=f"before the temperature: error {error:.3f}",
+        label=f"before the temperature: error {decimal(error)}",
     )
-    bounds = np.abs(after.bounds() - after.right)
+    reach = np.abs(after.bounds() - after.right)
     upper.errorbar(
         after.confidence,
         after.right,
-        yerr=bounds,
+        yerr=reach,
         fmt="o-",
         color=_AFTER,
         markersize=6,
@@ -195,9 +195,7 @@ def _plain(axes: Axes) -> None:
 def _reach(metric: Any, turned: bool = False) -> npt.NDArray[np.float64]:
     """(2, 1): how far an interval reaches below and above its value, or above and below."""
     value = number(metric)
-    low, high = interval(metric) or (value, value)
     assert value is not None
-    assert low is not None
-    assert high is not None
+    low, high = bounds(metric)
     reach = np.array([[value - low], [high - value]])
     return reach[::-1] if turned else reach

@@ -17,6 +17,7 @@ from retina.reporting.formatting import (
     number,
     percent,
     template,
+    words,
 )
 from retina.reporting.leave_one_out import (
     LeftOut,
@@ -147,7 +148,7 @@ def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
             {
                 "label": label,
                 "warning": run.not_imagenet,
-                "lab": None if value is None else f"{value:.2%}",
+                "lab": None if value is None else percent(value, 2),
                 "accuracy": figure_cell(run.metric("accuracy"), lambda v: percent(v, 2)),
                 "baseline": figure_cell(
                     run.metric("majority_baseline_accuracy"), lambda v: percent(v, 2)
@@ -218,7 +219,7 @@ def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         settings.pop("image_size", None)
         if any(other.is_taught for other in runs):
             settings.setdefault("teacher", "none")
-        each.append({k: _words(v) for k, v in {**settings, **preparation}.items()})
+        each.append({k: words(v) for k, v in {**settings, **preparation}.items()})
     names = list(dict.fromkeys(name for settings in each for name in settings))
     rows = {name: [settings.get(name, "not recorded") for settings in each] for name in names}
     common = {name: values[0] for name, values in rows.items() if len(set(values)) == 1}
@@ -230,16 +231,6 @@ def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         "differing": [WORDS.get(name, name.replace("_", " ")) for name in differing],
         "values": list(zip(*differing.values(), strict=True)) or [()] * len(runs),
     }
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(_words(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_words(v)}" for k, v in value.items() if k != "sha256")
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _duration(seconds: Any) -> str:

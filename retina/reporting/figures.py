@@ -19,6 +19,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from retina.files import replacing
+from retina.reporting.formatting import hundredths
 from retina.scale import LABELS, NUM_GRADES
 
 INK, GREY, FAINT, PAPER = "#1a1a1a", "#6b7480", "#d9dde2", "#ffffff"
@@ -233,7 +234,7 @@ def imbalance_figure(
             undefined = not np.isfinite(value)
             side = -1 if value < reference else 1
             axes.annotate(
-                "undefined" if undefined else f"{value:.2f}".replace("-", "−"),
+                "undefined" if undefined else hundredths(value),
                 (low if undefined else value, row),
                 xytext=(0 if undefined else 7 * side, 0),
                 textcoords="offset points",

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retina.reporting.formatting import decimal, percent, with_interval
+from retina.reporting.formatting import (
+    decimal,
+    hundredths,
+    joined,
+    percent,
+    points,
+    signed,
+    with_interval,
+)
 from retina.reporting.runs import FinishedRun, Study, labels
 from retina.scale import LABELS
 
@@ -71,7 +79,7 @@ def _baseline(run: FinishedRun) -> str:
     above = _above_baseline(run)
     if above is None:
         return "Its accuracy is undefined."
-    place = "exactly at" if above == 0 else f"{_points(abs(above))} {_side(above)}"
+    place = "exactly at" if above == 0 else f"{points(abs(above))} {_side(above)}"
     return (
         f"Accuracy {with_interval(run.metric('accuracy'), percent)} is {place} the majority "
         f"baseline of {percent(run.value('majority_baseline_accuracy'))}."
@@ -100,7 +108,7 @@ def _recalls(run: FinishedRun) -> str:
     recalls = [run.value(f"recall_{grade}") for grade in range(len(LABELS))]
     rows = run.confusion_matrix.sum(axis=1)
     low = [
-        f"{LABELS[grade]} {recall:.2f} (n = {rows[grade]:,})"
+        f"{LABELS[grade]} {hundredths(recall)} (n = {rows[grade]:,})"
         for grade, recall in enumerate(recalls)
         if recall is not None and recall < LOW_RECALL
     ]
@@ -108,7 +116,7 @@ def _recalls(run: FinishedRun) -> str:
     sentence = f"Recall is under {LOW_RECALL:.2f} for " + ", ".join(low) + "."
     if not low:
         known = [recall for recall in recalls if recall is not None]
-        lowest = f": the lowest is {min(known):.2f}" if known else ""
+        lowest = f": the lowest is {hundredths(min(known))}" if known else ""
         sentence = f"No grade has a recall under {LOW_RECALL:.2f}{lowest}."
     return sentence + (f" Recall is undefined for {', '.join(absent)}." if absent else "")
 
@@ -127,7 +135,7 @@ def _last_epoch(run: FinishedRun) -> list[str]:
             )
         sentences.append(
             f"At the last epoch, {int(last['epoch'])}, accuracy is {percent(training)} in training "
-            f"and {percent(validation)} on validation: {_points(abs(gap))} "
+            f"and {percent(validation)} on validation: {points(abs(gap))} "
             f"{'more' if gap >= 0 else 'less'} in training, {verdict}."
         )
     if run.epochs > 1 and run.best_epoch == run.epochs:
@@ -141,7 +149,7 @@ def _comparable(runs: Sequence[FinishedRun]) -> list[str]:
     parts = {(run.config.data.fingerprint, run.training.get("seed"), run.pictures) for run in runs}
     if len(parts) == 1:
         return []
-    sizes = " and ".join(f"{size:,}" for size in sorted({run.pictures for run in runs}))
+    sizes = joined([f"{size:,}" for size in sorted({run.pictures for run in runs})])
     return [
         f"The runs do not share one test part (they hold {sizes} pictures, from data or splits "
         "that differ), so the differences between them say little."
@@ -158,7 +166,7 @@ def _resolution(runs: Sequence[FinishedRun]) -> str:
     error = math.sqrt(share * (1 - share) / size)
     return (
         f"The test part holds {size:,} pictures: an accuracy near {percent(share)} is uncertain by "
-        f"±{_points(1.96 * error)} (95%, from its size alone)."
+        f"±{points(1.96 * error)} (95%, from its size alone)."
     )
 
 
@@ -193,17 +201,13 @@ def _difference(label: str, run: FinishedRun, other_label: str, other: FinishedR
     if gain is None or accuracy_gain is None:
         return f"{name} cannot be set against {other_label}: kappa is undefined for one of them."
     return (
-        f"{name} minus {_named(other_label, other)}: kappa {_signed(gain)} ({decimal(kappa)} less "
-        f"{decimal(before)}), accuracy {_points(accuracy_gain, signed=True)}."
+        f"{name} minus {_named(other_label, other)}: kappa {signed(gain)} ({decimal(kappa)} less "
+        f"{decimal(before)}), accuracy {points(accuracy_gain, signed=True)}."
     )
 
 
 def _named(label: str, run: FinishedRun) -> str:
     return f"{label} ({run.not_imagenet})" if run.not_imagenet else label
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
 
 
 def _above_baseline(run: FinishedRun) -> float | None:
@@ -228,10 +232,6 @@ def _range(values: Sequence[float | None]) -> str:
 def _word(count: int) -> str:
     words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     return words[count] if count < len(words) else str(count)
-
-
-def _points(share: float, signed: bool = False) -> str:
-    return f"{100 * share:{'+' if signed else ''}.1f} points".replace("-", "−")
 
 
 def _side(difference: float) -> str:

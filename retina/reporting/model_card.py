@@ -1,6 +1,7 @@
 """A checkpoint's ``README.md``: a model card in Hugging Face's form, from what the folder holds."""
 
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,16 @@ from retina.models.checkpoint_folder import (
     read_metrics,
 )
 from retina.models.config import SPLIT_FILE, CheckpointConfig
-from retina.reporting.formatting import number, template, with_interval
+from retina.reporting.formatting import (
+    bounds,
+    decimal,
+    joined,
+    number,
+    template,
+    unit,
+    with_interval,
+    words,
+)
 from retina.scale import LABELS, NOT_ASSESSED, NUM_GRADES, REFERABLE_FROM, RESEARCH_ONLY
 
 CARD_FILE = "README.md"
@@ -77,7 +87,7 @@ def model_card(
     card = template(
         "retina.reporting",
         "model_card.md",
-        {"cell": _cell, "figure": _figure, "number": number},
+        {"cell": _cell, "figure": partial(with_interval, undefined="undefined"), "number": number},
     )
     others = evaluations or {}
     training = dict(config.training or {})
@@ -85,7 +95,7 @@ def model_card(
         config=config,
         training=training,
         settings={
-            name.replace("_", " "): _words(value)
+            name.replace("_", " "): words(value)
             for name, value in training.items()
             if name not in _SAID and value not in (None, "")
         },
@@ -118,22 +128,9 @@ def consequence(metrics: Mapping[str, Any]) -> str | None:
     )
 
 
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _cell(value: object) -> str:
     """A text from outside that neither leaves its cell nor is HTML."""
     return escape(" ".join(str(value).split()), quote=False).replace("|", "\\|")
-
-
-def _figure(value: Any) -> str:
-    """A figure to three digits, with its interval where it has one."""
-    if isinstance(value, Mapping):
-        return f"{_figure(value['value'])} ({_figure(value['low'])} to {_figure(value['high'])})"
-    return "undefined" if value is None else f"{value:.3f}".replace("-", "−")
 
 
 MISSED = 0.1
@@ -150,15 +147,15 @@ def shortcomings(metrics: Mapping[str, Any]) -> list[str]:
     Returns:
         Sentences; each holds its numbers. Empty where nothing stands out.
     """
-    unit = "patients" if metrics["by_patient"] else "photographs"
+    counted = unit(metrics)
     matrix = np.asarray(metrics["confusion_matrix"])
     found = [
         *_overlap(metrics),
         *_no_better_than_the_baseline(metrics),
-        *(_rarely_found(matrix, grade, unit) for grade in range(NUM_GRADES)),
+        *(_rarely_found(matrix, grade, counted) for grade in range(NUM_GRADES)),
         _never_answered(matrix),
-        _too_few(matrix, unit),
-        *_not_referred(metrics, matrix, unit),
+        _too_few(matrix, counted),
+        *_not_referred(metrics, matrix, counted),
     ]
     return [sentence for sentence in found if sentence]
 
@@ -174,20 +171,12 @@ def drop_elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str
         A sentence, or none where the intervals touch, or one is undefined.
     """
     home, away = (each["quadratic_weighted_kappa"] for each in (own, other))
-    if number(home) is None or number(away) is None or _low(home) <= _high(away):
+    if number(home) is None or number(away) is None or bounds(home)[0] <= bounds(away)[1]:
         return []
     return [
         f"Its quadratic weighted kappa is {with_interval(away)}; on its own test part it is "
         f"{with_interval(home)}."
     ]
-
-
-def _low(figure: Any) -> float:
-    return float(figure["low"] if isinstance(figure, Mapping) else figure)
-
-
-def _high(figure: Any) -> float:
-    return float(figure["high"] if isinstance(figure, Mapping) else figure)
 
 
 def _overlap(metrics: Mapping[str, Any]) -> list[str]:
@@ -212,8 +201,8 @@ def _no_better_than_the_baseline(metrics: Mapping[str, Any]) -> list[str]:
     if accuracy is None or accuracy > baseline:
         return []
     return [
-        f"Its accuracy, {accuracy:.3f}, is not above the {baseline:.3f} of always answering the "
-        "commonest grade."
+        f"Its accuracy, {decimal(accuracy)}, is not above the {decimal(baseline)} of always "
+        "answering the commonest grade."
     ]
 
 
@@ -233,12 +222,13 @@ def _rarely_found(matrix: Any, grade: int, unit: str) -> str:
 
 def _never_answered(matrix: Any) -> str:
     never = [label for label, count in zip(LABELS, matrix.sum(axis=0), strict=True) if not count]
-    return f"It never answers {_either(never)} here." if never else ""
+    return f"It never answers {joined(never, 'or')} here." if never else ""
 
 
 def _too_few(matrix: Any, unit: str) -> str:
     missing = [label for label, count in zip(LABELS, matrix.sum(axis=1), strict=True) if not count]
-    return f"There are no {unit} of grade {_either(missing)} here to test it on." if missing else ""
+    grades = joined(missing, "or")
+    return f"There are no {unit} of grade {grades} here to test it on." if missing else ""
 
 
 def _not_referred(metrics: Mapping[str, Any], matrix: Any, unit: str) -> list[str]:
@@ -252,7 +242,3 @@ def _not_referred(metrics: Mapping[str, Any], matrix: Any, unit: str) -> list[st
                 f"{total:,} {unit} of grade {LABELS[grade]}."
             )
     return sentences
-
-
-def _either(labels: list[str]) -> str:
-    return " or ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)

@@ -14,7 +14,7 @@ from retina.reporting.figures import (
     in_the_dark,
     png,
 )
-from retina.reporting.formatting import decimal, number, percent, with_interval
+from retina.reporting.formatting import counted, decimal, number, percent, with_interval
 from retina.reporting.model_table import ShownModel, tested_on_of
 from retina.reporting.runs import FinishedRun
 from retina.scale import LABELS
@@ -74,7 +74,7 @@ def _figures(model: ShownModel) -> Iterator[tuple[str, str, str, Figure]]:
 
 def _trend(run: FinishedRun) -> str:
     chosen = run.history[run.history["epoch"] == run.best_epoch]
-    epochs = f"{run.epochs} epoch{'s' if run.epochs > 1 else ''}"
+    epochs = counted(run.epochs, "epoch")
     if chosen.empty:
         return f"Accuracy in training and on validation over {epochs}."
     row = chosen.iloc[0]

@@ -17,7 +17,15 @@ from retina.models.checkpoint_folder import (
     read_metrics,
 )
 from retina.models.config import HISTORY_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
-from retina.reporting.formatting import Cell, decimal, figure_cell, hundredths, percent
+from retina.reporting.formatting import (
+    Cell,
+    decimal,
+    figure_cell,
+    hundredths,
+    joined,
+    percent,
+    unit,
+)
 from retina.reporting.runs import (
     ACCURACY_COLUMNS,
     LAB_BASELINE,
@@ -234,13 +242,13 @@ def why_the_lab_differs(runs: Sequence[FinishedRun]) -> str:
     sizes = [str(size) for size in sorted({run.config.preprocessing.size for run in runs})]
     foreign = [run.name for run in runs if run.not_imagenet]
     start = (
-        f" {_and(foreign)} did not start from torchvision’s ImageNet weights." if foreign else ""
+        f" {joined(foreign)} did not start from torchvision’s ImageNet weights." if foreign else ""
     )
     return (
         f"They are of other photographs and of another size: the lab trained on "
         f"{LAB_TRAINED_ON:,} photographs of {LAB_DATA} at {LAB_SIZE} px and tested on "
         f"{LAB_TESTED_ON:,}, where always answering No DR scores {percent(LAB_BASELINE, 2)}; the "
-        f"models above learned from {_and(data)} at {_and(sizes)} px."
+        f"models above learned from {joined(data)} at {joined(sizes)} px."
         f"{start} The lab chose the epoch on its test photographs, most of them of a patient whose "
         "other eye it had trained on; here validation chose, and the test part was opened once. So "
         "its figures are a landmark, not a score to beat."
@@ -284,15 +292,8 @@ def _on_set(
 
 def _counted(sets: Sequence[dict[str, Any]]) -> str:
     """How many patients or photographs another set has, where all models met the same number."""
-    counts = {(each.get("n"), bool(each.get("by_patient"))) for each in sets}
-    if len(counts) != 1:
-        return ""
-    count, by_patient = counts.pop()
-    return f", {count} {'patients' if by_patient else 'photographs'}"
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    counts = {f", {each.get('n')} {unit(each)}" for each in sets}
+    return counts.pop() if len(counts) == 1 else ""
 
 
 def _size(megabytes: float | None) -> str:

@@ -32,7 +32,7 @@ from retina.training.batches import Batch, EpochBatches, epochs_of, in_own_words
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.settings import RunSettings, recipe_of
-from retina.training.state import Outcome, Progress, read_state, write_state
+from retina.training.state import EventLog, Outcome, Progress, read_state, write_state
 from retina.training.teacher import Teacher
 
 SECONDS_BETWEEN_SAVES = 120.0
@@ -377,32 +377,3 @@ def _sentence(row: dict[str, float | int | None]) -> str:
         f"{'undefined' if kappa is None else format(kappa, '.3f')}; {row['seconds']:.0f} s, "
         f"{waiting:.0%} of it waiting for data"
     )
-
-
-class EventLog:
-    """Writes the numbers of an epoch as TensorBoard events into ``folder/tensorboard``.
-
-    Does nothing where the package ``tensorboard`` is missing, or in a process that does not write.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.writer = None
-        if distributed.is_writer():
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                return
-            self.writer = SummaryWriter(folder / "tensorboard")
-
-    def write(self, row: dict[str, float | int | None]) -> None:
-        """Write a row of the history."""
-        if self.writer is not None:
-            for name, value in row.items():
-                if name != "epoch" and value is not None:
-                    self.writer.add_scalar(name, value, row["epoch"])
-            self.writer.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self.writer is not None:
-            self.writer.close()
