@@ -1,4 +1,4 @@
-"""``retina check-data``: what is wrong with a data folder, before anybody trains on it."""
+"""``retina check-data``: find what is wrong with a data folder before training on it."""
 
 import argparse
 import json
@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retina.cli.exit_status import DONE, printable
+from retina.cli.flags import add_folders
 from retina.reporting.formatting import counted
 
 if TYPE_CHECKING:
     from retina.datasets.check import Alike, BothCheck, FolderCheck
 
-HELP = "Check a data folder for leaks, conflicts and damage, or two for what both hold."
+HELP = "Check data folders for leaks, conflicting labels, damaged files and overlap."
 
 _SHOWN = 5
 _FAULTS = {
@@ -31,27 +32,14 @@ _FAULTS = {
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    add = parser.add_argument
-    add(
-        "folders",
-        metavar="DIR",
-        type=Path,
-        nargs="*",
-        help="photographs and their grades; of several folders also what each two of them hold",
+    add_folders(parser, Path)
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, with every finding, instead of a summary"
     )
-    add(
-        "--data",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        default=[],
-        help="the same, as train.py takes it",
-    )
-    add("--json", action="store_true", help="JSON, with every finding, instead of a text")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check and print; findings are an answer, not an error."""
+    """Check and print; findings are no error, so the exit status is 0."""
     from retina.datasets.check import check_data
     from retina.errors import SettingsError
 

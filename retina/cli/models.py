@@ -1,11 +1,11 @@
-"""``retina models``: which models there are."""
+"""``retina models``: list the models."""
 
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from retina.cli.exit_status import DONE, USER, say
+from retina.cli.flags import add_checkpoints
 from retina.reporting.formatting import number
 
 HELP = "List the models."
@@ -13,14 +13,12 @@ HELP = "List the models."
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument(
-        "--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models"
-    )
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    add_checkpoints(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the models, without loading any; one that cannot be used never hides the rest."""
+    """Print the models without loading them; one that is broken does not hide the rest."""
     from retina.files import TRAIN
     from retina.models.checkpoint_folder import (
         checkpoints_folder,
@@ -40,8 +38,8 @@ def run(options: argparse.Namespace) -> int:
     if not descriptions and not broken:
         folder = checkpoints_folder(options.checkpoints)
         print(
-            f"no model in {folder}: train one with `{TRAIN}`, or name the folder that holds them "
-            "with --checkpoints",
+            f"there is no model in {folder}: train one with `{TRAIN}`, or name another folder with "
+            "--checkpoints",
             file=sys.stderr,
         )
     for each in descriptions:

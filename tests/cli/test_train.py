@@ -241,7 +241,7 @@ def test_a_comparison_without_weights_does_the_scratch_half(
     assert "could not be fetched" in (output / "report.html").read_text(encoding="utf-8")
     elsewhere = retina(capsys, "train", "--report", str(output), "--output", str(tmp_path))
     assert elsewhere.status == 2
-    assert "holds other files than a report" in elsewhere.errors[0]
+    assert "holds files that are no report" in elsewhere.errors[0]
 
     again = retina(capsys, *small, "--model", "resnet18")
     assert again.status == 2
@@ -276,7 +276,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(
         answer = retina(capsys, *flags)
     assert answer.status == 130
     output = tmp_path / "output"
-    assert f"go on with the same flags, --output {output} and --resume" in answer.err
+    assert f"to continue, use the same flags with --output {output} --resume" in answer.err
     assert "Traceback" not in answer.err
     state = torch.load(output / "resnet18-scratch" / STATE_FILE, weights_only=True)
     assert state["progress"]["batch"] == 1
