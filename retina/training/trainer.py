@@ -1,8 +1,8 @@
-"""One run: a network, its training part and its validation part become the best epoch's weights.
+"""The training loop of one run.
 
-The order of the pictures and their augmentation depend on seed and epoch alone, and the whole
-state is written atomically, so that a run that is killed at any moment and resumed ends, on
-the CPU, with the very same weights as one that was not.
+The order and augmentation of the images depend on seed and epoch alone, and the whole state is
+saved atomically: on a CPU, a run that is killed at any moment and resumed ends with exactly the
+weights of one that was not.
 """
 
 import sys
@@ -37,24 +37,24 @@ from retina.training.teacher import Teacher
 
 SECONDS_BETWEEN_SAVES = 120.0
 SECONDS_BETWEEN_READS = 0.5
-# As PyTorch's allocators, CUDA, and cuBLAS and cuDNN say it.
+# In the messages of PyTorch's allocators, CUDA, cuBLAS and cuDNN.
 OUT_OF_MEMORY = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
 
 
 class Trainer:
-    """Trains one network; ``fit`` does it, from the start or from what a folder holds.
+    """Train one network, from the start or from a saved state.
 
     Args:
-        settings: Of the run.
-        model: With its initial weights.
-        training: Its pictures, augmented.
-        validation: Chooses the best epoch, by quadratic weighted kappa: of several sources, by the
-            mean of theirs.
-        folder: ``state.pt`` and ``history.csv`` are written there.
-        device: Where to compute.
-        workers: Processes that prepare batches; 0 for none.
-        compiled: Whether to compile the network first, for long runs on a GPU.
-        teacher: Whose answers are a second target; None for none.
+        settings: The settings of the run.
+        model: The network, with its initial weights.
+        training: The training split, with augmentation.
+        validation: The validation split. The best epoch has the highest quadratic weighted kappa
+            on it; of several sources, the highest mean of theirs.
+        folder: Where ``state.pt`` and ``history.csv`` are written.
+        device: The device to train on.
+        workers: Number of data-loading processes; 0 loads in this one.
+        compiled: Whether to compile the network, which pays off in long runs on a GPU.
+        teacher: A teacher whose predictions are a second target.
     """
 
     def __init__(
@@ -104,21 +104,21 @@ class Trainer:
         """Train to the last epoch.
 
         Args:
-            resume: Go on from ``state.pt`` where the folder holds one.
+            resume: Continue from ``state.pt`` if the folder holds one.
 
         Raises:
             CheckpointError: ``state.pt`` cannot be read, or belongs to other settings.
-            SettingsError: the loss is no longer a number.
-            MemoryError: a step does not fit into the device's memory.
-            ChildProcessError: a worker has died.
-            KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and the state written first.
+            SettingsError: The loss is not finite.
+            MemoryError: A step does not fit into the memory of the device.
+            ChildProcessError: A worker has died.
+            KeyboardInterrupt: Ctrl-C or SIGTERM, raised once the step is done and the state saved.
         """
         if resume:
             self._restore()
         log = EventLog(self.folder)
         with stop_between_steps() as signalled, self.precision.quick_kernels(), in_own_words():
 
-            def interrupted() -> int:  # all processes stop after the same step
+            def interrupted() -> int:  # All processes must stop after the same step.
                 return distributed.greatest(signalled(), self.device)
 
             while self.progress.epoch < self.settings.epochs:
@@ -134,33 +134,33 @@ class Trainer:
         )
 
     def uploaded(self) -> Iterator[Batch]:
-        """The batches of an epoch, as ``step`` takes them."""
+        """The batches of an epoch, on the device."""
         return upload(self.loader, self.preprocessing, self.device)
 
-    def step(self, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of the optimizer.
+    def step(self, images: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step of the optimizer.
 
         Args:
-            pictures: (n, 3, H, W) float32 on the device, channels-last: this process's share.
-            grades: (n,), on the device.
+            images: (n, 3, H, W) float32 on the device, channels-last: this process's share.
+            grades: (n,) int64 on the device.
 
         Returns:
-            The mean loss, and how many of the answers were right, both on the device.
+            The mean loss and the number of correct predictions, both on the device.
         """
-        answers = None
+        targets = None
         if self.teacher is not None:
             with self.precision.autocast():
-                answers = self.teacher.answers(pictures)
+                targets = self.teacher.logits(images)
         side = self.recipe.side(self.progress.epoch, self.settings.epochs, self.settings.image_size)
-        if side != pictures.shape[-1]:
-            pictures = F.interpolate(
-                pictures, (side, side), mode="bilinear", antialias=True
+        if side != images.shape[-1]:
+            images = F.interpolate(
+                images, (side, side), mode="bilinear", antialias=True
             ).contiguous(memory_format=torch.channels_last)
         with self.precision.autocast():
-            logits = self.network(pictures)
+            logits = self.network(images)
         loss = self.loss(logits.float(), grades).mean()
-        if self.teacher is not None and answers is not None:
-            loss = self.teacher.combined(loss, logits.float(), answers)
+        if self.teacher is not None and targets is not None:
+            loss = self.teacher.combined(loss, logits.float(), targets)
         self.precision.step(loss, self.optimizer)
         return loss.detach(), (logits.detach().argmax(dim=1) == grades).sum()
 
@@ -175,11 +175,11 @@ class Trainer:
             total=len(batches) * batches.batch_size,
             initial=progress.batch * batches.batch_size,
             desc=f"{self.settings.name} epoch {progress.epoch + 1}/{self.settings.epochs}",
-            unit=" pictures",
+            unit=" images",
             mininterval=0.5,
             disable=not distributed.is_writer(),
         ) as bar:
-            for pictures, grades in self.uploaded():
+            for images, grades in self.uploaded():
                 progress.waiting += time.monotonic() - mark
                 step = progress.epoch * len(batches) + progress.batch
                 factor = self.recipe.lr_factor(step, steps)
@@ -187,7 +187,7 @@ class Trainer:
                     group["lr"] = peak * factor
                 self._seed_step(step)
                 try:
-                    loss, correct = self.step(pictures, grades)
+                    loss, correct = self.step(images, grades)
                 except RuntimeError as error:
                     raise _out_of_memory(error, self.settings) or error from None
                 except ValueError as error:
@@ -218,9 +218,9 @@ class Trainer:
                     raise KeyboardInterrupt(stopped)
 
     def _seed_step(self, step: int) -> None:
-        """Give every process but the first random numbers of its own, such as those of dropout.
+        """Give every process its own random numbers, for dropout.
 
-        The first goes on with the generator whose state is saved. The others are seeded at every
+        The first process uses the generator whose state is saved. The others are seeded at every
         step, so that they resume without a saved state.
         """
         if rank := distributed.rank():
@@ -228,7 +228,7 @@ class Trainer:
             torch.manual_seed(int(origin.generate_state(1, np.uint64)[0]))
 
     def _read_losses(self) -> None:
-        """Fetch what the steps since the last call left on the device, which waits for it."""
+        """Fetch the losses of the steps since the last call, which synchronises with the device."""
         if not self.unread:
             return
         losses, correct, counts = zip(*self.unread, strict=True)
@@ -244,8 +244,8 @@ class Trainer:
     def _stop_unless(self, finite: bool) -> None:
         if not finite:
             raise SettingsError(
-                f"the loss of {self.settings.name} is no longer a number in epoch "
-                f"{self.progress.epoch + 1}: train anew with a lower --lr than "
+                f"the loss of {self.settings.name} is no longer finite in epoch "
+                f"{self.progress.epoch + 1}: train again with a lower --lr than "
                 f"{self.settings.lr:g}; the last good state is kept"
             )
 
@@ -310,7 +310,7 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.precision.restore_scaler(state["scaler"])
             self.progress = Progress(**state["progress"])
-            if not distributed.is_writer():  # whose sums these are
+            if not distributed.is_writer():  # The saved sums are those of the writer.
                 self.progress.begin_epoch(self.progress.epoch, self.progress.batch)
             self.best_weights = state["best_weights"]
             torch.set_rng_state(state["random"])
@@ -321,16 +321,16 @@ class Trainer:
 def mean_kappa(
     grades: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], sources: Sequence[str]
 ) -> tuple[float | None, dict[str, float | None]]:
-    """Quadratic weighted kappa: the mean over the sources, and of each source.
+    """Quadratic weighted kappa of each source, and their mean.
 
     Args:
-        grades: (N,) the truth.
-        predicted: (N,).
-        sources: Of each picture.
+        grades: (N,) true grades.
+        predicted: (N,) predicted grades.
+        sources: The source of each of the N images.
 
     Returns:
-        The mean of those that are defined, None where none is; and by source, empty where there is
-        one alone.
+        The mean over the sources whose kappa is defined, None if there is none; and the kappa of
+        each source, empty if there is only one.
     """
     of_source = np.asarray(sources)
     kappas = {
@@ -363,8 +363,8 @@ def _too_few_values(error: ValueError, settings: RunSettings) -> SettingsError |
     if "more than 1 value per channel" not in str(error):
         return None
     return SettingsError(
-        f"--batch-size {settings.batch_size} at --image-size {settings.image_size} leaves "
-        "batch-norm a single value a channel: raise one of them"
+        f"--batch-size {settings.batch_size} at --image-size {settings.image_size} leaves batch "
+        "normalisation one value per channel: raise one of them"
     )
 
 

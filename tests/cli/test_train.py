@@ -245,10 +245,10 @@ def test_a_comparison_without_weights_does_the_scratch_half(
 
     again = retina(capsys, *small, "--model", "resnet18")
     assert again.status == 2
-    assert "holds a run already: go on with --resume" in again.errors[0]
+    assert "already holds a run: continue it with --resume" in again.errors[0]
     other = retina(capsys, *small, "--model", "resnet18", "--resume", "--lr", "0.5")
     assert other.status == 2
-    assert "other settings (not the same: resnet18-pretrained, resnet18-scratch)" in other.errors[0]
+    assert "(they differ in resnet18-pretrained, resnet18-scratch)" in other.errors[0]
 
 
 def test_pretrained_without_weights_is_status_2_and_names_file_and_flag(

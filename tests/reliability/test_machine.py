@@ -125,7 +125,7 @@ def test_a_loaders_worker_that_dies_is_one_sentence_and_costs_no_epoch(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", killing)
         answer = train(capsys, photographs, tmp_path / "run", "--workers", "1")
-    assert "was ended from outside" in one_sentence(answer, 1)
+    assert "a data-loading process was killed" in one_sentence(answer, 1)
     state = torch.load(tmp_path / "run" / "resnet18-scratch" / "state.pt", weights_only=True)
     assert state["progress"]["epoch"] == 1
     assert train(capsys, photographs, tmp_path / "run", "--resume").status == 0
