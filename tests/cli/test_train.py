@@ -116,7 +116,7 @@ def test_a_split_that_shares_patients_is_refused_unless_allowed_and_then_recorde
     flags: Flags = [*small, "--data", lab_lists, "--model", "resnet18", "--scratch"]
     answer = retina(capsys, *flags)
     assert (answer.status, answer.out, len(answer.errors)) == (2, "", 1)
-    assert "50% of its test pictures" in answer.errors[0]
+    assert "50% of its test photographs" in answer.errors[0]
     assert "--allow-leaks" in answer.errors[0]
     assert not (tmp_path / "output").exists()
 

@@ -80,7 +80,7 @@ def test_a_split_of_eyes_and_not_patients_is_refused_or_called_too_good(
     assert set(parts.rows("test").index) == set(given[given == "test"].index)
     assert "Kaggle" in parts.source.terms
     assert parts.source.shared_patients == 1
-    with pytest.raises(DataError, match=r"100% of its test pictures .* --allow-leaks"):
+    with pytest.raises(DataError, match=r"100% of its test photographs .* --allow-leaks"):
         refuse_leaks(parts)
 
 
