@@ -20,13 +20,13 @@ HELP = "Check data folders for leaks, conflicting labels, damaged files and over
 
 _SHOWN = 5
 _FAULTS = {
-    "no picture": "whose picture is not there",
-    "no name": "without a picture's name",
-    "no grade": "without a grade of the scale",
-    "ungradable": "that the graders could not grade",
-    "ambiguous": "whose name several pictures have",
-    "contradicted": "that another row on the same picture contradicts",
-    "repeated": "that repeat another row",
+    "no picture": "whose photograph is missing",
+    "no name": "without the name of a photograph",
+    "no grade": "without a grade from 0 to 4",
+    "ungradable": "marked as ungradable",
+    "ambiguous": "whose name fits several photographs",
+    "contradicted": "contradicted by another row for the same photograph",
+    "repeated": "repeated",
 }
 
 
@@ -68,64 +68,64 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_verdict(folder: "FolderCheck") -> str:
-    """The most important findings of a folder, in one line."""
+    """Summarise the findings of a folder in one line."""
     across = _across_parts(folder.near_identical)
     conflicts = [group for group in folder.identical if group.conflicting]
     leaks = []
     if folder.split and folder.split.shared_patients:
         leaks.append(
-            f"its split shares patients for {folder.split.shared_test_share:.0%} of its test "
-            "pictures"
+            f"{folder.split.shared_test_share:.0%} of its test photographs are of patients who are "
+            "in another split too"
         )
     if across:
-        leaks.append(f"{counted(across, 'near-identical pair')} in different parts of the split")
+        leaks.append(f"{counted(across, 'near-identical pair')} in different splits")
     notes = [
         f"{counted(number, thing)}{rest}"
         for number, thing, rest in (
-            (len(conflicts), "group", " of identical pictures with conflicting grades"),
-            (len(folder.identical) - len(conflicts), "other group", " of identical pictures"),
+            (len(conflicts), "group", " of identical photographs with conflicting grades"),
+            (len(folder.identical) - len(conflicts), "other group", " of identical photographs"),
             (len(folder.near_identical) - across, "other near-identical pair", ""),
-            (len(folder.unreadable), "unreadable picture", ""),
+            (len(folder.unreadable), "unreadable photograph", ""),
             *((len(rows), "row", f" {_FAULTS[fault]}") for fault, rows in folder.faults.items()),
-            (len(folder.unlabelled), "picture", " without a label"),
+            (len(folder.unlabelled), "photograph", " without a label"),
         )
         if number
     ]
     if leaks:
         return f"leaks: {'; '.join(leaks + notes)}"
-    return f"no leak, but {'; '.join(notes)}" if notes else "nothing to mend"
+    return f"no leak, but {'; '.join(notes)}" if notes else "no problems found"
 
 
 def _folder(folder: "FolderCheck") -> Iterator[str]:
     from retina.scale import LABELS
 
-    yield f"{folder.name}: {folder.format}, {folder.rows:,} rows, {folder.pictures:,} pictures"
+    yield f"{folder.name}: {folder.format}, {folder.rows:,} rows, {folder.pictures:,} photographs"
     yield f"Verdict: {check_verdict(folder)}"
     if folder.split:
         yield from ("", f"Split ({'its own' if folder.split.given else 'by patient, seed 0'})")
         yield "  " + ", ".join(f"{part} {size:,}" for part, size in folder.split.sizes.items())
         yield (
-            f"  {counted(folder.split.shared_patients, 'patient')} in more than one part; "
-            f"{folder.split.shared_test_share:.0%} of the test pictures are of such a patient"
+            f"  {counted(folder.split.shared_patients, 'patient')} in more than one split; "
+            f"{folder.split.shared_test_share:.0%} of the test photographs are of them"
             if folder.split.shared_patients
-            else "  no patient is in more than one part"
+            else "  no patient is in more than one split"
         )
     elif folder.rows:
-        yield from ("", "Split", "  none: there are too few patients")
+        yield from ("", "Split", "  none: too few patients")
     if folder.pictures:
         yield from _pictures_alike(folder.identical, folder.near_identical)
     yield from ("", "Labels")
     for fault, rows in folder.faults.items():
         yield f"  {counted(len(rows), 'row')} {_FAULTS[fault]}"
         yield from _some(f"{image_id or '(no name)'} ({written})" for image_id, written in rows)
-    yield f"  {counted(len(folder.unlabelled), 'picture')} without a label"
+    yield f"  {counted(len(folder.unlabelled), 'photograph')} without a label"
     yield from _some(folder.unlabelled)
     if folder.rows:
         yield from ("", "Grades")
         total = max(1, sum(folder.grades))
         for grade, count in enumerate(folder.grades):
             yield f"  {grade} {LABELS[grade]:<18}{count:>8,}{count / total:>7.1%}"
-    yield from ("", "Pictures")
+    yield from ("", "Photographs")
     yield f"  {len(folder.unreadable):,} unreadable"
     yield from _some(folder.unreadable.values())
     for width, height, count in folder.sizes[:_SHOWN]:
@@ -138,17 +138,17 @@ def _folder(folder: "FolderCheck") -> Iterator[str]:
 def _both(both: "BothCheck", folders: "Sequence[FolderCheck]") -> Iterator[str]:
     first, second = (folder.name for folder in folders)
     held = {
-        "identical picture": both.identical,
+        "identical photograph": both.identical,
         "near-identical pair": both.near_identical,
         "patient name": both.shared_patients,
-        "picture name": both.shared_ids,
+        "photograph name": both.shared_ids,
     }
     found = [counted(len(things), thing) for thing, things in held.items() if things]
     yield f"{first} and {second}"
-    yield f"Verdict: {'both hold ' + '; '.join(found) if found else 'they share nothing'}"
+    yield f"Verdict: {'both hold ' + '; '.join(found) if found else 'no overlap'}"
     yield from _pictures_alike(both.identical, both.near_identical)
     yield from ("", "Names in both")
-    for names, thing in ((both.shared_patients, "patient"), (both.shared_ids, "picture")):
+    for names, thing in ((both.shared_patients, "patient"), (both.shared_ids, "photograph")):
         yield f"  {counted(len(names), thing)}"
         yield from _some(names)
 
@@ -156,7 +156,7 @@ def _both(both: "BothCheck", folders: "Sequence[FolderCheck]") -> Iterator[str]:
 def _pictures_alike(
     identical: "tuple[Alike, ...]", near_identical: "tuple[Alike, ...]"
 ) -> Iterator[str]:
-    yield from ("", "Identical pictures (after decoding)")
+    yield from ("", "Identical photographs (after decoding)")
     files = sum(len(group.pictures) for group in identical)
     conflicts = sum(group.conflicting for group in identical)
     yield (
@@ -166,11 +166,11 @@ def _pictures_alike(
         else "  none"
     )
     yield from _some(map(_names, identical))
-    yield from ("", "Near-identical pictures")
+    yield from ("", "Near-identical photographs")
     conflicts = sum(pair.conflicting for pair in near_identical)
     yield (
         f"  {counted(len(near_identical), 'pair')}, {conflicts:,} with conflicting grades, "
-        f"{_across_parts(near_identical):,} in different parts of the split"
+        f"{_across_parts(near_identical):,} in different splits"
         if near_identical
         else "  none"
     )

@@ -75,7 +75,7 @@ def fail_to_fetch(*_: object) -> Any:
         (["--data", "nowhere"], "there is no data folder nowhere: put EyePACS or APTOS 2019"),
         (["--pretrained", "nowhere.pth"], "there is no weights file or folder nowhere.pth"),
         (["--ablation", "--imbalance-study"], "not allowed with"),
-        (["--ablation", "--scratch", "--pretrained"], "one of --scratch and --pretrained"),
+        (["--ablation", "--scratch", "--pretrained"], "either --scratch or --pretrained"),
         (["--report", "nowhere"], "nowhere holds no finished run"),
         (["--what"], "unrecognized arguments: --what"),
     ],
@@ -211,7 +211,9 @@ def test_the_command_is_recorded_as_it_was_typed(
 def test_a_single_value_for_batch_norm_is_refused(capsys: Shell, small: Flags) -> None:
     answer = retina(capsys, *small, "--scratch", "--model", "resnet18", "--batch-size", "1")
     assert answer.status == 2
-    assert answer.errors[-1].startswith("--batch-size 1 at --image-size 32 leaves batch-norm")
+    assert answer.errors[-1].startswith(
+        "--batch-size 1 at --image-size 32 leaves batch normalisation"
+    )
 
 
 def test_a_comparison_without_weights_does_the_scratch_half(
