@@ -1,4 +1,4 @@
-"""A checkpoint's ``README.md``: a model card in Hugging Face's form, from what the folder holds."""
+"""The model card of a checkpoint: its ``README.md``, in the format of Hugging Face."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -35,7 +35,7 @@ from retina.scale import LABELS, NOT_ASSESSED, NUM_GRADES, REFERABLE_FROM, RESEA
 
 CARD_FILE = "README.md"
 
-# What `training` holds that the card says elsewhere.
+# Values of `training` that the card shows elsewhere.
 _SAID = {"architecture", "start", "variant", "best_epoch", "best_validation_kappa", "image_size"}
 
 
@@ -43,13 +43,13 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any] | None = None) -> 
     """Write the card of a checkpoint.
 
     Args:
-        folder: With ``config.json``; also, if they are there, ``split.csv`` and, for other sets,
-            ``evaluations/NAME.json``: what ``retina evaluate --json`` printed for the set NAME.
-        metrics: On its test part; by default those of the folder's ``metrics.json``.
+        folder: The folder of the checkpoint: ``config.json``, optionally ``split.csv`` and, for
+            another data set NAME, ``evaluations/NAME.json`` (``retina evaluate --json``).
+        metrics: The metrics on the test split; by default ``metrics.json`` of the folder.
 
     Raises:
-        CheckpointError: a file is missing or cannot be used.
-        DataError: ``split.csv`` cannot be used.
+        CheckpointError: A file is missing or malformed.
+        DataError: ``split.csv`` is malformed.
     """
     if metrics is None:
         metrics = read_metrics(folder)
@@ -64,8 +64,8 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any] | None = None) -> 
         card = model_card(read_config(folder), metrics, read_evaluations(folder), sizes)
     except (KeyError, TypeError, UndefinedError) as error:
         raise CheckpointError(
-            f"{METRICS_FILE} or {EVALUATIONS} of {folder} lacks a figure of the card ({error}): "
-            "write it anew with `retina evaluate --json`"
+            f"{METRICS_FILE} or {EVALUATIONS} of {folder} lacks a metric of the card ({error}): "
+            "write it again with `retina evaluate --json`"
         ) from None
     write_text(folder / CARD_FILE, card)
 
@@ -76,13 +76,13 @@ def model_card(
     evaluations: Mapping[str, Mapping[str, Any]] | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> str:
-    """The card as Markdown, with the metadata that a model hub reads at its top.
+    """Return the card as Markdown, headed by the metadata for a model hub.
 
     Args:
-        config: The checkpoint's.
-        metrics: On its test part, as ``evaluate`` gives them.
-        evaluations: The same on other sets, by name.
-        sizes: Photographs in each part of the split.
+        config: The configuration of the checkpoint.
+        metrics: The metrics on the test split, as ``evaluate`` returns them.
+        evaluations: The metrics on other data sets, by name.
+        sizes: Number of photographs in each split.
     """
     card = template(
         "retina.reporting",
@@ -117,35 +117,32 @@ def model_card(
 
 
 def consequence(metrics: Mapping[str, Any]) -> str | None:
-    """What the operating point comes to on a set, in words; None where it cannot be said."""
+    """Describe the operating point on a data set; None if its metrics are undefined."""
     sensitivity = number(metrics["referable"]["sensitivity"])
     specificity = number(metrics["referable"]["specificity"])
     if sensitivity is None or specificity is None:
         return None
     return (
-        f"of 100 who need referral it finds {100 * sensitivity:.0f}, and of 100 who do not it "
-        f"refers {100 * (1 - specificity):.0f}"
+        f"of 100 who need referral it refers {100 * sensitivity:.0f}, and of 100 who do not, "
+        f"{100 * (1 - specificity):.0f}"
     )
 
 
 def _cell(value: object) -> str:
-    """A text from outside that neither leaves its cell nor is HTML."""
+    """Escape a text for a table cell."""
     return escape(" ".join(str(value).split()), quote=False).replace("|", "\\|")
 
 
 MISSED = 0.1
 FEWEST = 5
-"""Of fewer photographs no share is told: chance alone could make it anything."""
+"""Fewest photographs of which a share is given."""
 
 
 def shortcomings(metrics: Mapping[str, Any]) -> list[str]:
-    """What the figures of one set say against a model.
+    """Return sentences on the weaknesses of a model on one data set, if any stand out.
 
     Args:
-        metrics: As ``evaluate`` gives them.
-
-    Returns:
-        Sentences; each holds its numbers. Empty where nothing stands out.
+        metrics: The metrics, as ``evaluate`` returns them.
     """
     counted = unit(metrics)
     matrix = np.asarray(metrics["confusion_matrix"])
@@ -161,20 +158,20 @@ def shortcomings(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def drop_elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """How much lower the kappa is on another set.
+    """Return a sentence if kappa is lower on another data set than on the test split.
 
     Args:
-        own: Figures on the test part.
-        other: Figures on the other set.
+        own: The metrics on the test split.
+        other: The metrics on the other data set.
 
     Returns:
-        A sentence, or none where the intervals touch, or one is undefined.
+        A sentence, or nothing if the intervals overlap or one is undefined.
     """
     home, away = (each["quadratic_weighted_kappa"] for each in (own, other))
     if number(home) is None or number(away) is None or bounds(home)[0] <= bounds(away)[1]:
         return []
     return [
-        f"Its quadratic weighted kappa is {with_interval(away)}; on its own test part it is "
+        f"Its quadratic weighted kappa is {with_interval(away)}; on its own test split it is "
         f"{with_interval(home)}."
     ]
 
@@ -185,13 +182,13 @@ def _overlap(metrics: Mapping[str, Any]) -> list[str]:
     if overlap["trained_on"] or overlap["chosen_on"]:
         sentences.append(
             f"It was trained on {overlap['trained_on']:,} of these {pictures:,} photographs and "
-            f"chosen on {overlap['chosen_on']:,}: its figures are too good."
+            f"validated on {overlap['chosen_on']:,}: its metrics are too optimistic."
         )
     if overlap["familiar_patients"]:
         sentences.append(
             f"{overlap['familiar_patients'] / pictures:.0%} of these photographs belong to a "
-            "patient of whom it saw another one in training or validation: its figures are too "
-            "good."
+            "patient of whom it saw another photograph in training or validation: its metrics are "
+            "too optimistic."
         )
     return sentences
 
@@ -202,7 +199,7 @@ def _no_better_than_the_baseline(metrics: Mapping[str, Any]) -> list[str]:
         return []
     return [
         f"Its accuracy, {decimal(accuracy)}, is not above the {decimal(baseline)} of always "
-        "answering the commonest grade."
+        "predicting the most frequent grade."
     ]
 
 
@@ -216,13 +213,13 @@ def _rarely_found(matrix: Any, grade: int, unit: str) -> str:
     count = f"{right:,}" if right else "none"
     return (
         f"Of {total:,} {unit} of grade {LABELS[grade]} it recognises {count}; "
-        f"{wrong[answer] / total:.0%} are called {LABELS[answer]}."
+        f"it calls {wrong[answer] / total:.0%} of them {LABELS[answer]}."
     )
 
 
 def _never_answered(matrix: Any) -> str:
     never = [label for label, count in zip(LABELS, matrix.sum(axis=0), strict=True) if not count]
-    return f"It never answers {joined(never, 'or')} here." if never else ""
+    return f"It never predicts {joined(never, 'or')} here." if never else ""
 
 
 def _too_few(matrix: Any, unit: str) -> str:

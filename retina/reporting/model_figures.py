@@ -1,4 +1,4 @@
-"""The figures of one model, on a light page and on a dark one, each with what it says in words."""
+"""The figures of a model, for light and dark pages, with descriptions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ class ModelFigure:
     """A figure of a model.
 
     Attributes:
-        name: Such as ``roc``.
-        title: Such as "ROC for referable disease".
-        description: Its key figures, for those who cannot see it.
-        light: PNG.
-        dark: PNG of the same, for a dark page that shines through it.
+        name: An identifier, such as ``roc``.
+        title: A title, such as "ROC for referable disease".
+        description: Its key numbers, for those who cannot see it.
+        light: PNG file.
+        dark: PNG file with a transparent background, for a dark page.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ModelFigure:
 
 
 def model_figures(model: ShownModel) -> list[ModelFigure]:
-    """Accuracy trend, confusion matrix, reliability and ROC, as far as the folder has the numbers.
+    """Draw accuracy trend, confusion matrix, reliability and ROC, as far as there is data.
 
     ``model.gaps`` says what is missing.
     """

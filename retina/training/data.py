@@ -229,7 +229,7 @@ def _remarks(
     if share := familiar_test_share(table, table["part"]):
         remarks.append(
             f"{share:.0%} of the test photographs belong to a patient who is in another split too: "
-            "the test metrics are too high"
+            "the test metrics are too optimistic"
         )
     for part in PARTS:
         rows = table[table["part"] == part]

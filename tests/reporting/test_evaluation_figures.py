@@ -54,8 +54,9 @@ def test_the_reliability_is_scikit_learns_calibration_curve(
         share, confidence = calibration_curve(right, probability.max(axis=1), n_bins=15)
         np.testing.assert_allclose(points(figure, marker), [confidence, share])
     shown = texts(figure)
-    assert f"before the temperature: error {metrics['before_temperature']['ece']['value']:.3f}" in (
-        shown
+    assert (
+        f"before temperature scaling: error {metrics['before_temperature']['ece']['value']:.3f}"
+        in (shown)
     )
     ece = metrics["ece"]
     assert f"{ece['value']:.3f} ({ece['low']:.3f} to {ece['high']:.3f})" in shown

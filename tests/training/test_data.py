@@ -74,7 +74,7 @@ def test_a_split_of_eyes_and_not_patients_is_refused_or_called_too_good(
     monkeypatch.setattr(module, "read_sources", lambda _: [mixed])
     parts = read_split_data([str(photographs)], 0)
     assert any(
-        remark.startswith("100% of the test photographs") and "too high" in remark
+        remark.startswith("100% of the test photographs") and "too optimistic" in remark
         for remark in parts.remarks
     )
     assert set(parts.rows("test").index) == set(given[given == "test"].index)
