@@ -1,4 +1,4 @@
-"""What is said of an assessment, on the page and in a case report alike."""
+"""Sentences on an assessment, for the page and for case reports."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -42,10 +42,10 @@ __all__ = [
 ]
 
 DRAWN = "drawn"
-"""The set of drawn photographs, which tells nothing of patients."""
+"""The data set of drawn photographs, which says nothing about patients."""
 
 MANY = 100
-"""Of fewer photographs of another place, nothing is said."""
+"""Fewest photographs of another data set whose metrics are mentioned."""
 
 QUALITY = {
     "good": "The photograph is good enough to be graded.",
@@ -78,7 +78,7 @@ _RELATIVE_CAPTION = (
 
 
 def share(probability: float) -> str:
-    """A probability as a whole percentage, never quite 0 or 100: no model is that sure."""
+    """Format a probability as a whole percentage, but never as 0 or 100 %."""
     if probability < 0.005:
         return "<1\N{NO-BREAK SPACE}%"
     if probability >= 0.995:
@@ -87,12 +87,12 @@ def share(probability: float) -> str:
 
 
 def share_of_row(value: float) -> str:
-    """A share in the confusion matrix: 0 or 100 % only where it is exactly that."""
+    """Format a share as a whole percentage; 0 or 100 % only if it is exact."""
     return f"{100 * value:.0f}\N{NO-BREAK SPACE}%" if value in (0, 1) else share(value)
 
 
 def grade_of(number: int) -> str:
-    """Where a grade stands on the scale, and how the scale defines it."""
+    """Return the definition of a grade."""
     meaning = GRADES[number].meaning
     return (
         f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}, which defines it so: "
@@ -102,7 +102,7 @@ def grade_of(number: int) -> str:
 
 
 def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
-    """The verdict on referral, in a word, and its reason, in a sentence."""
+    """Return the verdict on referral, in a few words, and its reason, in a sentence."""
     probability = assessment.referable_probability or 0.0
     told = [share(probability), share(threshold)]
     if told[0] == told[1]:
@@ -122,12 +122,12 @@ def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
 
 
 def operating_point(referable: Mapping[str, Any]) -> str:
-    """How the referral threshold did on the test part, from ``metrics.json``."""
+    """Describe the referral threshold on the test split, from ``metrics.json``."""
     return f"At this threshold, on its test photographs: {_sensitivity(referable)}."
 
 
 def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
-    """How a model did on photographs of another place, from ``evaluations/NAME.json``."""
+    """Describe a model on another data set, from ``evaluations/NAME.json``."""
     kappa = with_interval(metrics.get("quadratic_weighted_kappa"), hundredths, "unknown")
     return (
         f"Elsewhere, on {metrics['n']:,} {unit(metrics)} of {name}: "
@@ -136,10 +136,9 @@ def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
 
 
 def told_elsewhere(folder: Path) -> list[str]:
-    """How a checkpoint did on the photographs of other places, where those were many.
+    """Describe a checkpoint on other data sets of ``MANY`` photographs or more.
 
-    Args:
-        folder: The checkpoint's; where its ``evaluations`` cannot be read, nothing is told.
+    Nothing is returned if its ``evaluations`` cannot be read.
     """
     try:
         evaluations = read_evaluations(folder)
@@ -153,7 +152,7 @@ def told_elsewhere(folder: Path) -> list[str]:
 
 
 def right_of_its_answers(matrix: Matrix, grade: int) -> str:
-    """How often this answer was right in the test, with Wilson's 95 % interval."""
+    """Describe how often a predicted grade was right in the test, with Wilson's 95 % interval."""
     label = GRADES[grade].label
     right = precision_of(matrix, grade)
     if right is None:
@@ -178,7 +177,7 @@ def right_of_its_answers(matrix: Matrix, grade: int) -> str:
 
 
 def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
-    """On whose eyes the model was tested, and what the brackets are."""
+    """Describe the test photographs, and explain the brackets."""
     shared = config.data.shared_patients
     known = (
         f", {share_of_row(shared)} of a patient whose other photographs it was trained on"
@@ -192,7 +191,7 @@ def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
 
 
 def sight_threatening(probability: float) -> str:
-    """The probability of disease that threatens sight."""
+    """Return the probability of sight-threatening disease, in a sentence."""
     return (
         f"The probability of grade {SIGHT_THREATENING_FROM} or above, which threatens sight, "
         f"is {share(probability)}."
@@ -200,21 +199,21 @@ def sight_threatening(probability: float) -> str:
 
 
 def heatmap_caption(method: str) -> str:
-    """What a heatmap's colours mean."""
+    """Explain the colours of a heatmap."""
     if method == GRAD_CAM:
         return _GRAD_CAM_CAPTION
     return _RELATIVE_CAPTION.format(method=method)
 
 
 def scale_end(method: str) -> str:
-    """What stands at the strong end of the colour bar."""
+    """Return the label of the upper end of the colour bar."""
     if method == GRAD_CAM:
         return "strongest 1\N{NO-BREAK SPACE}% on validation"
     return "this photograph’s strongest"
 
 
 def started_from(weights: StartedFrom) -> str:
-    """What the training of a model started from."""
+    """Describe the initial weights of a model."""
     if weights.kind == "random":
         return "Trained from scratch, from random weights."
     if weights.kind == "imagenet":
@@ -225,7 +224,7 @@ def started_from(weights: StartedFrom) -> str:
 
 
 def network(config: CheckpointConfig) -> str:
-    """A model's network and the size of what it sees."""
+    """Describe the network of a model and its input size."""
     size = config.preprocessing.size
     return f"{config.architecture} at {size} × {size} pixels."
 
