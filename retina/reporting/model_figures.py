@@ -92,7 +92,7 @@ def _matrix(run: FinishedRun) -> str:
         for grade, (label, row) in enumerate(zip(LABELS, matrix, strict=True))
         if row.sum()
     ]
-    return f"Recognised of each grade: {'; '.join(shares)}."
+    return f"Recall of each grade: {'; '.join(shares)}."
 
 
 def _reliability(run: FinishedRun, answers: Predictions) -> str:
@@ -100,9 +100,9 @@ def _reliability(run: FinishedRun, answers: Predictions) -> str:
     right = float((answers.predicted == answers.grades).mean())
     before = decimal(number(run.metrics["before_temperature"]["ece"]))
     return (
-        f"On average the model is {percent(sure)} sure, and {percent(right)} of its answers are "
-        f"right. Expected calibration error {with_interval(run.metric('ece'))}; {before} before "
-        f"the temperature of {decimal(run.config.temperature)}."
+        f"Mean confidence {percent(sure)}, accuracy {percent(right)}. Expected calibration error "
+        f"{with_interval(run.metric('ece'))}; {before} before temperature scaling by "
+        f"{decimal(run.config.temperature)}."
     )
 
 

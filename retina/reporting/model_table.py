@@ -241,13 +241,13 @@ def why_the_lab_differs(runs: Sequence[FinishedRun]) -> str:
         f" {joined(foreign)} did not start from torchvision’s ImageNet weights." if foreign else ""
     )
     return (
-        f"They are of other photographs and of another size: the lab trained on "
+        f"They are for other photographs and another image size: the lab trained on "
         f"{LAB_TRAINED_ON:,} photographs of {LAB_DATA} at {LAB_SIZE} px and tested on "
-        f"{LAB_TESTED_ON:,}, where always answering No DR scores {percent(LAB_BASELINE, 2)}; the "
-        f"models above learned from {joined(data)} at {joined(sizes)} px."
-        f"{start} The lab chose the epoch on its test photographs, most of them of a patient whose "
-        "other eye it had trained on; here validation chose, and the test part was opened once. So "
-        "its figures are a landmark, not a score to beat."
+        f"{LAB_TESTED_ON:,}, where always predicting No DR scores {percent(LAB_BASELINE, 2)}; the "
+        f"models above were trained on {joined(data)} at {joined(sizes)} px.{start} The lab chose "
+        "the epoch on its test photographs, most of them of a patient whose other eye it had "
+        "trained on; here the epoch was chosen on validation, and the test split was used once. So "
+        "its results are a point of reference, not a score to beat."
     )
 
 

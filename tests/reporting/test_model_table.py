@@ -195,7 +195,7 @@ def test_the_figures_say_in_words_what_they_show(whole: Path) -> None:
     assert "validation chose epoch 8" in figures["trend"].description
     recall = recall_score(GRADES, given.predicted, average=None)
     assert f"Mild {recall[1]:.0%}, of 67" in figures["matrix"].description
-    assert f"{right:.1%} of its answers are right" in figures["reliability"].description
+    assert f"accuracy {right:.1%}" in figures["reliability"].description
     area = roc_auc_score(GRADES >= 2, given.probability[:, 2:].sum(axis=1))
     assert f"AUROC {area:.3f} (" in figures["roc"].description
     for figure in figures.values():
