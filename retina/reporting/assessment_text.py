@@ -54,26 +54,26 @@ QUALITY = {
 }
 HEATMAP = "Where the model looked"
 SCALE_NONE = "no evidence"
-TRUST = "How far to trust this answer"
+TRUST = "How far to trust this result"
 INTERVALS = "In brackets: 95\N{NO-BREAK SPACE}% intervals."
 PROBABILITIES = "Calibrated probabilities"
-NO_MATRIX = "This model has not been evaluated on a test part, so it has no confusion matrix."
+NO_MATRIX = "This model has not been evaluated on a test split, so it has no confusion matrix."
 NOT_GRADED = "Not graded"
 RETAKE = "This photograph cannot be graded as it is. Please take it again:"
 UNGRADABLE_TWICE = (
-    "Ungradable twice means refer: an eye that cannot be photographed well is to be examined."
+    "Ungradable twice means refer: an eye that cannot be photographed well needs an examination."
 )
 NO_DR_NOTE = (
-    "“No DR” says only that the model saw no sign of diabetic retinopathy in this photograph."
+    "“No DR” means only that the model found no sign of diabetic retinopathy in this photograph."
 )
 WARNINGS = "Please note"
 _GRAD_CAM_CAPTION = (
-    "The stronger the colour, the more this place spoke for the grade; the scale is the same for "
-    "every photograph that this model grades. It does not mark lesions."
+    "The stronger the colour, the more this area contributed to the grade; the scale is the same "
+    "for every photograph that this model grades. It does not mark lesions."
 )
 _RELATIVE_CAPTION = (
-    "By {method}, through the grad-cam library: the colours are scaled to the strongest place of "
-    "this very photograph, so even a map without evidence looks full. It does not mark lesions."
+    "By {method}, from the grad-cam library: the colours are scaled to the maximum of this "
+    "photograph, so even a map without evidence has strong colours. It does not mark lesions."
 )
 
 
@@ -95,9 +95,8 @@ def grade_of(number: int) -> str:
     """Return the definition of a grade."""
     meaning = GRADES[number].meaning
     return (
-        f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}, which defines it so: "
-        f"{meaning[0].lower()}{meaning[1:]} The model judges the whole photograph and finds no "
-        "single lesion."
+        f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}: {meaning[0].lower()}{meaning[1:]} "
+        "The model grades the photograph as a whole and does not detect individual lesions."
     )
 
 
@@ -157,13 +156,13 @@ def right_of_its_answers(matrix: Matrix, grade: int) -> str:
     right = precision_of(matrix, grade)
     if right is None:
         return (
-            f"In its test this model never answered {label}, so nobody knows how often that is "
+            f"In its test this model never predicted {label}, so it is unknown how often that is "
             "right."
         )
     if right.count == 1:
         return (
-            f"In its test this model answered {label} once only, "
-            f"{'rightly' if right.hits else 'wrongly'}."
+            f"In its test this model predicted {label} only once, "
+            f"{'correctly' if right.hits else 'wrongly'}."
         )
     sentence = (
         f"Of the {right.count:,} test photographs that this model called {label}, "
@@ -185,8 +184,8 @@ def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
         else " that it had not seen"
     )
     return (
-        f"It was tested on {metrics['n']:,} photographs of {config.data.name}{known}; other people "
-        f"and other cameras may fare worse. {INTERVALS}"
+        f"It was tested on {metrics['n']:,} photographs of {config.data.name}{known}; results for "
+        f"other people and cameras may be worse. {INTERVALS}"
     )
 
 
@@ -209,7 +208,7 @@ def scale_end(method: str) -> str:
     """Return the label of the upper end of the colour bar."""
     if method == GRAD_CAM:
         return "strongest 1\N{NO-BREAK SPACE}% on validation"
-    return "this photograph’s strongest"
+    return "this photograph’s maximum"
 
 
 def started_from(weights: StartedFrom) -> str:
