@@ -1,1 +1,1 @@
-"""One command a figure: ``python -m benchmarks NAME``; both sides are measured in the same run."""
+"""Benchmarks: ``python -m benchmarks NAME``; both sides are measured in the same run."""

@@ -1,4 +1,4 @@
-"""Work in a process of its own: what it takes in seconds and memory; sides that take turns."""
+"""Measurement in separate processes: time and memory of a call; sides that take turns."""
 
 import multiprocessing
 import sys
@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import psutil
 
 EVERY = 0.05
-"""Seconds between two looks at the memory."""
+"""Seconds between measurements of memory."""
 
 MEBIBYTE = 2**20
 
 
 class Cost(NamedTuple):
-    """Seconds, and the most memory that was resident at a look, in MiB."""
+    """Seconds, and peak resident memory in MiB."""
 
     seconds: float
     memory: float
@@ -26,8 +26,7 @@ class Cost(NamedTuple):
 def apart(work: Callable[..., object], *arguments: object) -> Cost:
     """Call a function of a module in a fresh process.
 
-    The memory is that of ``resident``; the start of the process is not in the
-    seconds, what ``work`` imports when it is called is.
+    The time includes what ``work`` imports when it is called, but not the start of the process.
 
     Raises:
         RuntimeError: The call failed; its traceback is on stderr.
@@ -39,7 +38,7 @@ def apart(work: Callable[..., object], *arguments: object) -> Cost:
     there.close()
     peak = 0.0
     while not here.poll(EVERY):
-        with suppress(psutil.NoSuchProcess):  # it has ended since
+        with suppress(psutil.NoSuchProcess):  # It has ended.
             peak = max(peak, resident(psutil.Process(process.pid)))
     try:
         seconds = here.recv()
@@ -51,10 +50,7 @@ def apart(work: Callable[..., object], *arguments: object) -> Cost:
 
 
 def resident(process: psutil.Process) -> float:
-    """MiB that a process holds, and its children beyond what they share with others.
-
-    A child that was forked a moment ago shares all that its parent has.
-    """
+    """Return the resident memory of a process, and the unshared memory of its children, in MiB."""
     total = process.memory_info().rss
     for child in process.children(recursive=True):
         try:
@@ -65,7 +61,7 @@ def resident(process: psutil.Process) -> float:
 
 
 def _timed(there: Connection, work: Callable[..., object], arguments: tuple[object, ...]) -> None:
-    with redirect_stdout(sys.stderr):  # stdout is the table's.
+    with redirect_stdout(sys.stderr):  # stdout is for the table.
         began = time.perf_counter()
         work(*arguments)
         seconds = time.perf_counter() - began
@@ -74,13 +70,9 @@ def _timed(there: Connection, work: Callable[..., object], arguments: tuple[obje
 
 @contextmanager
 def side(turns: Callable[..., Iterator[Any]], *arguments: object) -> Iterator[Callable[[], Any]]:
-    """A side in a process of its own; a call lets it take a turn, and gives what that yielded.
+    """Run a generator function in its own process; yield a function that returns its next value.
 
-    Nothing of one side is at work, not even a thread that waits, while another has its turn.
-
-    Args:
-        turns: A generator function of a module.
-        arguments: Its arguments.
+    While another side has its turn, the process is idle.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 Side = TypeVar("Side", bound=Hashable)
 
 REST = 0.05
-"""Seconds before each turn; the threads of the side before may still be waiting busily."""
+"""Seconds before each turn, since threads of the previous side may still be spinning."""
 
 
 def medians(
@@ -19,7 +19,7 @@ def medians(
     turns: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[Side, float]:
-    """Seconds a call of each side: the median of ``turns``, in each of which the second counts."""
+    """Return the seconds per call of each side: the median of the second call in each turn."""
     seconds: dict[Side, list[float]] = {name: [] for name in sides}
     for _ in range(turns):
         for name, side in sides.items():
@@ -32,14 +32,14 @@ def medians(
 
 
 def print_table(title: str, seconds: Mapping[str, float], base: str) -> None:
-    """Milliseconds a call, and each side's ratio to ``base``."""
+    """Print milliseconds per call, and the ratio of each side to ``base``."""
     print(title)
     for name, each in seconds.items():
         print(f"  {name:<34}{each * 1e3:>10.1f} ms{each / seconds[base]:>8.2f}")
 
 
 def bare_forward(model: nn.Module, photograph: Tensor) -> Tensor:
-    """The logits and nothing else: the side that others are compared with."""
+    """Compute the logits alone, as the reference for other sides."""
     with torch.inference_mode():
         logits: Tensor = model(photograph)
     return logits

@@ -1,9 +1,9 @@
 """The grader's forward pass against ONNX Runtime and OpenVINO, in float32 on as many threads.
 
-The engines run what ``retina export`` writes: logits and last feature map. Ours gives the heatmap
-too, with either ``--engine``; below it, the network as it was trained, batch normalisation not
-folded. One photograph; each side in a process of its own, in turns; the ratio is to the faster
-engine. On one thread the processor's time counts, which other work on the machine changes little.
+The engines run the output of ``retina export``: logits and last feature map. Ours computes the
+heatmap too, with either ``--engine``; the last row is the network as trained, without folded batch
+normalisation. One photograph; each side in its own process, in turns; ratios are to the faster
+engine. On one thread, CPU time is measured, which other load on the machine changes little.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
         for size in options.sizes:
             with (
                 tempfile.TemporaryDirectory() as folder,
-                patch.dict(os.environ, RETINA_CACHE=folder),  # what is exported here is not kept
+                patch.dict(os.environ, RETINA_CACHE=folder),  # Do not keep the exported files.
             ):
                 checkpoint = random_checkpoint(Path(folder), name, size)
                 export_onnx(load_checkpoint(checkpoint), checkpoint / FILE)
@@ -74,7 +74,7 @@ def _medians(checkpoint: Path, size: int, threads: int, turns: int) -> dict[str,
 
 
 def _turns(name: str, checkpoint: Path, size: int, threads: int) -> Iterator[float]:
-    """Seconds a pass, of which each turn takes three; the last counts."""
+    """Yield seconds per pass, the last of three in each turn."""
     torch.set_num_threads(threads)
     clock = time.process_time if threads == 1 else time.perf_counter
     photograph = torch.randn(1, 3, size, size)

@@ -1,10 +1,9 @@
-"""Training on a GPU, as ``train.py`` does it, against the same steps without any data to wait for.
+"""Training on a GPU, against the same steps without data loading.
 
-Three rates, in turns: the trainer on real photographs, from the prepared cache; the same steps of
-the trainer on one batch that lies on the device; forward and backward passes alone on that batch,
-with no optimizer and nothing read back, which is the limit of the card with these kernels. Beside
-it, what a large matrix product reaches on this card in the same precision, and the share of that
-which the trainer makes use of.
+Three rates, in turns: the trainer on photographs from the cache; the same steps on one batch that
+is already on the device; and forward and backward passes alone, without optimizer, which is the
+limit of the GPU with these kernels. Also the rate of a large matrix product in the same precision,
+and the share of it that the trainer reaches.
 
     python -m benchmarks gpu --data DIR
 """
@@ -30,8 +29,8 @@ from retina.training.settings import RunSettings
 from retina.training.trainer import Trainer
 
 GIGA_OPERATIONS = {"resnet18": 1.814, "resnet50": 4.089}
-"""Multiplications with their addition that a forward pass takes at 224 pixels, as torchvision's
-model pages give them (``GFLOPS`` there). A backward pass takes twice as many."""
+"""Multiply-adds of a forward pass at 224 pixels (``GFLOPS`` in torchvision's model pages). A
+backward pass takes twice as many."""
 SIDE = 8192
 
 
@@ -69,8 +68,7 @@ def main(arguments: Sequence[str]) -> int:
 
         def tensors() -> None:
             for _ in range(options.steps):
-                loss, _ = trainer.step(*batch)
-                float(loss)
+                trainer.step(*batch)
 
         def bare() -> None:
             for _ in range(options.steps):

@@ -1,6 +1,6 @@
-"""Grade with heatmap against a bare forward pass, and against the grad-cam library.
+"""Grading with a heatmap, against a bare forward pass and against the grad-cam library.
 
-One prepared photograph, random weights, channels-last, float32 on the CPU; in turns. The ratio is
+One preprocessed photograph, random weights, channels-last, float32 on the CPU, in turns. Ratios are
 to the bare forward pass.
 """
 

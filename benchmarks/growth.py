@@ -1,9 +1,9 @@
-"""How time and memory grow with the rows of tables, and with the pictures that are graded.
+"""Growth of time and memory with the rows of tables and with the number of photographs.
 
-Each step and number is a process of its own, what it imports included. The tables name empty files,
-which nothing opens. The photographs are copies of a few drawn ones, with one pixel of each changed,
-so that none is dropped as identical; training is one epoch of ResNet-18 at 64 pixels, from an empty
-cache to the figures of the test part.
+Each measurement is a process of its own, imports included. The tables name empty files, which are
+not opened. The photographs are copies of a few drawn ones with one pixel changed, so that none is
+dropped as identical; training is one epoch of ResNet-18 at 64 pixels, from an empty cache to the
+metrics on the test split.
 """
 
 import argparse

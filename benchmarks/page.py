@@ -1,10 +1,9 @@
-"""The page: how soon it is served, what it holds in memory, and eight clients at once.
+"""The page: its start-up time, its memory, and its rate with eight clients at once.
 
-The start: `python app.py` in a process of its own, until `/` and its configuration are served;
-then resident memory before the first grade, once it grows no more, since PyTorch is loaded after
-the page is served; the median of several starts. The clients: gradio_client
-grades drawn photographs one after the other, then in as many threads as there are clients, each
-with its own connection; an answer counts where it is the one that came alone.
+Start-up: ``python app.py`` in its own process, until ``/`` and its configuration are served; then
+resident memory before the first grade, once it stops growing, since PyTorch is loaded after the
+page is served; medians of several starts. Clients: gradio_client grades drawn photographs one after
+the other, then in a thread per client, each with its own connection; the results must be the same.
 """
 
 import argparse
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--model", default="resnet18-pretrained")
     parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--calls", type=int, default=10, help="of each client")
+    parser.add_argument("--calls", type=int, default=10, help="per client")
     parser.add_argument("--port", type=int, default=0, help="any free one by default")
     options = parser.parse_args(arguments)
     port = options.port or _free_port()

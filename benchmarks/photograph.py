@@ -1,8 +1,8 @@
-"""From a camera's file to grade and heatmap, the whole way, against the usual four lines.
+"""From the file of a camera to grade and heatmap, against the usual four lines.
 
-Ours: ``Grader.grade``, quality gate and crop included, on ResNet-50. The usual: Pillow opens and
-resizes, torchvision's ResNet-50 answers, the grad-cam library explains. Random weights, float32, in
-turns; the ratio is to ours. Below it, where our time goes.
+Ours: ``Grader.grade``, with quality check and crop, on ResNet-50. The usual: open and resize with
+Pillow, grade with torchvision's ResNet-50, explain with the grad-cam library. Random weights,
+float32, in turns; ratios are to ours. Then the share of each step in our time.
 """
 
 import argparse

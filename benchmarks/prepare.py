@@ -1,8 +1,8 @@
-"""Preparing a data set against a plain Pillow loop, and the prepared cache against the raw read.
+"""Preprocessing a data set, against a plain Pillow loop; reading the cache, against the raw files.
 
-Drawn JPEGs of a camera's size. Ours finds and crops the retina as well, and fills the cache on all
-cores; the other sides are loops on one. The caches lie in temporary folders; the page cache is warm
-for all sides, which take turns. The ratio is to the plain loop.
+Drawn JPEGs of the size of a camera's. Ours also finds and crops the retina, and fills the cache on
+all cores; the other sides are loops on one. The caches are in temporary folders; the page cache is
+warm for all sides, which take turns. Ratios are to the plain loop.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from retina.images.prepare import Preprocessing
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks prepare")
     parser.add_argument("--pictures", type=int, default=24)
-    parser.add_argument("--width", type=int, default=4288, help="of the photographs, in pixels")
+    parser.add_argument("--width", type=int, default=4288, help="of a photograph, in pixels")
     parser.add_argument("--image-size", type=int, default=512)
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args(arguments)

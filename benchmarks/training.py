@@ -1,11 +1,11 @@
 """Training throughput against a plain loop on torchvision's network, and against timm.
 
-Ours: ``Trainer`` as ``train.py`` runs it, reading from the prepared cache. The plain loop: the raw
-pictures opened with Pillow in the loop and resized, torchvision's transforms with
-the lab's augmentation, torchvision's network in the default memory layout, the same optimizer.
-timm, where it is installed: its network, optimizer and loader, a worker a core, put together as its
-training script does by default, with its own augmentation; the script is in no package. All compute
-in float32, on the same pictures, each in a process of its own, in turns; medians are compared.
+Ours: ``Trainer`` as ``train.py`` runs it, on cached photographs. The plain loop: photographs opened
+with Pillow and resized, torchvision's transforms with the lab's augmentation, torchvision's network
+in the default memory layout, the same optimizer. timm, if installed: its network, optimizer and
+loader, with a worker per core, as its training script (which is in no package) sets them up by
+default, with its own augmentation. All compute in float32, on the same photographs, each in its own
+process, in turns; medians are compared.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
         for number in range(1 + options.turns):
             for name, turn in sides.items():
                 seconds_and_waiting = turn()
-                if number:  # the first warms up
+                if number:  # The first is a warm-up.
                     turns[name].append(seconds_and_waiting)
     print(f"{options.model}, {options.image_size} px, batch {options.batch_size}, {options.device}")
     print(f"{'':<14}{'pictures/s':>12}{'waiting for data':>20}{'retina to it':>16}")
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 Turn = tuple[float, float]
-"""Seconds, and those of them spent waiting for data."""
+"""Seconds, and seconds of them spent waiting for data."""
 
 
 def _ours(data: str, settings: RunSettings, count: int, device_name: str) -> Iterator[Turn]:
@@ -142,7 +142,7 @@ def _plain(data: str, settings: RunSettings, count: int, device_name: str) -> It
 
 
 class _Raw(Dataset[tuple[torch.Tensor, int]]):
-    """Pictures opened with Pillow; ``transform`` is timm's to set."""
+    """Images opened with Pillow; timm sets ``transform``."""
 
     def __init__(self, paths: list[str], grades: list[int]) -> None:
         self.paths, self.grades = paths, grades

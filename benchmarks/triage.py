@@ -1,8 +1,8 @@
 """Triage, with either engine, against bare forward passes in the batch size that is quickest.
 
-Drawn photographs are triaged in portions; between two portions the network as it was trained
-answers ready batches of several sizes in PyTorch, and so does the engine, where it is another;
-float32, on the same threads; medians. Random weights. ``growth`` measures the memory.
+Drawn photographs are triaged in portions; between two portions the network as trained computes
+batches of several sizes in PyTorch, and so does the engine, if it is another. Random weights,
+float32, the same threads; medians. ``growth`` measures the memory.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def random_checkpoint(folder: Path, name: str, size: int) -> Path:
-    """A checkpoint of a network that has learned nothing."""
+    """Save a checkpoint with random weights."""
     config = CheckpointConfig(
         name, name, Preprocessing(size=size), DataSource("none", 0, "", "none")
     )
@@ -61,15 +61,15 @@ def random_checkpoint(folder: Path, name: str, size: int) -> Path:
 
 
 def drawn_folder(count: int, height: int) -> Path:
-    """Drawn photographs, kept in the user's cache folder."""
+    """Draw photographs, or find them in the cache folder of the user."""
     return synthetic_catalog(count=count, size=height).root / "images"
 
 
 def run_retina(*arguments: object) -> None:
-    """As ``python -m retina`` with these arguments.
+    """Run ``python -m retina`` with these arguments.
 
     Raises:
-        RuntimeError: It did not end well.
+        RuntimeError: Its exit status is not 0.
     """
     if status := retina([str(argument) for argument in arguments]):
         raise RuntimeError(f"retina ended with {status}")

@@ -1,1 +1,1 @@
-"""What makes the numbers that the package ships."""
+"""Scripts that make what the package ships: checkpoints, thresholds, tables and screenshots."""

@@ -68,8 +68,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, metavar="DIR")
     parser.add_argument("--output", type=Path, default=NUMBERS, metavar="FILE")
-    parser.add_argument("--step", type=int, default=8, help="every so many-th APTOS is degraded")
-    parser.add_argument("--measures", type=Path, metavar="CSV", help="kept there, or read again")
+    parser.add_argument("--step", type=int, default=8, help="degrade every n-th APTOS photograph")
+    parser.add_argument(
+        "--measures",
+        type=Path,
+        metavar="CSV",
+        help="cache of the measures",
+    )
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()
     if options.measures and options.measures.exists():
@@ -84,7 +89,7 @@ def main() -> None:
 
 
 def measure_all(data: Path, step: int, jobs: int) -> pd.DataFrame:
-    """A row a picture: ``set``, ``source`` (the same for all that comes of it), the measures."""
+    """Return a row per image: ``set``, ``source`` (shared by its variants) and the measures."""
     split = read_split(SPLIT)
     split = split[split["source"].isin(("", "aptos2019"))]
     is_training = split["part"] == "train"
@@ -174,7 +179,7 @@ def _unseen_logits(
     fitted: "pd.Series[bool]",
     model: LogisticRegression,
 ) -> Floats:
-    """Logits by models that have not seen a row's source; by ``model`` where nothing was fitted."""
+    """Return logits by models not fitted on the source of a row; by ``model`` for other sets."""
     logit: Floats = model.decision_function(values)
     rows = np.flatnonzero(fitted)
     logit[rows] = 0
@@ -189,7 +194,7 @@ def _unseen_logits(
 
 
 def rates(table: pd.DataFrame, scores: "pd.Series[float]", good_from: float) -> str:
-    """A Markdown table: of each set, the count and the shares of the three verdicts."""
+    """Return a Markdown table: the size of each set and the share of each verdict."""
     lines = ["| pictures | n | rejected | usable | good |", "|---|---|---|---|---|"]
     for name, rows in scores.groupby(table["set"], sort=False):
         rejected, good = (rows < REJECT_BELOW).mean(), (rows >= good_from).mean()
@@ -207,7 +212,7 @@ def _fit(values: Floats, truth: "pd.Series[bool]", weights: Floats) -> LogisticR
 
 
 def _weights(sets: "pd.Series[str]", rows: "pd.Series[bool]", truth: "pd.Series[bool]") -> Floats:
-    """Each set has its weight whatever its size, and both answers weigh half of all the rows."""
+    """Return weights that do not depend on the size of a set and balance both classes."""
     counts = sets[rows].value_counts()
     weights = np.array([
         WEIGHTS.get(name, 1.0) / counts[name] if chosen else 0.0

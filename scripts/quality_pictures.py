@@ -1,4 +1,4 @@
-"""The pictures that the quality gate is fitted on and measured with, one source after another."""
+"""The images that the quality check is fitted on and evaluated with."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ Degradation = Callable[[Image.Image, np.random.Generator], Image.Image]
 
 
 def blur(share: float) -> Degradation:
-    """A Gaussian blur whose deviation is a share of the retina's shorter side."""
+    """Blur; sigma is a share of the shorter side of the retina."""
 
     def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         left, top, right, bottom = find_retina(image).box
@@ -31,7 +31,7 @@ def blur(share: float) -> Degradation:
 
 
 def darkness(share: float) -> Degradation:
-    """A share of the light, with a sensor's noise of two grey levels."""
+    """Reduce the light to a share, with sensor noise of two grey levels."""
 
     def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         pixels = np.asarray(image, dtype=np.float64)
@@ -41,7 +41,7 @@ def darkness(share: float) -> Degradation:
 
 
 def glare(strength: float) -> Degradation:
-    """A white veil over most of the field, at its centre of this strength."""
+    """Lay a white veil over most of the field; ``strength`` is that at its centre."""
 
     def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         left, top, right, bottom = find_retina(image).box
@@ -58,7 +58,7 @@ def glare(strength: float) -> Degradation:
 
 
 def window(share: float) -> Degradation:
-    """Only a window near the middle, of this share of the retina's width and height."""
+    """Crop to a window near the middle, by a share of the width and height of the retina."""
 
     def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         left, top, right, bottom = find_retina(image).box
@@ -72,7 +72,7 @@ def window(share: float) -> Degradation:
 
 
 def cut(share: float) -> Degradation:
-    """The picture cut off on one side, so that this share of the retina is left."""
+    """Cut off one side, so that a share of the retina is left."""
 
     def degrade(image: Image.Image, rng: np.random.Generator) -> Image.Image:
         left, top, right, bottom = find_retina(image).box
@@ -90,7 +90,7 @@ def cut(share: float) -> Degradation:
 
 
 def camera(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    """Another camera's colours: gain by channel within 35 %, gamma within 28 %, brightness."""
+    """Change colours as between cameras: gain by up to 35 %, gamma by up to 28 %, brightness."""
     gain = np.exp(rng.uniform(-0.3, 0.3, 3)) * np.exp(rng.uniform(-0.5, 0.25))
     gamma = np.exp(rng.uniform(-0.25, 0.25))
     return _picture(255 * (np.asarray(image) / 255) ** gamma * gain)
@@ -104,7 +104,7 @@ SEVERE: dict[str, Degradation] = {
     "window of 30 %": window(0.3),
     "cut to 40 %": cut(0.4),
 }
-"""What nobody could grade any more; to be rejected."""
+"""Degradations after which nobody could grade; to be rejected."""
 
 MILD: dict[str, Degradation] = {
     "blur 1 %": blur(0.01),
@@ -114,11 +114,11 @@ MILD: dict[str, Degradation] = {
     "cut to 70 %": cut(0.7),
     "another camera": camera,
 }
-"""What a grader would still grade."""
+"""Degradations after which a clinician would still grade."""
 
 
 def no_fundus() -> Iterator[tuple[str, Image.Image]]:
-    """Name and picture of what scikit-learn, matplotlib and gradio ship, and of simple drawings."""
+    """Yield names and images that scikit-learn, matplotlib and gradio ship, and simple drawings."""
     packages = [Path(module.__file__ or "").parent for module in (sklearn, matplotlib, gradio)]
     learn, plot, page = packages
     samples = plot / "mpl-data" / "sample_data"
@@ -133,7 +133,7 @@ def no_fundus() -> Iterator[tuple[str, Image.Image]]:
 
 
 def variants(image: Image.Image) -> Iterator[tuple[str, Image.Image]]:
-    """A picture whole, cropped, in a fundus photograph's colours, and behind its round mask."""
+    """Yield an image whole, cropped, in the colours of a fundus photograph, and behind its mask."""
     width, height = image.size
     orange = _picture(np.asarray(image) * np.array([0.9, 0.57, 0.32]))
     middle = image.crop((width // 5, height // 6, width * 4 // 5, height * 5 // 6))

@@ -1,7 +1,7 @@
-"""Take the pictures of the page for README and docs/clinic.md: each tab, with drawn photographs.
+"""Take the screenshots of the page for README.md and docs/clinic.md: each tab, drawn photographs.
 
 ``python -m scripts.screenshots``, or ``make screenshots``. ``--photograph FILE`` shows another
-photograph, for a look that is not to be published.
+photograph, for private use.
 """
 
 import argparse
@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 GRADE, SEED, SIZE = 3, 11, 1024
 DAY = (0, 0, 2, 0, 1, 0, 4, 3, 0, 0)
-"""The grades of a day's eyes, a left and a right one a patient."""
+"""The grades of the eyes in a triage session, a left and a right one per patient."""
 
 SIGHTS = {
     "wide": (1440, "light"),
@@ -39,10 +39,10 @@ SIGHTS = {
 
 
 def main() -> None:
-    """Read the flags and take the pictures."""
+    """Take the screenshots."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "images", metavar="DIR")
-    parser.add_argument("--photograph", type=Path, metavar="FILE", help="instead of a drawn one")
+    parser.add_argument("--photograph", type=Path, metavar="FILE", help="default: a drawn one")
     parser.add_argument("--checkpoints", type=Path, default=ROOT / "checkpoints", metavar="DIR")
     parser.add_argument("--port", type=int, default=7879)
     parser.add_argument("--all", action="store_true", help="both widths in both themes")
@@ -72,7 +72,7 @@ def main() -> None:
 
 
 def drawn_day(folder: Path) -> list[Path]:
-    """The photographs of a day's patients, and one that shows nothing."""
+    """Draw the photographs of a triage session, and one that is black."""
     files = []
     for number, grade in enumerate(DAY):
         file = folder / f"{101 + number // 2}_{('left', 'right')[number % 2]}.jpg"
@@ -85,13 +85,13 @@ def drawn_day(folder: Path) -> list[Path]:
 
 @contextmanager
 def served(port: int, checkpoints: Path) -> Iterator[str]:
-    """The page, as a user opens it; gives its address."""
+    """Serve the page; yield its address."""
     command = [sys.executable, "app.py", "--port", str(port), "--checkpoints", str(checkpoints)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r"http://\S+", process.stdout.readline())
         if found is None:
-            sys.exit("error: the page did not open; the reason stands above")
+            sys.exit("error: the page did not open; see the message above")
         try:
             yield found[0]
         finally:
@@ -99,12 +99,12 @@ def served(port: int, checkpoints: Path) -> Iterator[str]:
 
 
 def walk(page: Page, photograph: Path, day: list[Path], output: Path, sight: str) -> None:
-    """Use each tab as a reader would, and take its picture."""
+    """Use each tab, and take a screenshot of it."""
 
     def take(tab: str) -> None:
         page.wait_for_timeout(500)
         picture = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
-        # A third of a PNG's bytes; 256 colours, as small, would change those of retina and grades.
+        # A third of the size of PNG; a palette would change the colours of retina and grades.
         picture.save(output / f"{tab}-{sight}.webp", quality=90, method=6)
 
     patience = 60_000

@@ -1,7 +1,7 @@
-"""Ship what a run trained: copy its checkpoint, evaluate the copy, and write its card.
+"""Ship a run: copy its checkpoint, evaluate the copy, and write its model card.
 
 python scripts/ship.py runs/DATE/NAME --data DIR --data DIR2 --elsewhere messidor2=DIR3
-python scripts/ship.py checkpoints/NAME                   # only the card, anew
+python scripts/ship.py checkpoints/NAME                   # only write the card again
 """
 
 import argparse
@@ -27,20 +27,26 @@ SHIPPED = (CONFIG_FILE, WEIGHTS_FILE, HISTORY_FILE, SPLIT_FILE)
 
 
 def main() -> None:
-    """Read the flags and ship."""
+    """Ship the checkpoint that the command line names."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     add = parser.add_argument
-    add("folder", type=Path, help="a run's checkpoint, or one that is shipped already")
+    add("folder", type=Path, help="checkpoint of a run, or a shipped one")
     add("--checkpoints", type=Path, default=ROOT / "checkpoints", metavar="DIR")
     add(
         "--data",
         action="append",
         default=[],
         metavar="DIR",
-        help="whose test part it is measured on; all that it was trained on",
+        help="data folder that it was trained on, to evaluate on its test split; repeatable",
     )
-    add("--elsewhere", action="append", default=[], metavar="NAME=DIR", help="another set")
-    add("--patients", action="append", default=[], metavar="NAME=DIR", help="one by patient")
+    add(
+        "--elsewhere",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="evaluate on another data set; repeatable",
+    )
+    add("--patients", action="append", default=[], metavar="NAME=DIR", help="the same, by patient")
     options = parser.parse_args()
     target = options.checkpoints / options.folder.name
     if target.resolve() != options.folder.resolve():
@@ -61,7 +67,7 @@ def main() -> None:
 
 
 def evaluate(checkpoint: Path, data: list[str], figures: Path, *flags: str) -> None:
-    """Keep what ``retina evaluate --json`` prints."""
+    """Save the output of ``retina evaluate --json``."""
     command = [sys.executable, "-m", "retina", "evaluate", "--model", checkpoint.name]
     command += ["--checkpoints", str(checkpoint.parent), "--json", *flags]
     for folder in data:

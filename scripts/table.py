@@ -1,6 +1,6 @@
-"""Write the README's table of the shipped checkpoints anew, from the files in their folders.
+"""Update the table of shipped checkpoints in README.md, between its two markers.
 
-``python -m scripts.table`` changes what stands between the two marks in README.md.
+Run it as ``python -m scripts.table``.
 """
 
 from collections.abc import Sequence
@@ -26,17 +26,16 @@ AT_HOME = (
 
 
 def main() -> None:
-    """Write the table."""
+    """Update README.md."""
     before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     _, _, after = rest.partition(END)
     README.write_text(f"{before}{BEGIN}{table(ROOT / 'checkpoints')}{END}{after}", encoding="utf-8")
 
 
 def table(checkpoints: Path) -> str:
-    """The table in Markdown: a row a checkpoint, with intervals in brackets.
+    """Return the table as Markdown, a row per checkpoint, with intervals in brackets.
 
-    First what a user needs, how each did on photographs of hospitals that none has seen; then how
-    it did on the test part of those that it learned from.
+    First the metrics on hospitals that no checkpoint was trained on, then those on the test split.
     """
     models = shown_models([checkpoints / name for name in list_checkpoints(checkpoints)])
     columns = model_table(models)
@@ -59,12 +58,12 @@ def table(checkpoints: Path) -> str:
 
 
 def told(cell: Cell) -> str:
-    """A cell's text, with its interval where it has one."""
+    """Return the text of a cell, with its interval if it has one."""
     return cell.text + (f" ({cell.bounds})" if cell.bounds else "")
 
 
 def find(columns: Sequence[Column], name: str) -> Column:
-    """The first column of a name, which is that of the test part."""
+    """Return the first column of a name, which is that of the test split."""
     return next(column for column in columns if column.name == name)
 
 

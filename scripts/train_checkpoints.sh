@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Train the shipped checkpoints, one after another; run it again to go on where it stopped.
+# Train the shipped checkpoints, one after another. Run it again to continue where it stopped.
 #
 #   scripts/train_checkpoints.sh PHOTOGRAPHS STARTS OUTPUT [FLAG...]
 #
-# PHOTOGRAPHS holds the folders of SOURCES, STARTS the ImageNet weights of the ResNets. What is
-# trained, and how long, is in RUNS: a network, its start, epochs, side in pixels and precision.
-# Each FLAG goes to every train.py. On a GPU:
+# PHOTOGRAPHS holds the folders of SOURCES, STARTS the ImageNet weights of the ResNets. RUNS lists
+# what to train: network, start, epochs, side in pixels and precision. Each FLAG is passed to
+# every train.py. On a GPU:
 #
 #   RUNS="resnet18:pretrained:30:448:auto resnet18:scratch:30:448:auto" SEEDS="0 1 2" \
 #     scripts/train_checkpoints.sh data weights runs/shipped --workers 8

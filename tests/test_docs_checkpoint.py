@@ -67,7 +67,7 @@ def test_the_hub_reads_the_card_of_what_is_shipped(name: str) -> None:
     metrics = read_metrics(CHECKPOINTS / name)
     assert metrics is not None
     told = {(each.dataset_name, each.metric_type): each.metric_value for each in data.eval_results}
-    own = f"{read_config(CHECKPOINTS / name).data.name}, test part"
+    own = f"{read_config(CHECKPOINTS / name).data.name}, test split"
     assert told[own, "accuracy"] == metrics["accuracy"]["value"]
     others = {file.stem for file in (CHECKPOINTS / name / "evaluations").glob("*.json")}
     assert {dataset for dataset, _ in told} == {own, *others}

@@ -41,7 +41,7 @@ AS_THEY_STAND = {
     "python -m retina grade photograph.jpg --model efficientnet_lite0-pretrained": "photograph.jpg",
     "python -m retina triage FOLDER --model efficientnet_lite0-pretrained "
     "--output worklist.csv": "",
-    "python -m retina check-data data": "APTOS, 20 rows, 20 pictures",
+    "python -m retina check-data data": "APTOS, 20 rows, 20 photographs",
     "python -m retina evaluate --model resnet18-scratch --data data": "kappa",
     "python -m retina compare resnet18-scratch resnet18-pretrained --data data": "cannot be told",
 }

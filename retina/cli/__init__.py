@@ -1,4 +1,4 @@
-"""``python -m retina ...``, the console script ``retina``: flags in, an exit status out."""
+"""The command line: ``python -m retina``, or ``retina`` where it is installed."""
 
 from collections.abc import Sequence
 
@@ -35,16 +35,8 @@ COMMANDS = {
 
 
 def main(arguments: Sequence[str] | None = None, program: str = "retina") -> int:
-    """Run one command.
-
-    Args:
-        arguments: Without the program's name; ``sys.argv`` by default.
-        program: The name that the help shows.
-
-    Returns:
-        The exit status.
-    """
-    parser = Parser(prog=program, description="Grades diabetic retinopathy, 0 to 4.")
+    """Run the command in ``arguments``, by default ``sys.argv[1:]``; return its exit status."""
+    parser = Parser(prog=program, description="Grade fundus photographs for diabetic retinopathy.")
     parser.add_argument("--version", action="version", version=f"retina {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
@@ -57,7 +49,7 @@ def main(arguments: Sequence[str] | None = None, program: str = "retina") -> int
 
 
 def script(name: str) -> int:
-    """Run ``train.py`` or ``app.py``: the command ``name`` with the flags of this process."""
+    """Run the command ``name`` with ``sys.argv[1:]``, as ``train.py`` and ``app.py`` do."""
     command = COMMANDS[name]
     parser = Parser(description=command.HELP)
     command.add_flags(parser)

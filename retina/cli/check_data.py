@@ -1,4 +1,4 @@
-"""``retina check-data``: what is wrong with a data folder, before anybody trains on it."""
+"""``retina check-data``: find what is wrong with a data folder before training on it."""
 
 import argparse
 import json
@@ -10,47 +10,36 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retina.cli.exit_status import DONE, printable
+from retina.cli.flags import add_folders
+from retina.reporting.formatting import counted
 
 if TYPE_CHECKING:
     from retina.datasets.check import Alike, BothCheck, FolderCheck
 
-HELP = "Check a data folder for leaks, conflicts and damage, or two for what both hold."
+HELP = "Check data folders for leaks, conflicting labels, damaged files and overlap."
 
 _SHOWN = 5
 _FAULTS = {
-    "no picture": "whose picture is not there",
-    "no name": "without a picture's name",
-    "no grade": "without a grade of the scale",
-    "ungradable": "that the graders could not grade",
-    "ambiguous": "whose name several pictures have",
-    "contradicted": "that another row on the same picture contradicts",
-    "repeated": "that repeat another row",
+    "no picture": "whose photograph is missing",
+    "no name": "without the name of a photograph",
+    "no grade": "without a grade from 0 to 4",
+    "ungradable": "marked as ungradable",
+    "ambiguous": "whose name fits several photographs",
+    "contradicted": "contradicted by another row for the same photograph",
+    "repeated": "repeated",
 }
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    add = parser.add_argument
-    add(
-        "folders",
-        metavar="DIR",
-        type=Path,
-        nargs="*",
-        help="photographs and their grades; of several folders also what each two of them hold",
+    add_folders(parser, Path)
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, with every finding, instead of a summary"
     )
-    add(
-        "--data",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        default=[],
-        help="the same, as train.py takes it",
-    )
-    add("--json", action="store_true", help="JSON, with every finding, instead of a text")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Check and print; findings are an answer, not an error."""
+    """Check and print; findings are no error, so the exit status is 0."""
     from retina.datasets.check import check_data
     from retina.errors import SettingsError
 
@@ -79,64 +68,64 @@ def run(options: argparse.Namespace) -> int:
 
 
 def check_verdict(folder: "FolderCheck") -> str:
-    """The most important findings of a folder, in one line."""
+    """Summarise the findings of a folder in one line."""
     across = _across_parts(folder.near_identical)
     conflicts = [group for group in folder.identical if group.conflicting]
     leaks = []
     if folder.split and folder.split.shared_patients:
         leaks.append(
-            f"its split shares patients for {folder.split.shared_test_share:.0%} of its test "
-            "pictures"
+            f"{folder.split.shared_test_share:.0%} of its test photographs are of patients who are "
+            "in another split too"
         )
     if across:
-        leaks.append(f"{_count(across, 'near-identical pair')} in different parts of the split")
+        leaks.append(f"{counted(across, 'near-identical pair')} in different splits")
     notes = [
-        f"{_count(number, thing)}{rest}"
+        f"{counted(number, thing)}{rest}"
         for number, thing, rest in (
-            (len(conflicts), "group", " of identical pictures with conflicting grades"),
-            (len(folder.identical) - len(conflicts), "other group", " of identical pictures"),
+            (len(conflicts), "group", " of identical photographs with conflicting grades"),
+            (len(folder.identical) - len(conflicts), "other group", " of identical photographs"),
             (len(folder.near_identical) - across, "other near-identical pair", ""),
-            (len(folder.unreadable), "unreadable picture", ""),
+            (len(folder.unreadable), "unreadable photograph", ""),
             *((len(rows), "row", f" {_FAULTS[fault]}") for fault, rows in folder.faults.items()),
-            (len(folder.unlabelled), "picture", " without a label"),
+            (len(folder.unlabelled), "photograph", " without a label"),
         )
         if number
     ]
     if leaks:
         return f"leaks: {'; '.join(leaks + notes)}"
-    return f"no leak, but {'; '.join(notes)}" if notes else "nothing to mend"
+    return f"no leak, but {'; '.join(notes)}" if notes else "no problems found"
 
 
 def _folder(folder: "FolderCheck") -> Iterator[str]:
     from retina.scale import LABELS
 
-    yield f"{folder.name}: {folder.format}, {folder.rows:,} rows, {folder.pictures:,} pictures"
+    yield f"{folder.name}: {folder.format}, {folder.rows:,} rows, {folder.pictures:,} photographs"
     yield f"Verdict: {check_verdict(folder)}"
     if folder.split:
         yield from ("", f"Split ({'its own' if folder.split.given else 'by patient, seed 0'})")
         yield "  " + ", ".join(f"{part} {size:,}" for part, size in folder.split.sizes.items())
         yield (
-            f"  {_count(folder.split.shared_patients, 'patient')} in more than one part; "
-            f"{folder.split.shared_test_share:.0%} of the test pictures are of such a patient"
+            f"  {counted(folder.split.shared_patients, 'patient')} in more than one split; "
+            f"{folder.split.shared_test_share:.0%} of the test photographs are of them"
             if folder.split.shared_patients
-            else "  no patient is in more than one part"
+            else "  no patient is in more than one split"
         )
     elif folder.rows:
-        yield from ("", "Split", "  none: there are too few patients")
+        yield from ("", "Split", "  none: too few patients")
     if folder.pictures:
         yield from _pictures_alike(folder.identical, folder.near_identical)
     yield from ("", "Labels")
     for fault, rows in folder.faults.items():
-        yield f"  {_count(len(rows), 'row')} {_FAULTS[fault]}"
+        yield f"  {counted(len(rows), 'row')} {_FAULTS[fault]}"
         yield from _some(f"{image_id or '(no name)'} ({written})" for image_id, written in rows)
-    yield f"  {_count(len(folder.unlabelled), 'picture')} without a label"
+    yield f"  {counted(len(folder.unlabelled), 'photograph')} without a label"
     yield from _some(folder.unlabelled)
     if folder.rows:
         yield from ("", "Grades")
         total = max(1, sum(folder.grades))
         for grade, count in enumerate(folder.grades):
             yield f"  {grade} {LABELS[grade]:<18}{count:>8,}{count / total:>7.1%}"
-    yield from ("", "Pictures")
+    yield from ("", "Photographs")
     yield f"  {len(folder.unreadable):,} unreadable"
     yield from _some(folder.unreadable.values())
     for width, height, count in folder.sizes[:_SHOWN]:
@@ -149,39 +138,39 @@ def _folder(folder: "FolderCheck") -> Iterator[str]:
 def _both(both: "BothCheck", folders: "Sequence[FolderCheck]") -> Iterator[str]:
     first, second = (folder.name for folder in folders)
     held = {
-        "identical picture": both.identical,
+        "identical photograph": both.identical,
         "near-identical pair": both.near_identical,
         "patient name": both.shared_patients,
-        "picture name": both.shared_ids,
+        "photograph name": both.shared_ids,
     }
-    found = [_count(len(things), thing) for thing, things in held.items() if things]
+    found = [counted(len(things), thing) for thing, things in held.items() if things]
     yield f"{first} and {second}"
-    yield f"Verdict: {'both hold ' + '; '.join(found) if found else 'they share nothing'}"
+    yield f"Verdict: {'both hold ' + '; '.join(found) if found else 'no overlap'}"
     yield from _pictures_alike(both.identical, both.near_identical)
     yield from ("", "Names in both")
-    for names, thing in ((both.shared_patients, "patient"), (both.shared_ids, "picture")):
-        yield f"  {_count(len(names), thing)}"
+    for names, thing in ((both.shared_patients, "patient"), (both.shared_ids, "photograph")):
+        yield f"  {counted(len(names), thing)}"
         yield from _some(names)
 
 
 def _pictures_alike(
     identical: "tuple[Alike, ...]", near_identical: "tuple[Alike, ...]"
 ) -> Iterator[str]:
-    yield from ("", "Identical pictures (after decoding)")
+    yield from ("", "Identical photographs (after decoding)")
     files = sum(len(group.pictures) for group in identical)
     conflicts = sum(group.conflicting for group in identical)
     yield (
-        f"  {_count(len(identical), 'group')} of {_count(files, 'file')}, {conflicts:,} with "
+        f"  {counted(len(identical), 'group')} of {counted(files, 'file')}, {conflicts:,} with "
         "conflicting grades"
         if identical
         else "  none"
     )
     yield from _some(map(_names, identical))
-    yield from ("", "Near-identical pictures")
+    yield from ("", "Near-identical photographs")
     conflicts = sum(pair.conflicting for pair in near_identical)
     yield (
-        f"  {_count(len(near_identical), 'pair')}, {conflicts:,} with conflicting grades, "
-        f"{_across_parts(near_identical):,} in different parts of the split"
+        f"  {counted(len(near_identical), 'pair')}, {conflicts:,} with conflicting grades, "
+        f"{_across_parts(near_identical):,} in different splits"
         if near_identical
         else "  none"
     )
@@ -208,7 +197,3 @@ def _some(things: Iterable[str]) -> Iterator[str]:
             yield f"    ... and {len(things) - _SHOWN:,} more (--json lists them)"
             return
         yield f"    {thing}"
-
-
-def _count(number: int, thing: str) -> str:
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

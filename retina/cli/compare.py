@@ -1,12 +1,13 @@
-"""``retina compare``: whether one model is better than another on the same photographs."""
+"""``retina compare``: compare two models on the same photographs."""
 
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from retina.cli.evaluate import table
 from retina.cli.exit_status import DONE
+from retina.cli.flags import add_by_patient, add_checkpoints, add_device
+from retina.reporting.formatting import unit
 
 HELP = "Compare two models on photographs that neither was trained on."
 
@@ -14,33 +15,30 @@ HELP = "Compare two models on photographs that neither was trained on."
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("first", metavar="A", help="a model, as `retina models` lists them")
-    add("second", metavar="B", help="another")
-    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add("first", metavar="A", help="name of the first model; `retina models` lists them")
+    add("second", metavar="B", help="name of the second model")
+    add_checkpoints(parser)
     add(
         "--data",
         required=True,
         action="append",
         metavar="DIR|synthetic",
-        help="photographs and their grades; repeatable",
+        help="labelled photographs; repeatable",
     )
     add(
         "--split",
         choices=("test", "all"),
         default="test",
-        help="what is in the test part of one, and in no other part of either (test), or all",
+        help="photographs in the test split of either model and in no other split of the two, or "
+        "all photographs (default: test)",
     )
-    add(
-        "--by-patient",
-        action="store_true",
-        help="one answer a patient: of several photographs, the worse counts",
-    )
-    add("--json", action="store_true", help="JSON instead of a table")
-    add("--device", default="auto", help="auto, cpu, cuda ... (auto)")
+    add_by_patient(parser)
+    add("--json", action="store_true", help="print JSON instead of a table")
+    add_device(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade the photographs with both models and print what sets them apart."""
+    """Grade the photographs with both models and print the differences."""
     from retina.datasets.cache import PreparedCache
     from retina.datasets.sources import read_sources
     from retina.devices import choose_device
@@ -52,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
 
     names = [options.first, options.second]
     if names[0] == names[1]:
-        raise SettingsError(f"{names[0]} would be compared with itself: name another model")
+        raise SettingsError(f"{names[0]} cannot be compared with itself: name another model")
     models = [load_checkpoint(name, options.checkpoints) for name in names]
     device = choose_device(options.device)
     catalogs = read_sources(options.data)
@@ -70,8 +68,8 @@ def run(options: argparse.Namespace) -> int:
         answers = [each.by_patient() for each in answers]
     first, second = (model.config.referable.threshold for model in models)
     comparison = compare_answers(answers[0], answers[1], (first, second))
-    unit = "patients" if options.by_patient else "photographs"
-    sentence = conclusion(names[0], names[1], comparison, unit)
+    counted = unit({"by_patient": options.by_patient})
+    sentence = conclusion(names[0], names[1], comparison, counted)
     if options.json:
         record = {
             "models": names,
@@ -84,6 +82,6 @@ def run(options: argparse.Namespace) -> int:
         print()
     else:
         print("\n".join(table({"photographs": len(rows), **comparison})))
-        print(f"\nfirst: {names[0]}, second: {names[1]}, difference: first less second")
+        print(f"\nfirst: {names[0]}, second: {names[1]}, difference: first minus second")
         print(sentence)
     return DONE

@@ -4,25 +4,47 @@ import argparse
 from pathlib import Path
 
 from retina.cli.exit_status import DONE
+from retina.cli.flags import add_checkpoints
 from retina.errors import SettingsError
 from retina.process import prepare_for_page
 
-HELP = "Open the page that grades fundus photographs in the browser."
+HELP = "Open a web page that grades fundus photographs."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("--host", default="127.0.0.1", help="address to listen at (127.0.0.1)")
-    add("--port", type=int, default=7860, help="port (7860)")
-    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
-    add("--auth-file", type=Path, metavar="FILE", help="who may enter: lines of user:password")
-    add("--insecure", action="store_true", help="let other machines in without --auth-file")
-    add("--examples", type=Path, metavar="DIR", help="photographs instead of the drawn ones")
-    add("--max-file-size", type=int, default=100, metavar="MB", help="of an upload (100)")
-    add("--log", type=Path, metavar="FILE", help="a line for each request and graded photograph")
-    add("--audit-log", type=Path, metavar="FILE", help="a line for each assessment and verdict")
-    add("--root-path", default="", metavar="PATH", help="where a proxy shows the page, as /retina")
+    add("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    add("--port", type=int, default=7860, help="port to listen on (default: 7860)")
+    add_checkpoints(parser)
+    add(
+        "--auth-file",
+        type=Path,
+        metavar="FILE",
+        help="users who may log in: lines of user:password",
+    )
+    add("--insecure", action="store_true", help="accept other machines without --auth-file")
+    add(
+        "--examples",
+        type=Path,
+        metavar="DIR",
+        help="photographs to offer as examples (default: drawn ones)",
+    )
+    add(
+        "--max-file-size",
+        type=int,
+        default=100,
+        metavar="MB",
+        help="largest upload (default: 100)",
+    )
+    add("--log", type=Path, metavar="FILE", help="log each request and graded photograph")
+    add("--audit-log", type=Path, metavar="FILE", help="log each assessment and verdict")
+    add(
+        "--root-path",
+        default="",
+        metavar="PATH",
+        help="path at which a reverse proxy serves the page, such as /retina",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,7 +53,7 @@ def run(options: argparse.Namespace) -> int:
     from retina.web.server import launch
 
     if options.audit_log and options.audit_log == options.log:
-        raise SettingsError("--log and --audit-log are two files: name another for one of them")
+        raise SettingsError("--log and --audit-log are the same file: name two")
     launch(
         host=options.host,
         port=options.port,

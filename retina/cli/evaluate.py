@@ -1,4 +1,4 @@
-"""``retina evaluate``: how far a model can be trusted on a data folder, or in a clinic's use."""
+"""``retina evaluate``: measure a model on labelled photographs or on an audit log."""
 
 import argparse
 import json
@@ -8,58 +8,61 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retina.cli.exit_status import DONE
+from retina.cli.flags import add_by_patient, add_device, add_engine, add_model
+from retina.reporting.formatting import unit, with_interval
 
 if TYPE_CHECKING:
     from retina.evaluation.evaluate import Evaluation
 
-HELP = "Evaluate a model on labelled photographs, or on the verdicts that clinicians gave."
+HELP = "Evaluate a model on labelled photographs, or against the verdicts of clinicians."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
-    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add_model(parser)
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument(
         "--data",
         action="append",
         metavar="DIR|synthetic",
-        help="photographs and their grades; repeatable: figures of each and of all together",
+        help="labelled photographs; repeatable: metrics of each source and of all together",
     )
     source.add_argument(
         "--audit-log",
         type=Path,
         metavar="FILE",
-        help="in place of photographs the page's audit log, or its CSV: the answers, and what "
-        "clinicians said of them, who agree too readily with an answer that they have seen",
+        help="audit log of the page, or its CSV: compares predictions with the verdicts of "
+        "clinicians, who agree more readily once they have seen a prediction",
     )
     add(
         "--split",
         choices=("train", "validation", "test", "all"),
-        help="the part as the model's own split.csv has it (test), or all of the folder",
+        help="split of the model's split.csv to evaluate on, or all photographs (default: test)",
     )
-    add(
-        "--by-patient",
-        action="store_true",
-        help="one answer a patient: of several photographs, the worse counts",
-    )
-    add("--tta", action="store_true", help="average over flips and quarter turns; takes 8 times")
+    add_by_patient(parser)
+    add("--tta", action="store_true", help="average over flips and quarter turns; 8 times slower")
     add(
         "--prevalence",
         type=float,
         metavar="SHARE",
-        help="of referable disease, 0 to 1, for the predictive values (the photographs' own)",
+        help="prevalence of referable disease, 0 to 1, for the predictive values (default: that "
+        "of the photographs)",
     )
-    add("--predictions", type=Path, metavar="FILE", help="write every answer as CSV")
-    add("--figures", type=Path, metavar="DIR", help="write confusion matrix, reliability and ROC")
-    add("--json", action="store_true", help="JSON instead of a table")
-    add("--device", default="auto", help="auto, cpu, cuda ... (auto)")
-    add("--engine", choices=("torch", "onnxruntime"), default="torch", help="what computes (torch)")
+    add("--predictions", type=Path, metavar="FILE", help="write every prediction, as CSV")
+    add(
+        "--figures",
+        type=Path,
+        metavar="DIR",
+        help="write the confusion matrix, reliability diagram and ROC curve, as PNG",
+    )
+    add("--json", action="store_true", help="print JSON instead of a table")
+    add_device(parser)
+    add_engine(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the figures of photographs or verdicts."""
+    """Print the metrics."""
     from retina.errors import SettingsError
     from retina.evaluation.metrics import check_prevalence
     from retina.evaluation.predictions import write_predictions
@@ -89,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str | None]":
-    """Grade the part; its figures, and a title and note for their pictures."""
+    """Evaluate on a split; also return a title and a note for the figures."""
     from retina.datasets.cache import PreparedCache
     from retina.datasets.sources import read_sources
     from retina.devices import choose_device
@@ -118,15 +121,14 @@ def _of_photographs(options: argparse.Namespace) -> "tuple[Evaluation, str, str 
     )
     for picture in evaluation.unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)
-    part = "all" if split == "all" else f"{split} part"
-    unit = "patients" if options.by_patient else "photographs"
-    count = f"{evaluation.metrics['n']:,} {unit}"
+    name = "all" if split == "all" else f"{split} split"
+    count = f"{evaluation.metrics['n']:,} {unit(evaluation.metrics)}"
     names = " + ".join(catalog.name for catalog in catalogs)
-    return evaluation, f"{checkpoint.name}: {names}, {part}, {count}", None
+    return evaluation, f"{checkpoint.name}: {names}, {name}, {count}", None
 
 
 def _of_verdicts(options: argparse.Namespace) -> "tuple[Evaluation, str, str | None]":
-    """As ``_of_photographs``, for an audit log."""
+    """Evaluate on an audit log; also return a title and a note for the figures."""
     from retina.errors import SettingsError
     from retina.inference.agreement import REFERENCE, evaluate_verdicts
     from retina.inference.verdicts import read_log
@@ -136,7 +138,7 @@ def _of_verdicts(options: argparse.Namespace) -> "tuple[Evaluation, str, str | N
         if getattr(options, name):
             flag = f"--{name.replace('_', '-')}"
             raise SettingsError(
-                f"{flag} has no meaning with --audit-log, which knows neither photographs nor "
+                f"{flag} cannot be used with --audit-log, which records neither splits nor "
                 f"patients: leave {flag} out, or give --data"
             )
     folder = find_checkpoint(options.model, options.checkpoints)
@@ -155,10 +157,10 @@ def _warn(warnings: Iterable[str]) -> None:
 
 
 def table(metrics: dict[str, object], prefix: str = "") -> Iterator[str]:
-    """A line a figure: its name in 40 columns, then its value with the interval."""
+    """Format metrics, one a line: the name in 40 columns, then the value with its interval."""
     for name, value in metrics.items():
         if name == "confusion_matrix" and isinstance(value, list):
-            yield "confusion matrix, a row a true grade:"
+            yield "confusion matrix, one row per true grade:"
             yield from ("".join(f"{count:>7}" for count in row) for row in value)
         elif isinstance(value, dict) and "low" not in value:
             yield from table(value, f"{prefix}{name} ")
@@ -170,8 +172,6 @@ def table(metrics: dict[str, object], prefix: str = "") -> Iterator[str]:
 
 
 def _text(value: object) -> str:
-    if value is None:
-        return "undefined"
-    if isinstance(value, dict):
-        return f"{value['value']:.4f} ({value['low']:.4f} to {value['high']:.4f})"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    if isinstance(value, int | str):
+        return str(value)
+    return with_interval(value, "{:.4f}".format, "undefined")

@@ -1,4 +1,4 @@
-"""The promise of every command: its exit status, and one line on stderr instead of a traceback."""
+"""The exit status of every command, and one line on stderr instead of a traceback."""
 
 import argparse
 import errno
@@ -17,9 +17,9 @@ DONE = 0
 MACHINE = 1
 USER = 2
 INTERRUPTED = 128
-"""To which the number of the signal is added: 130 for Ctrl-C, 143 for SIGTERM."""
+"""Plus the number of the signal: 130 for Ctrl-C, 143 for SIGTERM."""
 
-TOO_LITTLE_MEMORY = "the memory does not suffice: end other programs, or take smaller batches"
+TOO_LITTLE_MEMORY = "out of memory: close other programs, or use smaller batches"
 
 _USERS_PATH = (
     errno.ENOENT,
@@ -32,7 +32,7 @@ _USERS_PATH = (
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose complaints are lines that begin with ``error:``."""
+    """An argument parser whose errors are one line that begins with ``error:``."""
 
     def error(self, message: str) -> NoReturn:
         """Print one line and exit with status 2."""
@@ -46,19 +46,15 @@ def say(message: str) -> None:
 
 
 def printable(line: str) -> str:
-    """A line without what steers a terminal, begins another line, or cannot be encoded.
-
-    A file's name may hold all of it.
-    """
+    """Replace control characters, line breaks and lone surrogates, which file names may hold."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in line)
 
 
 def exit_status(command: Callable[[], int]) -> int:
-    """Run a command and turn what goes wrong into its exit status.
+    """Run a command and turn its exceptions into an exit status.
 
-    0 done; 1 the machine's fault (disk, memory); 2 the user's input; 130 Ctrl-C; 143 SIGTERM, which
-    ends a command in the same good order. Any other exception is a fault of this program and is
-    left to surface.
+    0 success; 1 the machine failed (disk, memory); 2 wrong input; 130 Ctrl-C; 143 SIGTERM. Any
+    other exception is a bug in this program and is raised.
     """
     with stop_on_sigterm():
         status = _guarded(command)
@@ -69,7 +65,7 @@ def exit_status(command: Callable[[], int]) -> int:
     except OSError as error:
         _discard_stdout()
         if status != MACHINE:
-            say(f"the machine refused: {error}")
+            say(f"the machine failed: {error}")
         return MACHINE
     return status
 
@@ -89,7 +85,7 @@ def _guarded(command: Callable[[], int]) -> int:
         if error.errno in _USERS_PATH:
             say(f"{error.strerror}: {error.filename}")
             return USER
-        say(f"the machine refused: {error}")
+        say(f"the machine failed: {error}")
         return MACHINE
     except MemoryError as error:
         say(str(error) or TOO_LITTLE_MEMORY)
@@ -102,6 +98,6 @@ def _guarded(command: Callable[[], int]) -> int:
 
 
 def _discard_stdout() -> None:
-    """Let go what could not be written; Python would try again at its end, and exit with 120."""
+    """Discard unwritten output; Python would try to flush it at exit, and exit with 120."""
     with suppress(io.UnsupportedOperation):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,23 +1,24 @@
-"""``retina export``: a model as one ONNX file."""
+"""``retina export``: export a model as an ONNX file."""
 
 import argparse
 from pathlib import Path
 
 from retina.cli.exit_status import DONE
+from retina.cli.flags import add_model
 
-HELP = "Write a model as an ONNX file, with all that is needed to use it rightly."
+HELP = "Export a model as an ONNX file, with its preprocessing and thresholds as metadata."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    add = parser.add_argument
-    add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
-    add("--output", required=True, type=Path, metavar="FILE.onnx", help="the file to write")
-    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
+    add_model(parser)
+    parser.add_argument(
+        "--output", required=True, type=Path, metavar="FILE.onnx", help="file to write"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the file and say how large it is."""
+    """Write the file and print its size."""
     from retina.models.checkpoint import load_checkpoint
     from retina.models.export import export_onnx
 

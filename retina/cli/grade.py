@@ -1,4 +1,4 @@
-"""``retina grade``: photographs to grades."""
+"""``retina grade``: grade photographs."""
 
 import argparse
 import json
@@ -8,27 +8,32 @@ from pathlib import Path
 from typing import Any
 
 from retina.cli.exit_status import DONE, USER, say
+from retina.cli.flags import add_engine, add_model
 
 HELP = "Grade photographs."
 
-_NAME_BYTES = 120  # so that no file system refuses the names made of it
+_NAME_BYTES = 120  # File systems allow 255, of which the rest of an output's name needs some.
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("images", nargs="+", metavar="IMAGE", help="photographs of the back of the eye")
-    add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
-    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
-    add("--engine", choices=("torch", "onnxruntime"), default="torch", help="what computes (torch)")
-    add("--json", action="store_true", help="a JSON list, in the order given")
-    add("--heatmaps", type=Path, metavar="DIR", help="write where the model looked, as PNG")
-    add("--report", type=Path, metavar="DIR", help="write a case report each, as PDF and HTML")
-    add("--anyway", action="store_true", help="grade also what the quality gate rejects")
+    add("images", nargs="+", metavar="IMAGE", help="fundus photographs")
+    add_model(parser)
+    add_engine(parser)
+    add("--json", action="store_true", help="print a JSON list, in the order given")
+    add("--heatmaps", type=Path, metavar="DIR", help="write a heatmap of each photograph, as PNG")
+    add(
+        "--report",
+        type=Path,
+        metavar="DIR",
+        help="write a case report for each photograph, as PDF and HTML",
+    )
+    add("--anyway", action="store_true", help="also grade photographs of too poor a quality")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade every image; one that fails never stops the rest."""
+    """Grade every photograph; one that fails does not stop the rest."""
     from retina.errors import InputError
     from retina.inference.grader import Grader
 

@@ -1,25 +1,24 @@
-"""``retina models``: which models there are."""
+"""``retina models``: list the models."""
 
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from retina.cli.exit_status import DONE, USER, say
+from retina.cli.flags import add_checkpoints
+from retina.reporting.formatting import number
 
 HELP = "List the models."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument(
-        "--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models"
-    )
-    parser.add_argument("--json", action="store_true", help="JSON instead of a table")
+    add_checkpoints(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the models, without loading any; one that cannot be used never hides the rest."""
+    """Print the models without loading them; one that is broken does not hide the rest."""
     from retina.files import TRAIN
     from retina.models.checkpoint_folder import (
         checkpoints_folder,
@@ -39,14 +38,13 @@ def run(options: argparse.Namespace) -> int:
     if not descriptions and not broken:
         folder = checkpoints_folder(options.checkpoints)
         print(
-            f"no model in {folder}: train one with `{TRAIN}`, or name the folder that holds them "
-            "with --checkpoints",
+            f"there is no model in {folder}: train one with `{TRAIN}`, or name another folder with "
+            "--checkpoints",
             file=sys.stderr,
         )
     for each in descriptions:
         metrics = each["metrics"] or {}
-        kappa = metrics.get("quadratic_weighted_kappa")
-        kappa = kappa["value"] if isinstance(kappa, dict) else kappa
+        kappa = number(metrics.get("quadratic_weighted_kappa"))
         print(
             f"{each['name']:<32}{each['architecture']:<18}{each['image_size']:>5} px  "
             f"started from {each['initial_weights']['source']}, "

@@ -1,24 +1,31 @@
-"""``retina prepare``: fill the cache of prepared squares before training or evaluating."""
+"""``retina prepare``: fill the cache of preprocessed photographs before training."""
 
 import argparse
 import sys
 
 from retina.cli.exit_status import DONE
+from retina.cli.flags import add_folders
+from retina.reporting.formatting import counted
 
-HELP = "Prepare the photographs of a data folder, so that training starts at once."
+HELP = "Preprocess the photographs of data folders, so that training starts at once."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("folders", metavar="DIR", nargs="*", help="folders of photographs and grades")
-    add("--data", metavar="DIR", action="append", default=[], help="the same, as train.py takes it")
-    add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
-    add("--clear", action="store_true", help="first delete all that was prepared before")
+    add_folders(parser, str)
+    add(
+        "--image-size",
+        type=int,
+        default=512,
+        metavar="PIXELS",
+        help="side of the square (default: 512)",
+    )
+    add("--clear", action="store_true", help="first delete everything preprocessed before")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prepare what is not prepared yet and say where it lies."""
+    """Preprocess what is not in the cache yet, and print where the cache is."""
     from retina.datasets.cache import PreparedCache
     from retina.datasets.sources import read_sources
     from retina.errors import SettingsError
@@ -26,10 +33,10 @@ def run(options: argparse.Namespace) -> int:
 
     data = [*options.folders, *options.data]
     if not data and not options.clear:
-        raise SettingsError("there is nothing to do: name a data folder, or give --clear")
+        raise SettingsError("there is nothing to prepare: name a data folder, or give --clear")
     cache = PreparedCache()
     if options.clear:
-        print(f"{cache.clear() / 1e6:,.0f} MB of prepared photographs deleted in {cache.folder}")
+        print(f"{cache.clear() / 1e6:,.0f} MB deleted from {cache.folder}")
     if not data:
         return DONE
     settings = Preprocessing(size=options.image_size)
@@ -37,5 +44,5 @@ def run(options: argparse.Namespace) -> int:
     unreadable = cache.fill(paths, settings)
     for picture in unreadable:
         print(f"left out: {picture.reason}", file=sys.stderr)
-    print(f"{len(paths) - len(unreadable)} photographs are prepared in {cache.folder}")
+    print(f"{counted(len(paths) - len(unreadable), 'photograph')} preprocessed in {cache.folder}")
     return DONE

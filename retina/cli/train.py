@@ -9,101 +9,157 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retina.cli.exit_status import DONE
+from retina.cli.flags import add_device
 from retina.errors import SettingsError
 
 if TYPE_CHECKING:
     from retina.reporting.runs import Study
     from retina.training.settings import Start
 
-HELP = "Train and compare ResNet-18 and ResNet-50, from scratch and pretrained."
+HELP = "Train and compare ResNet-18 and ResNet-50, from random and from pretrained weights."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("--scratch", action="store_true", help="the half from random weights")
+    add(
+        "--scratch",
+        action="store_true",
+        help="train from random weights (default: from both random and pretrained weights)",
+    )
     add(
         "--pretrained",
         nargs="?",
         const="",
         metavar="PATH",
-        help="the half from ImageNet weights; PATH: a weights file, or a folder of them",
+        help="train from ImageNet weights; PATH: weights file, or folder of them",
     )
-    add("--model", action="append", metavar="NAME", help="repeatable; both ResNets without it")
+    add(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="architecture; repeatable (default: resnet18 and resnet50, or one of them in a study)",
+    )
     add(
         "--data",
         action="append",
         metavar="DIR|synthetic",
-        help="the photographs (data); repeatable: several hospitals, each a source of its own",
+        help="data folder; repeatable: each is a source, such as a hospital (default: data)",
     )
-    add("--recipe", default="lab", metavar="lab|modern", help="how to train (lab)")
-    add("--epochs", type=int, help="passes over the training part (10; 20 for --ablation)")
-    add("--batch-size", type=int, default=32, help="photographs a step (32)")
-    add("--lr", type=float, help="learning rate at its highest (0.001; modern: 0.0004)")
-    add("--image-size", type=int, default=512, help="side of the square in pixels (512)")
-    add("--seed", type=int, default=0, help="of split, weights, order and augmentation (0)")
-    add("--sampling", help="none, over, under, balanced or sqrt (none; modern: sqrt)")
+    add(
+        "--recipe",
+        default="lab",
+        metavar="lab|modern",
+        help="optimizer, schedule and augmentation (default: lab)",
+    )
+    add(
+        "--epochs",
+        type=int,
+        metavar="N",
+        help="number of epochs (default: 10; 20 with --ablation)",
+    )
+    add(
+        "--batch-size",
+        type=int,
+        default=32,
+        metavar="N",
+        help="photographs per step, over all processes (default: 32)",
+    )
+    add("--lr", type=float, help="peak learning rate (default: 0.001; modern: 0.0004)")
+    add(
+        "--image-size",
+        type=int,
+        default=512,
+        metavar="PIXELS",
+        help="side of the square (default: 512)",
+    )
+    add(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="seed of the split, initial weights, order and augmentation (default: 0)",
+    )
+    add(
+        "--sampling",
+        metavar="NAME",
+        help="sampling of the grades: none, over, under, balanced or sqrt (default: none; modern: "
+        "sqrt)",
+    )
     add(
         "--loss",
         default="cross-entropy",
-        help="cross-entropy, weighted, focal, ordinal or expected-grade (cross-entropy)",
+        metavar="NAME",
+        help="cross-entropy, weighted, focal, ordinal or expected-grade (default: cross-entropy)",
     )
     add(
         "--teacher",
         metavar="NAME|DIR",
-        help="a checkpoint whose answers are a second target (none)",
+        help="checkpoint whose predictions are a second target (default: none)",
     )
     add(
         "--sensitivity",
         type=float,
         default=0.9,
-        help="for referable disease, that the operating point must have on validation (0.9)",
+        metavar="SHARE",
+        help="lowest sensitivity to referable disease on validation, which sets the operating "
+        "point (default: 0.9)",
     )
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1 ... (auto)")
-    add("--amp", default="auto", help="auto, off, float16 or bfloat16 (auto)")
-    add("--compile", action="store_true", help="compile the network first")
-    add("--workers", type=int, help="processes that prepare batches")
+    add_device(parser)
+    add(
+        "--amp",
+        default="auto",
+        metavar="MODE",
+        help="mixed precision: auto, off, float16 or bfloat16 (default: auto)",
+    )
+    add("--compile", action="store_true", help="compile the network with torch.compile")
+    add(
+        "--workers",
+        type=int,
+        metavar="N",
+        help="processes that load data (default: 0 on a CPU, up to 8 on a GPU)",
+    )
     studies = parser.add_mutually_exclusive_group()
     studies.add_argument(
         "--ablation",
         action="store_true",
-        help="one model with augmentation and normalisation, each alone, and neither",
+        help="train one model with augmentation and normalisation, with either, and with neither",
     )
     studies.add_argument(
         "--imbalance-study",
         action="store_true",
-        help="one model with one sampling or one loss changed at a time",
+        help="train one model with each sampling and with each loss",
     )
     studies.add_argument(
         "--leave-one-out",
         action="store_true",
-        help="train on all sources but one in turn, and test on the one left out",
+        help="for each source, train on all others and test on it",
     )
     studies.add_argument(
         "--report",
         nargs="+",
         type=Path,
         metavar="RUN",
-        help="train nothing: compare runs that exist, each a run's folder or a whole --output",
+        help="train nothing, compare finished runs: the folder of a run, or a whole --output",
     )
-    add("--output", type=Path, metavar="DIR", help="where all is written (runs/DATE)")
+    add("--output", type=Path, metavar="DIR", help="output folder (default: runs/DATE)")
     add(
         "--allow-leaks",
         action="store_true",
-        help="train also on a given split that has patients in the test part and in another",
+        help="accept a given split that has patients in both the test split and another",
     )
-    add("--resume", action="store_true", help="go on with what lies in --output")
+    add("--resume", action="store_true", help="continue the training in --output")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Train what the flags ask for, or report on what was trained."""
+    """Train, or report on finished runs."""
     output = options.output or Path("runs") / f"{datetime.datetime.now():%Y-%m-%d-%H%M%S}"
     program = ["python", "train.py"] if Path(sys.argv[0]).name == "train.py" else ["retina"]
     command = shlex.join([*program, *sys.argv[1:]])
     if options.resume and options.output is None:
-        raise SettingsError("--resume goes on with what lies in a folder: name it with --output")
+        raise SettingsError("--resume continues what is in a folder: name it with --output")
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and options.output is None:
-        raise SettingsError("several processes write to one folder: name it with --output")
+        raise SettingsError("several processes need a common output folder: name it with --output")
     if options.report:
         _report(options.report, output, command)
     else:
@@ -120,7 +176,7 @@ def _report(folders: list[Path], output: Path, command: str) -> None:
 
     if output.exists() and not (output / "comparison.csv").exists() and any(output.iterdir()):
         raise SettingsError(
-            f"{output} holds other files than a report: name an empty folder with --output"
+            f"{output} holds files that are no report: name an empty folder with --output"
         )
     runs = finished_runs(folders)
     record = study_record(runs)
@@ -191,5 +247,5 @@ def _train(options: argparse.Namespace, output: Path, command: str) -> None:
             )
         )
     except KeyboardInterrupt:
-        print(f"go on with the same flags, --output {output} and --resume", file=sys.stderr)
+        print(f"to continue, use the same flags with --output {output} --resume", file=sys.stderr)
         raise

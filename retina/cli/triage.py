@@ -1,4 +1,4 @@
-"""``retina triage``: a folder of photographs becomes a worklist."""
+"""``retina triage``: turn a folder of photographs into a worklist."""
 
 import argparse
 import sys
@@ -6,22 +6,23 @@ from contextlib import closing
 from pathlib import Path
 
 from retina.cli.exit_status import DONE
+from retina.cli.flags import add_engine, add_model
+from retina.reporting.formatting import counted
 
-HELP = "Grade all photographs of a folder or ZIP archive into a worklist, the most urgent first."
+HELP = "Grade the photographs in a folder or ZIP archive into a worklist, most urgent first."
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     add = parser.add_argument
-    add("place", type=Path, metavar="DIR", help="a folder, with the folders in it, or a ZIP")
-    add("--model", required=True, metavar="NAME", help="as `retina models` lists them")
-    add("--output", required=True, type=Path, metavar="FILE", help="the worklist, as CSV")
-    add("--checkpoints", type=Path, metavar="DIR", help="the folder that holds the models")
-    add("--engine", choices=("torch", "onnxruntime"), default="torch", help="what computes (torch)")
+    add("place", type=Path, metavar="DIR", help="folder, searched recursively, or ZIP archive")
+    add_model(parser)
+    add("--output", required=True, type=Path, metavar="FILE", help="worklist to write, as CSV")
+    add_engine(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Grade and write; what was graded before a kill is not graded again."""
+    """Grade and write; an interrupted run is continued from its journal."""
     from tqdm import tqdm
 
     from retina.errors import SettingsError
@@ -40,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
     output: Path = options.output
     if output.exists():
-        raise SettingsError(f"--output {output} exists already: name another, or move it away")
+        raise SettingsError(f"--output {output} already exists: name another file, or move it away")
     grader = Grader.load(options.model, options.checkpoints, engine=options.engine)
     found = photographs_in(options.place)
     if found.left_out:
@@ -56,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
         rows = [done[key] for each in sources if (key := (each.name, each.stamp)) in done]
         waiting = [each for each in sources if (each.name, each.stamp) not in done]
         if rows:
-            print(f"{len(rows)} of {len(sources)} were graded before", file=sys.stderr)
+            print(f"{len(rows)} of {len(sources)} photographs were already graded", file=sys.stderr)
         with tqdm(
             total=len(sources), initial=len(rows), desc=grader.name, unit="photograph"
         ) as bar:
@@ -66,6 +67,5 @@ def run(options: argparse.Namespace) -> int:
                 bar.update()
     write_text(output, worklist_csv(in_order(rows)))
     journal.unlink()
-    graded = "1 photograph" if len(rows) == 1 else f"{len(rows):,} photographs"
-    print(f"{graded}: {urgencies(rows)}", file=sys.stderr)
+    print(f"{counted(len(rows), 'photograph')}: {urgencies(rows)}", file=sys.stderr)
     return DONE

@@ -1,4 +1,4 @@
-"""What is said of an assessment, on the page and in a case report alike."""
+"""Sentences on an assessment, for the page and for case reports."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,10 +6,11 @@ from typing import Any
 
 from retina.assessment import Assessment
 from retina.errors import CheckpointError
-from retina.evaluation.intervals import Matrix, Proportion, precision_of
+from retina.evaluation.intervals import Matrix, precision_of
 from retina.explain.methods import GRAD_CAM
 from retina.models.checkpoint_folder import read_evaluations
 from retina.models.config import CheckpointConfig, StartedFrom
+from retina.reporting.formatting import hundredths, interval, number, unit, with_interval
 from retina.scale import GRADES, NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 __all__ = [
@@ -41,10 +42,10 @@ __all__ = [
 ]
 
 DRAWN = "drawn"
-"""The set of drawn photographs, which tells nothing of patients."""
+"""The data set of drawn photographs, which says nothing about patients."""
 
 MANY = 100
-"""Of fewer photographs of another place, nothing is said."""
+"""Fewest photographs of another data set whose metrics are mentioned."""
 
 QUALITY = {
     "good": "The photograph is good enough to be graded.",
@@ -53,31 +54,31 @@ QUALITY = {
 }
 HEATMAP = "Where the model looked"
 SCALE_NONE = "no evidence"
-TRUST = "How far to trust this answer"
+TRUST = "How far to trust this result"
 INTERVALS = "In brackets: 95\N{NO-BREAK SPACE}% intervals."
 PROBABILITIES = "Calibrated probabilities"
-NO_MATRIX = "This model has not been evaluated on a test part, so it has no confusion matrix."
+NO_MATRIX = "This model has not been evaluated on a test split, so it has no confusion matrix."
 NOT_GRADED = "Not graded"
 RETAKE = "This photograph cannot be graded as it is. Please take it again:"
 UNGRADABLE_TWICE = (
-    "Ungradable twice means refer: an eye that cannot be photographed well is to be examined."
+    "Ungradable twice means refer: an eye that cannot be photographed well needs an examination."
 )
 NO_DR_NOTE = (
-    "“No DR” says only that the model saw no sign of diabetic retinopathy in this photograph."
+    "“No DR” means only that the model found no sign of diabetic retinopathy in this photograph."
 )
 WARNINGS = "Please note"
 _GRAD_CAM_CAPTION = (
-    "The stronger the colour, the more this place spoke for the grade; the scale is the same for "
-    "every photograph that this model grades. It does not mark lesions."
+    "The stronger the colour, the more this area contributed to the grade; the scale is the same "
+    "for every photograph that this model grades. It does not mark lesions."
 )
 _RELATIVE_CAPTION = (
-    "By {method}, through the grad-cam library: the colours are scaled to the strongest place of "
-    "this very photograph, so even a map without evidence looks full. It does not mark lesions."
+    "By {method}, from the grad-cam library: the colours are scaled to the maximum of this "
+    "photograph, so even a map without evidence has strong colours. It does not mark lesions."
 )
 
 
 def share(probability: float) -> str:
-    """A probability as a whole percentage, never quite 0 or 100: no model is that sure."""
+    """Format a probability as a whole percentage, but never as 0 or 100 %."""
     if probability < 0.005:
         return "<1\N{NO-BREAK SPACE}%"
     if probability >= 0.995:
@@ -86,22 +87,21 @@ def share(probability: float) -> str:
 
 
 def share_of_row(value: float) -> str:
-    """A share in the confusion matrix: 0 or 100 % only where it is exactly that."""
+    """Format a share as a whole percentage; 0 or 100 % only if it is exact."""
     return f"{100 * value:.0f}\N{NO-BREAK SPACE}%" if value in (0, 1) else share(value)
 
 
 def grade_of(number: int) -> str:
-    """Where a grade stands on the scale, and how the scale defines it."""
+    """Return the definition of a grade."""
     meaning = GRADES[number].meaning
     return (
-        f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}, which defines it so: "
-        f"{meaning[0].lower()}{meaning[1:]} The model judges the whole photograph and finds no "
-        "single lesion."
+        f"Grade {number} on a scale of 0 to {NUM_GRADES - 1}: {meaning[0].lower()}{meaning[1:]} "
+        "The model grades the photograph as a whole and does not detect individual lesions."
     )
 
 
 def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
-    """The verdict on referral, in a word, and its reason, in a sentence."""
+    """Return the verdict on referral, in a few words, and its reason, in a sentence."""
     probability = assessment.referable_probability or 0.0
     told = [share(probability), share(threshold)]
     if told[0] == told[1]:
@@ -121,25 +121,23 @@ def referral(assessment: Assessment, threshold: float) -> tuple[str, str]:
 
 
 def operating_point(referable: Mapping[str, Any]) -> str:
-    """How the referral threshold did on the test part, from ``metrics.json``."""
+    """Describe the referral threshold on the test split, from ``metrics.json``."""
     return f"At this threshold, on its test photographs: {_sensitivity(referable)}."
 
 
 def elsewhere(name: str, metrics: Mapping[str, Any]) -> str:
-    """How a model did on photographs of another place, from ``evaluations/NAME.json``."""
-    unit = "patients" if metrics.get("by_patient") else "photographs"
-    kappa = _plain(metrics.get("quadratic_weighted_kappa"))
+    """Describe a model on another data set, from ``evaluations/NAME.json``."""
+    kappa = with_interval(metrics.get("quadratic_weighted_kappa"), hundredths, "unknown")
     return (
-        f"Elsewhere, on {metrics['n']:,} {unit} of {name}: {_sensitivity(metrics['referable'])}, "
-        f"quadratic weighted kappa {kappa}."
+        f"Elsewhere, on {metrics['n']:,} {unit(metrics)} of {name}: "
+        f"{_sensitivity(metrics['referable'])}, quadratic weighted kappa {kappa}."
     )
 
 
 def told_elsewhere(folder: Path) -> list[str]:
-    """How a checkpoint did on the photographs of other places, where those were many.
+    """Describe a checkpoint on other data sets of ``MANY`` photographs or more.
 
-    Args:
-        folder: The checkpoint's; where its ``evaluations`` cannot be read, nothing is told.
+    Nothing is returned if its ``evaluations`` cannot be read.
     """
     try:
         evaluations = read_evaluations(folder)
@@ -153,22 +151,22 @@ def told_elsewhere(folder: Path) -> list[str]:
 
 
 def right_of_its_answers(matrix: Matrix, grade: int) -> str:
-    """How often this answer was right in the test, with Wilson's 95 % interval."""
+    """Describe how often a predicted grade was right in the test, with Wilson's 95 % interval."""
     label = GRADES[grade].label
     right = precision_of(matrix, grade)
     if right is None:
         return (
-            f"In its test this model never answered {label}, so nobody knows how often that is "
+            f"In its test this model never predicted {label}, so it is unknown how often that is "
             "right."
         )
     if right.count == 1:
         return (
-            f"In its test this model answered {label} once only, "
-            f"{'rightly' if right.hits else 'wrongly'}."
+            f"In its test this model predicted {label} only once, "
+            f"{'correctly' if right.hits else 'wrongly'}."
         )
     sentence = (
         f"Of the {right.count:,} test photographs that this model called {label}, "
-        f"{_proportion(right)} were {label}"
+        f"{_with_interval(vars(right))} were {label}"
     )
     missed = sum(row[grade] for row in matrix[REFERABLE_FROM:])
     if grade >= REFERABLE_FROM or not missed:
@@ -178,7 +176,7 @@ def right_of_its_answers(matrix: Matrix, grade: int) -> str:
 
 
 def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
-    """On whose eyes the model was tested, and what the brackets are."""
+    """Describe the test photographs, and explain the brackets."""
     shared = config.data.shared_patients
     known = (
         f", {share_of_row(shared)} of a patient whose other photographs it was trained on"
@@ -186,13 +184,13 @@ def tested_on(metrics: Mapping[str, Any], config: CheckpointConfig) -> str:
         else " that it had not seen"
     )
     return (
-        f"It was tested on {metrics['n']:,} photographs of {config.data.name}{known}; other people "
-        f"and other cameras may fare worse. {INTERVALS}"
+        f"It was tested on {metrics['n']:,} photographs of {config.data.name}{known}; results for "
+        f"other people and cameras may be worse. {INTERVALS}"
     )
 
 
 def sight_threatening(probability: float) -> str:
-    """The probability of disease that threatens sight."""
+    """Return the probability of sight-threatening disease, in a sentence."""
     return (
         f"The probability of grade {SIGHT_THREATENING_FROM} or above, which threatens sight, "
         f"is {share(probability)}."
@@ -200,21 +198,21 @@ def sight_threatening(probability: float) -> str:
 
 
 def heatmap_caption(method: str) -> str:
-    """What a heatmap's colours mean."""
+    """Explain the colours of a heatmap."""
     if method == GRAD_CAM:
         return _GRAD_CAM_CAPTION
     return _RELATIVE_CAPTION.format(method=method)
 
 
 def scale_end(method: str) -> str:
-    """What stands at the strong end of the colour bar."""
+    """Return the label of the upper end of the colour bar."""
     if method == GRAD_CAM:
         return "strongest 1\N{NO-BREAK SPACE}% on validation"
-    return "this photograph’s strongest"
+    return "this photograph’s maximum"
 
 
 def started_from(weights: StartedFrom) -> str:
-    """What the training of a model started from."""
+    """Describe the initial weights of a model."""
     if weights.kind == "random":
         return "Trained from scratch, from random weights."
     if weights.kind == "imagenet":
@@ -225,7 +223,7 @@ def started_from(weights: StartedFrom) -> str:
 
 
 def network(config: CheckpointConfig) -> str:
-    """A model's network and the size of what it sees."""
+    """Describe the network of a model and its input size."""
     size = config.preprocessing.size
     return f"{config.architecture} at {size} × {size} pixels."
 
@@ -237,19 +235,7 @@ def _sensitivity(referable: Mapping[str, Any]) -> str:
     return f"sensitivity {sensitivity}, specificity {specificity}"
 
 
-def _plain(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "unknown" if figure is None else f"{figure:.2f}"
-    told = f"{figure['value']:.2f} ({figure['low']:.2f} to {figure['high']:.2f})"
-    return told.replace("-", "−")
-
-
 def _with_interval(figure: Any) -> str:
-    if not isinstance(figure, Mapping):
-        return "unknown" if figure is None else share_of_row(figure)
-    low, high = 100 * figure["low"], 100 * figure["high"]
-    return f"{share_of_row(figure['value'])} ({low:.0f}–{high:.0f})"
-
-
-def _proportion(of: Proportion) -> str:
-    return f"{share_of_row(of.value)} ({100 * of.low:.0f}–{100 * of.high:.0f})"
+    value, ends = number(figure), interval(figure)
+    within = f" ({100 * ends[0]:.0f}–{100 * ends[1]:.0f})" if ends else ""
+    return ("unknown" if value is None else share_of_row(value)) + within

@@ -1,4 +1,4 @@
-"""The figures of one evaluation: confusion matrix, reliability diagram, ROC."""
+"""The figures of an evaluation: confusion matrix, reliability diagram, ROC curve."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from retina.evaluation.calibration import confidence_bins, referable_probability
 from retina.evaluation.intervals import wilson
 from retina.evaluation.predictions import Predictions
 from retina.reporting.figures import FAINT, GREY, RUN_COLOURS, confusion_matrix_figure, head, ink
-from retina.reporting.formatting import interval, number, with_interval
+from retina.reporting.formatting import bounds, decimal, number, with_interval
 from retina.scale import REFERABLE_FROM
 
 _AFTER, _BEFORE = RUN_COLOURS[:2]
@@ -22,17 +22,17 @@ _AFTER, _BEFORE = RUN_COLOURS[:2]
 def evaluation_figures(
     answers: Predictions, metrics: Mapping[str, Any], title: str, note: str | None = None
 ) -> dict[str, Figure]:
-    """The figures of one evaluation, by the names of their files without ending.
+    """Draw the figures of an evaluation.
 
     Args:
-        answers: What the figures were computed from.
-        metrics: As ``evaluate`` gave them.
-        title: Which model on which pictures, above each.
-        note: A second line below the title, such as what the run started from.
+        answers: The predictions.
+        metrics: Their metrics, as ``evaluate`` returns them.
+        title: The title of each figure.
+        note: A second line, such as what the run started from.
 
     Returns:
-        ``confusion-matrix``, ``reliability`` and ``roc``; without ``roc`` where all pictures are
-        referable or none is.
+        ``confusion-matrix``, ``reliability`` and, unless all photographs are referable or none is,
+        ``roc``.
     """
     figures = {
         "confusion-matrix": confusion_matrix_figure(metrics["confusion_matrix"], title, note),
@@ -46,21 +46,21 @@ def evaluation_figures(
 def reliability_figure(
     answers: Predictions, metrics: Mapping[str, Any], title: str, note: str | None = None
 ) -> Figure:
-    """How often the answers of each confidence are right, before and after the temperature.
+    """Draw a reliability diagram: accuracy by confidence, before and after temperature scaling.
 
-    The 15 bins are those of the calibration error. Bars show the 95 % interval of a share (Wilson
-    1927); the lower panel shows how many answers stand behind each dot.
+    The 15 bins are those of the calibration error. Error bars are 95 % intervals (Wilson, 1927);
+    the lower panel shows the share of predictions in each bin.
 
     Args:
-        answers: Of N pictures or patients.
-        metrics: With ``ece`` and ``before_temperature``.
-        title: Above it.
-        note: A second line below the title.
+        answers: The predictions.
+        metrics: Their metrics, with ``ece`` and ``before_temperature``.
+        title: The title.
+        note: A second line.
     """
     figure = Figure(figsize=(6.4, 6.6), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
     upper.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 3)))
-    upper.text(0.13, 0.1, "right as often as sure", color=GREY, fontsize=8.5, va="top")
+    upper.text(0.13, 0.1, "perfect calibration", color=GREY, fontsize=8.5, va="top")
     before, after = _Bins(answers, answers.uncalibrated), _Bins(answers, answers.probability)
     error = number(metrics["before_temperature"]["ece"])
     upper.plot(
@@ -71,29 +71,29 @@ def reliability_figure(
         markerfacecolor="none",
         markersize=6,
         linewidth=1.2,
-        label=f"before the temperature: error {error:.3f}",
+        label=f"before temperature scaling: error {decimal(error)}",
     )
-    bounds = np.abs(after.bounds() - after.right)
+    reach = np.abs(after.bounds() - after.right)
     upper.errorbar(
         after.confidence,
         after.right,
-        yerr=bounds,
+        yerr=reach,
         fmt="o-",
         color=_AFTER,
         markersize=6,
         linewidth=1.6,
         elinewidth=1,
-        label=f"after it: error {with_interval(metrics['ece'])}",
+        label=f"after temperature scaling: error {with_interval(metrics['ece'])}",
     )
     upper.set_ylim(-0.02, 1.02)
-    upper.set_ylabel("Share that is right")
+    upper.set_ylabel("Accuracy")
     upper.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     figure.legend(loc="outside lower center", frameon=False, fontsize=8.5)
     lower.bar(after.middle, after.count / after.count.sum(), width=after.width, color=_AFTER)
     lower.set_xlim(0, 1)
-    lower.set_ylabel("Share of\nanswers")
+    lower.set_ylabel("Share of\npredictions")
     lower.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-    lower.set_xlabel("Confidence: the probability of the grade answered")
+    lower.set_xlabel("Confidence: the probability of the predicted grade")
     lower.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     for axes in (upper, lower):
         _plain(axes)
@@ -105,13 +105,13 @@ def reliability_figure(
 def roc_figure(
     answers: Predictions, metrics: Mapping[str, Any], title: str, note: str | None = None
 ) -> Figure:
-    """Sensitivity against false alarms for referable disease, the operating point marked.
+    """Draw the ROC curve of referable disease, with the operating point.
 
     Args:
-        answers: Of N pictures or patients, of whom some are referable and some are not.
-        metrics: With ``referable``.
-        title: Above it.
-        note: A second line below the title.
+        answers: The predictions, of which some but not all are referable.
+        metrics: Their metrics, with ``referable``.
+        title: The title.
+        note: A second line.
     """
     from sklearn.metrics import roc_curve  # slow to import, and the page opens without
 
@@ -144,7 +144,7 @@ def roc_figure(
         elinewidth=1.2,
         capsize=3,
         label=(
-            f"operating point: from a probability of {referable['threshold']:.3f} on\n"
+            f"operating point: probability of {referable['threshold']:.3f} or more\n"
             f"sensitivity {with_interval(referable['sensitivity'])}\n"
             f"specificity {with_interval(referable['specificity'])}"
         ),
@@ -162,7 +162,7 @@ def roc_figure(
 
 
 class _Bins:
-    """The bins of confidence that hold an answer."""
+    """The bins of confidence that hold a prediction."""
 
     def __init__(self, answers: Predictions, probability: npt.NDArray[np.float64]) -> None:
         bins = 15
@@ -179,7 +179,7 @@ class _Bins:
         self.width = 0.9 / bins
 
     def bounds(self) -> npt.NDArray[np.float64]:
-        """(2, bins): where the true share of right answers may lie."""
+        """Return the Wilson interval of the accuracy in each bin: (2, bins)."""
         pairs = zip(self.hits.tolist(), self.count.tolist(), strict=True)
         return np.array([wilson(hits, count) for hits, count in pairs]).T
 
@@ -193,11 +193,9 @@ def _plain(axes: Axes) -> None:
 
 
 def _reach(metric: Any, turned: bool = False) -> npt.NDArray[np.float64]:
-    """(2, 1): how far an interval reaches below and above its value, or above and below."""
+    """Return the lengths of the two error bars of a metric: (2, 1)."""
     value = number(metric)
-    low, high = interval(metric) or (value, value)
     assert value is not None
-    assert low is not None
-    assert high is not None
+    low, high = bounds(metric)
     reach = np.array([[value - low], [high - value]])
     return reach[::-1] if turned else reach

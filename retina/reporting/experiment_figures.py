@@ -1,4 +1,4 @@
-"""The figures of an experiment's report: which there are, and what stands beside each."""
+"""The figures of an experiment report, and their captions."""
 
 import base64
 import re
@@ -29,7 +29,7 @@ _TREND_DESCRIPTION = "Accuracy by epoch, training dashed and validation solid."
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure as the template takes it: ``light`` and ``dark`` are PNG in base64."""
+    """A figure of the report; ``light`` and ``dark`` are PNG files in base64."""
 
     file: str
     caption: str
@@ -49,13 +49,13 @@ def draw_figures(
     """Draw all figures of a report, and write each as PNG.
 
     Args:
-        output: Where the files go.
-        runs: At least one.
-        study: All but ``comparison`` have a figure of their own.
-        left_out: The rows of the study that leaves hospitals out.
+        output: The output folder.
+        runs: At least one run.
+        study: The kind of study; all but ``comparison`` have a figure of their own.
+        left_out: The rows of the leave-one-out study.
 
     Returns:
-        Those to be shown, in order: the study's own, a trend a depth, a matrix a run.
+        The figures to show: that of the study, accuracy trends, confusion matrices.
     """
     return list(_figures(output, runs, study, left_out))
 
@@ -94,10 +94,10 @@ def _figures(
         yield draw("ablation.png", figure, "Ablation", _TREND_DESCRIPTION, named)
     if study == "imbalance":
         figure = _imbalance(named)
-        description = "Test part: a row a variant, a column a metric."
+        description = "Test split: one row per variant, one column per metric."
         yield draw("imbalance.png", figure, "Imbalance", description, named)
     if left_out:
-        description = "Kappa and AUROC of each hospital, by networks with and without it."
+        description = "Kappa and AUROC on each hospital, of networks trained with and without it."
         figure = left_out_figure(left_out)
         yield draw("leave-one-out.png", figure, "Leave one out", description, named)
     for architecture in dict.fromkeys(run.config.architecture for run in runs):
@@ -112,18 +112,18 @@ def _figures(
     for label, run in named.items():
         figure = confusion_matrix_figure(
             run.confusion_matrix.tolist(),
-            f"{label}, {run.pictures:,} test pictures",
+            f"{label}, {run.pictures:,} test photographs",
             run.not_imagenet,
         )
         description = (
-            "Test part: of each true grade’s pictures, the share and number given each grade."
+            "Test split: share and number of the photographs of each true grade by predicted grade."
         )
         file = f"confusion-matrix-{_file_name(label)}.png"
         yield draw(file, figure, label, description, {label: run})
 
 
 def _limits(runs: Sequence[FinishedRun]) -> tuple[float, float]:
-    """The accuracies between which all curves and baselines lie, with some air."""
+    """Return common limits of the accuracy axes, with a margin."""
     curves = [run.history[["train_accuracy", "validation_accuracy"]].to_numpy() for run in runs]
     baselines = [run.value("majority_baseline_accuracy") for run in runs]
     values = np.concatenate([np.ravel(curve) for curve in curves] + [np.array(baselines, float)])
@@ -169,7 +169,7 @@ def _ablation_labels(named: Mapping[str, FinishedRun]) -> dict[str, str]:
         settings = run.training
         key = bool(settings.get("augmentation", True)), bool(settings.get("normalisation", True))
         result[label] = _with_origin(words[key], run)
-    # Several depths, or several runs of one kind: their names tell them apart.
+    # With several architectures or runs of one kind, only their names are unique.
     return result if len(set(result.values())) == len(result) else _plain_labels(named)
 
 
@@ -191,7 +191,7 @@ def _imbalance(named: Mapping[str, FinishedRun]) -> Figure:
     plain = [shown[label] for label, run in named.items() if not run.variant]
     return imbalance_figure(
         table,
-        f"{', '.join(sorted(kinds))}: accuracy beside kappa and the recall of each grade",
+        f"{', '.join(sorted(kinds))}: accuracy, kappa and recall of each grade",
         plain[0] if len(plain) == 1 else None,
         _common_baseline(named),
     )

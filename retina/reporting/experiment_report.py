@@ -1,4 +1,4 @@
-"""The report of an experiment: one HTML file that needs nothing else, figures and numbers."""
+"""The report of an experiment, as one self-contained HTML file."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +17,7 @@ from retina.reporting.formatting import (
     number,
     percent,
     template,
+    words,
 )
 from retina.reporting.leave_one_out import (
     LeftOut,
@@ -52,7 +53,7 @@ TITLES: dict[Study, str] = {
     "imbalance": "Imbalance: sampling and loss",
     "leave-one-out": "Hospitals left out of training",
 }
-# What `training` holds that is no setting: it names the run, or says how it went.
+# Values of `training` that are no settings.
 NO_SETTING = {"architecture", "start", "variant"}
 WORDS = {
     "lr": "learning rate",
@@ -75,23 +76,23 @@ def write_experiment_report(
     gap: str | None,
     command: str,
 ) -> None:
-    """Write ``report.html``, ``comparison.csv`` and the figures, each whole or not at all.
+    """Write ``report.html``, ``comparison.csv`` and the figures, each atomically.
 
     The figures are ``accuracy-trend-ARCHITECTURE.png``, ``confusion-matrix-NAME.png``, and
     ``ablation.png``, ``imbalance.png`` or ``leave-one-out.png`` for that study, which also has a
     ``leave-one-out.csv``.
 
     Args:
-        output: Made if it is not there.
-        runs: At least one, in the order in which they are to be shown.
-        study: What the runs have in common.
-        remarks: Sentences on the data, its parts and what they do not keep apart.
-        gap: Why runs that were asked for are missing; None where none are.
-        command: That led here, to be shown as it is.
+        output: The output folder; created if it does not exist.
+        runs: At least one run, in the order of the report.
+        study: The kind of study.
+        remarks: Sentences on the data and its split.
+        gap: Why requested runs are missing; None if none are.
+        command: The command line.
 
     Raises:
-        SettingsError: there is no run.
-        OSError: the file system refused.
+        SettingsError: There is no run.
+        OSError: A file cannot be written.
     """
     if not runs:
         raise SettingsError("there is no finished run to report on: train one first")
@@ -130,7 +131,7 @@ def write_experiment_report(
 
 
 def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
-    """The columns' names, and a row of cells a run, with the lab's accuracy where it has one."""
+    """Return the main table: a row per run, with the accuracy of the lab if there is one."""
     truths = {tuple(run.confusion_matrix.sum(axis=1).tolist()) for run in runs}
     lab_accuracy = [
         None
@@ -147,7 +148,7 @@ def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
             {
                 "label": label,
                 "warning": run.not_imagenet,
-                "lab": None if value is None else f"{value:.2%}",
+                "lab": None if value is None else percent(value, 2),
                 "accuracy": figure_cell(run.metric("accuracy"), lambda v: percent(v, 2)),
                 "baseline": figure_cell(
                     run.metric("majority_baseline_accuracy"), lambda v: percent(v, 2)
@@ -166,7 +167,7 @@ def _headline(runs: Sequence[FinishedRun]) -> dict[str, Any]:
 
 
 def _sources(runs: Sequence[FinishedRun]) -> list[dict[str, Any]]:
-    """A row for each source of each run that was tested on several."""
+    """Return a row per source of each run that was tested on several."""
     return [
         {
             "label": label,
@@ -209,7 +210,7 @@ _MORE = ("referable_auroc", "referable_sensitivity", "referable_specificity", "m
 
 
 def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:
-    """What all runs have in common, and what differs between them."""
+    """Return the settings that all runs share, and those that differ."""
     each = []
     for run in runs:
         preparation = run.config.preprocessing.to_json()
@@ -218,7 +219,7 @@ def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         settings.pop("image_size", None)
         if any(other.is_taught for other in runs):
             settings.setdefault("teacher", "none")
-        each.append({k: _words(v) for k, v in {**settings, **preparation}.items()})
+        each.append({k: words(v) for k, v in {**settings, **preparation}.items()})
     names = list(dict.fromkeys(name for settings in each for name in settings))
     rows = {name: [settings.get(name, "not recorded") for settings in each] for name in names}
     common = {name: values[0] for name, values in rows.items() if len(set(values)) == 1}
@@ -230,16 +231,6 @@ def _settings(runs: Sequence[FinishedRun]) -> dict[str, Any]:
         "differing": [WORDS.get(name, name.replace("_", " ")) for name in differing],
         "values": list(zip(*differing.values(), strict=True)) or [()] * len(runs),
     }
-
-
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(_words(item) for item in value)
-    if isinstance(value, dict):
-        return ", ".join(f"{k} {_words(v)}" for k, v in value.items() if k != "sha256")
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _duration(seconds: Any) -> str:

@@ -1,4 +1,4 @@
-"""Figures of matplotlib: their form, their colours, and how they are written to files."""
+"""Figures drawn with matplotlib, for light and dark pages."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,13 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from retina.files import replacing
+from retina.reporting.formatting import hundredths
 from retina.scale import LABELS, NUM_GRADES
 
 INK, GREY, FAINT, PAPER = "#1a1a1a", "#6b7480", "#d9dde2", "#ffffff"
 RUN_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
-# What stands for each colour on a dark page. Text on the cells of a matrix has colours of its own,
-# which are not among them.
+# The colours on a dark page. Text on the cells of a matrix keeps its colours.
 DARK = {
     INK: "#e8eaed",
     GREY: "#a3acb7",
@@ -41,8 +41,8 @@ _BLACK, _WHITE = "#000000", "#ffffff"
 
 
 def in_the_dark(figure: Figure) -> Figure:
-    """Recolour a figure of this module, in place, for a dark page that shines through it."""
-    figure.set_layout_engine("none")  # what was drawn before stays in its place
+    """Recolour a figure of this module in place, for a dark page, with a transparent background."""
+    figure.set_layout_engine("none")  # Keep the layout.
     figure.patch.set_alpha(0.0)
     for axes in figure.axes:
         axes.patch.set_alpha(0.0)
@@ -62,11 +62,7 @@ def in_the_dark(figure: Figure) -> Figure:
 
 
 def text_on(background: str) -> str:
-    """Black or white, whichever contrasts more with a background; always 4.5 : 1 or more.
-
-    Args:
-        background: ``#rrggbb``.
-    """
+    """Return black or white, whichever contrasts more with ``#rrggbb``; at least 4.5 : 1."""
     luminance = relative_luminance(background)
     black_contrast = (luminance + 0.05) / 0.05
     white_contrast = 1.05 / (luminance + 0.05)
@@ -74,7 +70,7 @@ def text_on(background: str) -> str:
 
 
 def relative_luminance(colour: str) -> float:
-    """Relative luminance, 0 to 1, of an sRGB colour ``#rrggbb``, as WCAG 2.2 defines it."""
+    """Return the relative luminance (WCAG 2.2), 0 to 1, of an sRGB colour ``#rrggbb``."""
     channels = [int(colour[start : start + 2], 16) / 255 for start in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
@@ -95,14 +91,7 @@ _BASELINE: dict[str, Any] = {"color": GREY, "linewidth": 1.3, "linestyle": (0, (
 
 
 def row_shares(matrix: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
-    """Counts to shares of each row; a row without any count stays 0.
-
-    Args:
-        matrix: (5, 5) counts, rows are the truth.
-
-    Returns:
-        (5, 5), each row adding up to 1 or 0.
-    """
+    """Normalise the rows of a (5, 5) matrix of counts; an empty row stays 0."""
     counts = np.asarray(matrix, dtype=np.float64)
     return np.asarray(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1))
 
@@ -110,14 +99,12 @@ def row_shares(matrix: Sequence[Sequence[int]]) -> npt.NDArray[np.float64]:
 def confusion_matrix_figure(
     matrix: Sequence[Sequence[int]], title: str, note: str | None = None
 ) -> Figure:
-    """A row-normalised confusion matrix, darker blue for larger shares.
-
-    Each cell shows the share of its row, and the count below it.
+    """Draw a confusion matrix; each cell shows the share of its row and the count.
 
     Args:
-        matrix: (5, 5) counts, rows are the truth, columns what the model answered.
-        title: Above it.
-        note: A second line below the title, such as what the run started from.
+        matrix: (5, 5) counts; rows are true grades, columns predicted ones.
+        title: The title.
+        note: A second line, such as what the run started from.
     """
     counts = np.asarray(matrix)
     shares = row_shares(matrix)
@@ -140,7 +127,7 @@ def confusion_matrix_figure(
     axes.grid(which="minor", color=PAPER, linewidth=2)
     axes.tick_params(which="both", length=0)
     axes.spines[:].set_visible(False)
-    axes.set_xlabel("The model's grade", labelpad=8)
+    axes.set_xlabel("Predicted grade", labelpad=8)
     axes.set_ylabel("True grade", labelpad=8)
     head(figure, title, note)
     bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=30, format="{x:.0%}")
@@ -158,16 +145,16 @@ def accuracy_trend_figure(
     baseline: float | None = None,
     limits: tuple[float, float] | None = None,
 ) -> Figure:
-    """Accuracy by epoch: training dashed, validation solid.
+    """Draw accuracy by epoch, dashed for training and solid for validation.
 
-    Up to four runs share one pair of axes; more get one each, on common scales.
+    Up to four runs share one pair of axes; more have one each, with common limits.
 
     Args:
-        histories: A run's label to its ``history.csv``.
-        title: Above it.
-        best_epochs: A run's label to the epoch that was chosen, which gets a ring.
-        baseline: Accuracy, 0 to 1, of always giving the most frequent answer.
-        limits: Lowest and highest accuracy of the axis, so that figures can be set side by side.
+        histories: The ``history.csv`` of each run, by label.
+        title: The title.
+        best_epochs: The chosen epoch of each run, by label; marked by a ring.
+        baseline: Accuracy, 0 to 1, of always predicting the most frequent grade.
+        limits: Limits of the accuracy axis.
     """
     together = len(histories) <= _TOGETHER
     columns = 1 if together else 3
@@ -206,15 +193,14 @@ def accuracy_trend_figure(
 def imbalance_figure(
     table: pd.DataFrame, title: str, plain: str | None = None, baseline: float | None = None
 ) -> Figure:
-    """Accuracy beside kappa and the recall of each grade: a row a variant, a dot a number.
+    """Draw a dot plot of metrics: a row per variant, a panel per metric.
 
     Args:
-        table: Indexed by the variants' labels; a column of numbers a metric, the first of them
-            accuracy. What is undefined is NaN.
-        title: Above it.
-        plain: The label of the variant that the others are measured against: each of theirs is
-            joined to its dot's place.
-        baseline: Accuracy, 0 to 1, of always giving the most frequent answer.
+        table: A row per variant, indexed by label, and a column per metric, the first of them
+            accuracy. NaN is undefined.
+        title: The title.
+        plain: The label of the variant that the others are compared with, by lines.
+        baseline: Accuracy, 0 to 1, of always predicting the most frequent grade.
     """
     figure = Figure(figsize=(11, 0.36 * len(table) + 1.7), layout="constrained")
     panels = figure.subplots(1, len(table.columns), sharey=True, squeeze=False).ravel()
@@ -233,7 +219,7 @@ def imbalance_figure(
             undefined = not np.isfinite(value)
             side = -1 if value < reference else 1
             axes.annotate(
-                "undefined" if undefined else f"{value:.2f}".replace("-", "−"),
+                "undefined" if undefined else hundredths(value),
                 (low if undefined else value, row),
                 xytext=(0 if undefined else 7 * side, 0),
                 textcoords="offset points",
@@ -258,7 +244,7 @@ def imbalance_figure(
 
 
 def png(figure: Figure) -> bytes:
-    """A figure as the bytes of a PNG file."""
+    """Return a figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=_DPI)
     return buffer.getvalue()
@@ -284,7 +270,7 @@ def _percent(share: float, _: int | None) -> str:
 
 
 def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: bool) -> None:
-    """What the colours mean, and beside it what the lines mean."""
+    """Add a legend: one column for the colours of runs, one for the line styles."""
     entries = [
         ("training", Line2D([], [], color=GREY, linestyle="--")),
         ("validation", Line2D([], [], color=GREY)),
@@ -294,7 +280,7 @@ def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: b
         ring.set_markerfacecolor("none")
         entries.append(("chosen epoch", ring))
     if baseline:
-        entries.append(("most frequent grade, test part", Line2D([], [], **_BASELINE)))
+        entries.append(("most frequent grade, test split", Line2D([], [], **_BASELINE)))
     columns = len(entries)
     if runs:
         columns = 2
@@ -321,14 +307,14 @@ def _trend_legend(figure: Figure, runs: Sequence[str], chosen: bool, baseline: b
 
 
 def head(figure: Figure, title: str, note: str | None) -> None:
-    """Put a title above a figure, and a note below the title."""
+    """Set the title of a figure, and a note below it."""
     width = int(10 * figure.get_figwidth())
     lines = fill(title, width) if note is None else f"{fill(title, width)}\n{fill(note, width + 8)}"
     figure.suptitle(lines, fontsize=12 if note is None else 11)
 
 
 def ink(figure: Figure) -> None:
-    """Give all text that has matplotlib's black the ink of this module, and no mathematics."""
+    """Set the colour of all black text, and disable the parsing of mathematics."""
     for axes in figure.axes:
         axes.tick_params(labelcolor=INK)
     for text in figure.findobj(Text):

@@ -1,11 +1,19 @@
-"""What follows from the figures of some runs, in sentences: no claim without its number."""
+"""Sentences on the metrics of runs; every claim has its number."""
 
 import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from retina.reporting.formatting import decimal, percent, with_interval
+from retina.reporting.formatting import (
+    decimal,
+    hundredths,
+    joined,
+    percent,
+    points,
+    signed,
+    with_interval,
+)
 from retina.reporting.runs import FinishedRun, Study, labels
 from retina.scale import LABELS
 
@@ -17,7 +25,7 @@ _KAPPA = "quadratic_weighted_kappa"
 
 
 def summary(runs: Sequence[FinishedRun]) -> str:
-    """Two sentences: the best kappa with its accuracy, and how many runs beat the baseline."""
+    """Summarise in two sentences: the best kappa, and how many runs beat the baseline."""
     named = list(zip(labels(runs), runs, strict=True))
     scored = [(label, run) for label, run in named if run.value(_KAPPA) is not None]
     above = [run for run in runs if (_above_baseline(run) or 0) > 0]
@@ -29,36 +37,37 @@ def summary(runs: Sequence[FinishedRun]) -> str:
         first = (
             f"{_named(label, best)} {rank.format('quadratic weighted kappa')} "
             f"{with_interval(best.metric(_KAPPA))}, with an accuracy of "
-            f"{percent(best.value('accuracy'))} on the {best.pictures:,} pictures of its test part."
+            f"{percent(best.value('accuracy'))} on its {best.pictures:,} test photographs."
         )
     baseline = _range([run.value("majority_baseline_accuracy") for run in runs])
     if len(runs) == 1:
         verdict = "above" if above else "not above"
         second = (
-            f"Its accuracy is {verdict} the {baseline} of always answering the most frequent grade."
+            f"Its accuracy is {verdict} the {baseline} of always predicting the most frequent "
+            "grade."
         )
     else:
         all_of_them = len(above) == len(runs)
         count = f"{_word(len(above))} of the".capitalize() if not all_of_them else "All"
         second = (
             f"{count} {_word(len(runs))} runs {'has' if len(above) < 2 else 'have'} an accuracy "
-            f"above the {baseline} of always answering the most frequent grade."
+            f"above the {baseline} of always predicting the most frequent grade."
         )
     return f"{first} {second}"
 
 
 def findings(runs: Sequence[FinishedRun], study: Study) -> list[tuple[str, list[str]]]:
-    """What follows, by heading: first between the runs, then for each of them.
+    """Return headings and sentences: first on the runs together, then on each of them.
 
     Args:
-        runs: At least one.
-        study: ``comparison`` and ``leave-one-out`` set pretrained against scratch; the others set
-            each variant against the first run of its depth and start.
+        runs: At least one run.
+        study: ``comparison`` and ``leave-one-out`` compare pretrained with scratch; the others
+            compare each variant with the first run of its architecture and start.
     """
     between = [*_comparable(runs), _resolution(runs)]
     compared = study in ("comparison", "leave-one-out")
     between += _pretrained_minus_scratch(runs) if compared else _variants(runs)
-    heading = "Between the runs" if len(runs) > 1 else "The test part"
+    heading = "Differences between the runs" if len(runs) > 1 else "Test split"
     of_each = [(label, _of_one(run)) for label, run in zip(labels(runs), runs, strict=True)]
     return [(heading, between), *of_each]
 
@@ -71,7 +80,7 @@ def _baseline(run: FinishedRun) -> str:
     above = _above_baseline(run)
     if above is None:
         return "Its accuracy is undefined."
-    place = "exactly at" if above == 0 else f"{_points(abs(above))} {_side(above)}"
+    place = "exactly at" if above == 0 else f"{points(abs(above))} {_side(above)}"
     return (
         f"Accuracy {with_interval(run.metric('accuracy'), percent)} is {place} the majority "
         f"baseline of {percent(run.value('majority_baseline_accuracy'))}."
@@ -81,18 +90,18 @@ def _baseline(run: FinishedRun) -> str:
 def _most_frequent_answer(run: FinishedRun) -> str:
     matrix = run.confusion_matrix
     if not matrix.sum():
-        return "Its test part is empty."
+        return "Its test split is empty."
     answer = int(matrix.sum(axis=0).argmax())
     share = matrix[:, answer].sum() / matrix.sum()
     truth = matrix[answer].sum() / matrix.sum()
     if share >= ONE_GRADE_SHARE:
         return (
-            f"It answers {LABELS[answer]} nearly always: to {percent(share)} of the pictures, "
-            f"where {percent(truth)} are."
+            f"It nearly always predicts {LABELS[answer]}: for {percent(share)} of the photographs; "
+            f"{percent(truth)} are truly so."
         )
     return (
-        f"Its most frequent answer is {LABELS[answer]}: to {percent(share)} of the pictures, "
-        f"where {percent(truth)} are."
+        f"Its most frequent prediction is {LABELS[answer]}: for {percent(share)} of the "
+        f"photographs; {percent(truth)} are truly so."
     )
 
 
@@ -100,7 +109,7 @@ def _recalls(run: FinishedRun) -> str:
     recalls = [run.value(f"recall_{grade}") for grade in range(len(LABELS))]
     rows = run.confusion_matrix.sum(axis=1)
     low = [
-        f"{LABELS[grade]} {recall:.2f} (n = {rows[grade]:,})"
+        f"{LABELS[grade]} {hundredths(recall)} (n = {rows[grade]:,})"
         for grade, recall in enumerate(recalls)
         if recall is not None and recall < LOW_RECALL
     ]
@@ -108,7 +117,7 @@ def _recalls(run: FinishedRun) -> str:
     sentence = f"Recall is under {LOW_RECALL:.2f} for " + ", ".join(low) + "."
     if not low:
         known = [recall for recall in recalls if recall is not None]
-        lowest = f": the lowest is {min(known):.2f}" if known else ""
+        lowest = f": the lowest is {hundredths(min(known))}" if known else ""
         sentence = f"No grade has a recall under {LOW_RECALL:.2f}{lowest}."
     return sentence + (f" Recall is undefined for {', '.join(absent)}." if absent else "")
 
@@ -122,18 +131,16 @@ def _last_epoch(run: FinishedRun) -> list[str]:
         verdict = "a sign of overfitting" if gap > OVERFITTING_GAP else "no sign of overfitting"
         if (sampling := run.training.get("sampling", "none")) != "none":
             verdict = (
-                f"which drew the grades in other shares (--sampling {sampling}): no measure of "
-                "overfitting"
+                "which is no measure of overfitting, since it sampled the grades differently "
+                f"(--sampling {sampling})"
             )
         sentences.append(
             f"At the last epoch, {int(last['epoch'])}, accuracy is {percent(training)} in training "
-            f"and {percent(validation)} on validation: {_points(abs(gap))} "
+            f"and {percent(validation)} on validation: {points(abs(gap))} "
             f"{'more' if gap >= 0 else 'less'} in training, {verdict}."
         )
     if run.epochs > 1 and run.best_epoch == run.epochs:
-        sentences.append(
-            f"Validation chose the last of {run.epochs} epochs: more of them may still help."
-        )
+        sentences.append(f"Validation chose the last of {run.epochs} epochs: more epochs may help.")
     return sentences
 
 
@@ -141,24 +148,24 @@ def _comparable(runs: Sequence[FinishedRun]) -> list[str]:
     parts = {(run.config.data.fingerprint, run.training.get("seed"), run.pictures) for run in runs}
     if len(parts) == 1:
         return []
-    sizes = " and ".join(f"{size:,}" for size in sorted({run.pictures for run in runs}))
+    sizes = joined([f"{size:,}" for size in sorted({run.pictures for run in runs})])
     return [
-        f"The runs do not share one test part (they hold {sizes} pictures, from data or splits "
-        "that differ), so the differences between them say little."
+        f"The runs were tested on different photographs ({sizes} of them, from different data or "
+        "splits), so the differences between them say little."
     ]
 
 
 def _resolution(runs: Sequence[FinishedRun]) -> str:
-    """How fine the test part can tell: the normal approximation of a binomial share."""
+    """Describe the precision of accuracy, by the normal approximation of the binomial."""
     size = min(run.pictures for run in runs)
     shares = [value for run in runs if (value := run.value("accuracy")) is not None]
     if not (size and shares):
-        return "The test part is too small to say anything."
+        return "The test split is too small for any conclusion."
     share = float(np.median(shares))
     error = math.sqrt(share * (1 - share) / size)
     return (
-        f"The test part holds {size:,} pictures: an accuracy near {percent(share)} is uncertain by "
-        f"±{_points(1.96 * error)} (95%, from its size alone)."
+        f"With {size:,} test photographs, an accuracy near {percent(share)} is uncertain by "
+        f"±{points(1.96 * error)} (95%, from their number alone)."
     )
 
 
@@ -191,10 +198,10 @@ def _difference(label: str, run: FinishedRun, other_label: str, other: FinishedR
     accuracy_gain = _minus(run.value("accuracy"), other.value("accuracy"))
     name = _named(label, run)
     if gain is None or accuracy_gain is None:
-        return f"{name} cannot be set against {other_label}: kappa is undefined for one of them."
+        return f"{name} cannot be compared with {other_label}: kappa is undefined for one of them."
     return (
-        f"{name} minus {_named(other_label, other)}: kappa {_signed(gain)} ({decimal(kappa)} less "
-        f"{decimal(before)}), accuracy {_points(accuracy_gain, signed=True)}."
+        f"{name} minus {_named(other_label, other)}: kappa {signed(gain)} ({decimal(kappa)} minus "
+        f"{decimal(before)}), accuracy {points(accuracy_gain, signed=True)}."
     )
 
 
@@ -202,16 +209,12 @@ def _named(label: str, run: FinishedRun) -> str:
     return f"{label} ({run.not_imagenet})" if run.not_imagenet else label
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f}".replace("-", "−")
-
-
 def _above_baseline(run: FinishedRun) -> float | None:
     return _minus(run.value("accuracy"), run.value("majority_baseline_accuracy"))
 
 
 def _minus(value: float | None, other: float | None) -> float | None:
-    """The difference of two numbers as the sentences show them, with three decimals."""
+    """Subtract two numbers rounded to three decimals, as the sentences show them."""
     if value is None or other is None:
         return None
     return round(round(value, 3) - round(other, 3), 3)
@@ -228,10 +231,6 @@ def _range(values: Sequence[float | None]) -> str:
 def _word(count: int) -> str:
     words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     return words[count] if count < len(words) else str(count)
-
-
-def _points(share: float, signed: bool = False) -> str:
-    return f"{100 * share:{'+' if signed else ''}.1f} points".replace("-", "−")
 
 
 def _side(difference: float) -> str:

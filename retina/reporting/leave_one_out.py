@@ -1,4 +1,4 @@
-"""How networks do on hospitals that they never saw: the table and figure of that study."""
+"""The table and figure of the leave-one-out study."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from retina.reporting.formatting import interval, number
 from retina.reporting.runs import FinishedRun
 
 LEFT_OUT_WHOLE, LEFT_OUT_TEST, TEST_OF = "left-out", "left-out-test", "test-of-"
-"""The files of a run's ``evaluations``, without their ending."""
+"""Names of the files in ``evaluations``, without their ending."""
 
 _METRICS = {"kappa": "Quadratic weighted kappa", "auroc": "AUROC of referable disease"}
 _POINTS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -28,14 +28,14 @@ _POINTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A network on one hospital, with and without having been trained there.
+    """The metrics of a network on one hospital, trained with and without it.
 
     Attributes:
-        name: Of the run on all sources.
-        hospital: Its sources, joined by ``+``.
-        in_source: Figures of the run on all sources on the hospital's test part.
-        left_out_test: Those of the run without the hospital on the same photographs.
-        left_out: Those of the run without the hospital on all its photographs.
+        name: The name of the run on all sources.
+        hospital: The sources of the hospital, joined by ``+``.
+        in_source: Metrics of the run on all sources on the test split of the hospital.
+        left_out_test: Metrics of the run without the hospital on the same photographs.
+        left_out: Metrics of the run without the hospital on all its photographs.
     """
 
     name: str
@@ -45,7 +45,7 @@ class LeftOut:
     left_out: Mapping[str, Any]
 
     def metric(self, column: str, name: str) -> Any:
-        """``kappa`` or ``auroc`` of ``in_source``, ``left_out_test`` or ``left_out``."""
+        """Return ``kappa`` or ``auroc`` of ``in_source``, ``left_out_test`` or ``left_out``."""
         figures: Mapping[str, Any] = getattr(self, column)
         if name == "kappa":
             return figures["quadratic_weighted_kappa"]
@@ -53,15 +53,15 @@ class LeftOut:
 
 
 def on_all_sources(runs: Sequence[FinishedRun]) -> list[FinishedRun]:
-    """The runs that left no source out."""
+    """Return the runs that left no source out."""
     return [run for run in runs if not run.left_out]
 
 
 def left_out_rows(runs: Sequence[FinishedRun]) -> list[LeftOut]:
-    """A row for each run that left a hospital out, beside the run on all sources.
+    """Return a row per run that left a hospital out, with the run on all sources.
 
     Raises:
-        CheckpointError: the run on all sources, or one of the evaluations, is missing.
+        CheckpointError: The run on all sources or an evaluation is missing.
     """
     whole = {(run.config.architecture, run.start): run for run in on_all_sources(runs)}
     rows = []
@@ -71,7 +71,7 @@ def left_out_rows(runs: Sequence[FinishedRun]) -> list[LeftOut]:
         beside = whole.get((run.config.architecture, run.start))
         if beside is None:
             raise CheckpointError(
-                f"{run.name} cannot be reported on without the run on all sources: add its folder"
+                f"{run.name} cannot be reported without the run on all sources: add its folder"
             )
         rows.append(
             LeftOut(
@@ -86,7 +86,7 @@ def left_out_rows(runs: Sequence[FinishedRun]) -> list[LeftOut]:
 
 
 def left_out_table(rows: Sequence[LeftOut]) -> pd.DataFrame:
-    """The rows as ``leave-one-out.csv`` has them: each figure with its interval."""
+    """Return the table of ``leave-one-out.csv``: each metric with its interval."""
     records = []
     for row in rows:
         record: dict[str, Any] = {
@@ -106,7 +106,7 @@ def left_out_table(rows: Sequence[LeftOut]) -> pd.DataFrame:
 
 
 def left_out_figure(rows: Sequence[LeftOut]) -> Figure:
-    """A line a hospital and network, a panel a metric, points with their 95 % intervals."""
+    """Draw metrics with 95 % intervals: a row per hospital and network, a panel per metric."""
     figure = Figure(figsize=(10, 1.9 + 0.62 * len(rows)), layout="constrained")
     panels = figure.subplots(1, len(_METRICS), sharey=True)
     names = {row.name for row in rows}
@@ -136,7 +136,7 @@ def left_out_figure(rows: Sequence[LeftOut]) -> Figure:
         frameon=False,
         fontsize=9,
     )
-    head(figure, "Hospitals that training saw, and hospitals that it did not", None)
+    head(figure, "Hospitals in training, and hospitals left out of it", None)
     ink(figure)
     return figure
 
@@ -144,5 +144,5 @@ def left_out_figure(rows: Sequence[LeftOut]) -> Figure:
 def _figures(run: FinishedRun, name: str) -> dict[str, Any]:
     file = run.folder / EVALUATIONS / f"{name}.json"
     if not file.exists():
-        raise CheckpointError(f"{file} is missing: go on with train.py --leave-one-out --resume")
+        raise CheckpointError(f"{file} is missing: continue with train.py --leave-one-out --resume")
     return read_figures(file, str(file))

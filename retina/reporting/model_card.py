@@ -1,6 +1,7 @@
-"""A checkpoint's ``README.md``: a model card in Hugging Face's form, from what the folder holds."""
+"""The model card of a checkpoint: its ``README.md``, in the format of Hugging Face."""
 
 from collections.abc import Mapping
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,21 @@ from retina.models.checkpoint_folder import (
     read_metrics,
 )
 from retina.models.config import SPLIT_FILE, CheckpointConfig
-from retina.reporting.formatting import number, template, with_interval
+from retina.reporting.formatting import (
+    bounds,
+    decimal,
+    joined,
+    number,
+    template,
+    unit,
+    with_interval,
+    words,
+)
 from retina.scale import LABELS, NOT_ASSESSED, NUM_GRADES, REFERABLE_FROM, RESEARCH_ONLY
 
 CARD_FILE = "README.md"
 
-# What `training` holds that the card says elsewhere.
+# Values of `training` that the card shows elsewhere.
 _SAID = {"architecture", "start", "variant", "best_epoch", "best_validation_kappa", "image_size"}
 
 
@@ -33,13 +43,13 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any] | None = None) -> 
     """Write the card of a checkpoint.
 
     Args:
-        folder: With ``config.json``; also, if they are there, ``split.csv`` and, for other sets,
-            ``evaluations/NAME.json``: what ``retina evaluate --json`` printed for the set NAME.
-        metrics: On its test part; by default those of the folder's ``metrics.json``.
+        folder: The folder of the checkpoint: ``config.json``, optionally ``split.csv`` and, for
+            another data set NAME, ``evaluations/NAME.json`` (``retina evaluate --json``).
+        metrics: The metrics on the test split; by default ``metrics.json`` of the folder.
 
     Raises:
-        CheckpointError: a file is missing or cannot be used.
-        DataError: ``split.csv`` cannot be used.
+        CheckpointError: A file is missing or malformed.
+        DataError: ``split.csv`` is malformed.
     """
     if metrics is None:
         metrics = read_metrics(folder)
@@ -54,8 +64,8 @@ def write_model_card(folder: Path, metrics: Mapping[str, Any] | None = None) -> 
         card = model_card(read_config(folder), metrics, read_evaluations(folder), sizes)
     except (KeyError, TypeError, UndefinedError) as error:
         raise CheckpointError(
-            f"{METRICS_FILE} or {EVALUATIONS} of {folder} lacks a figure of the card ({error}): "
-            "write it anew with `retina evaluate --json`"
+            f"{METRICS_FILE} or {EVALUATIONS} of {folder} lacks a metric of the card ({error}): "
+            "write it again with `retina evaluate --json`"
         ) from None
     write_text(folder / CARD_FILE, card)
 
@@ -66,18 +76,18 @@ def model_card(
     evaluations: Mapping[str, Mapping[str, Any]] | None = None,
     sizes: Mapping[str, int] | None = None,
 ) -> str:
-    """The card as Markdown, with the metadata that a model hub reads at its top.
+    """Return the card as Markdown, headed by the metadata for a model hub.
 
     Args:
-        config: The checkpoint's.
-        metrics: On its test part, as ``evaluate`` gives them.
-        evaluations: The same on other sets, by name.
-        sizes: Photographs in each part of the split.
+        config: The configuration of the checkpoint.
+        metrics: The metrics on the test split, as ``evaluate`` returns them.
+        evaluations: The metrics on other data sets, by name.
+        sizes: Number of photographs in each split.
     """
     card = template(
         "retina.reporting",
         "model_card.md",
-        {"cell": _cell, "figure": _figure, "number": number},
+        {"cell": _cell, "figure": partial(with_interval, undefined="undefined"), "number": number},
     )
     others = evaluations or {}
     training = dict(config.training or {})
@@ -85,7 +95,7 @@ def model_card(
         config=config,
         training=training,
         settings={
-            name.replace("_", " "): _words(value)
+            name.replace("_", " "): words(value)
             for name, value in training.items()
             if name not in _SAID and value not in (None, "")
         },
@@ -107,87 +117,63 @@ def model_card(
 
 
 def consequence(metrics: Mapping[str, Any]) -> str | None:
-    """What the operating point comes to on a set, in words; None where it cannot be said."""
+    """Describe the operating point on a data set; None if its metrics are undefined."""
     sensitivity = number(metrics["referable"]["sensitivity"])
     specificity = number(metrics["referable"]["specificity"])
     if sensitivity is None or specificity is None:
         return None
     return (
-        f"of 100 who need referral it finds {100 * sensitivity:.0f}, and of 100 who do not it "
-        f"refers {100 * (1 - specificity):.0f}"
+        f"of 100 who need referral it refers {100 * sensitivity:.0f}, and of 100 who do not, "
+        f"{100 * (1 - specificity):.0f}"
     )
 
 
-def _words(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
 def _cell(value: object) -> str:
-    """A text from outside that neither leaves its cell nor is HTML."""
+    """Escape a text for a table cell."""
     return escape(" ".join(str(value).split()), quote=False).replace("|", "\\|")
-
-
-def _figure(value: Any) -> str:
-    """A figure to three digits, with its interval where it has one."""
-    if isinstance(value, Mapping):
-        return f"{_figure(value['value'])} ({_figure(value['low'])} to {_figure(value['high'])})"
-    return "undefined" if value is None else f"{value:.3f}".replace("-", "−")
 
 
 MISSED = 0.1
 FEWEST = 5
-"""Of fewer photographs no share is told: chance alone could make it anything."""
+"""Fewest photographs of which a share is given."""
 
 
 def shortcomings(metrics: Mapping[str, Any]) -> list[str]:
-    """What the figures of one set say against a model.
+    """Return sentences on the weaknesses of a model on one data set, if any stand out.
 
     Args:
-        metrics: As ``evaluate`` gives them.
-
-    Returns:
-        Sentences; each holds its numbers. Empty where nothing stands out.
+        metrics: The metrics, as ``evaluate`` returns them.
     """
-    unit = "patients" if metrics["by_patient"] else "photographs"
+    counted = unit(metrics)
     matrix = np.asarray(metrics["confusion_matrix"])
     found = [
         *_overlap(metrics),
         *_no_better_than_the_baseline(metrics),
-        *(_rarely_found(matrix, grade, unit) for grade in range(NUM_GRADES)),
+        *(_rarely_found(matrix, grade, counted) for grade in range(NUM_GRADES)),
         _never_answered(matrix),
-        _too_few(matrix, unit),
-        *_not_referred(metrics, matrix, unit),
+        _too_few(matrix, counted),
+        *_not_referred(metrics, matrix, counted),
     ]
     return [sentence for sentence in found if sentence]
 
 
 def drop_elsewhere(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
-    """How much lower the kappa is on another set.
+    """Return a sentence if kappa is lower on another data set than on the test split.
 
     Args:
-        own: Figures on the test part.
-        other: Figures on the other set.
+        own: The metrics on the test split.
+        other: The metrics on the other data set.
 
     Returns:
-        A sentence, or none where the intervals touch, or one is undefined.
+        A sentence, or nothing if the intervals overlap or one is undefined.
     """
     home, away = (each["quadratic_weighted_kappa"] for each in (own, other))
-    if number(home) is None or number(away) is None or _low(home) <= _high(away):
+    if number(home) is None or number(away) is None or bounds(home)[0] <= bounds(away)[1]:
         return []
     return [
-        f"Its quadratic weighted kappa is {with_interval(away)}; on its own test part it is "
+        f"Its quadratic weighted kappa is {with_interval(away)}; on its own test split it is "
         f"{with_interval(home)}."
     ]
-
-
-def _low(figure: Any) -> float:
-    return float(figure["low"] if isinstance(figure, Mapping) else figure)
-
-
-def _high(figure: Any) -> float:
-    return float(figure["high"] if isinstance(figure, Mapping) else figure)
 
 
 def _overlap(metrics: Mapping[str, Any]) -> list[str]:
@@ -196,13 +182,13 @@ def _overlap(metrics: Mapping[str, Any]) -> list[str]:
     if overlap["trained_on"] or overlap["chosen_on"]:
         sentences.append(
             f"It was trained on {overlap['trained_on']:,} of these {pictures:,} photographs and "
-            f"chosen on {overlap['chosen_on']:,}: its figures are too good."
+            f"validated on {overlap['chosen_on']:,}: its metrics are too optimistic."
         )
     if overlap["familiar_patients"]:
         sentences.append(
             f"{overlap['familiar_patients'] / pictures:.0%} of these photographs belong to a "
-            "patient of whom it saw another one in training or validation: its figures are too "
-            "good."
+            "patient of whom it saw another photograph in training or validation: its metrics are "
+            "too optimistic."
         )
     return sentences
 
@@ -212,8 +198,8 @@ def _no_better_than_the_baseline(metrics: Mapping[str, Any]) -> list[str]:
     if accuracy is None or accuracy > baseline:
         return []
     return [
-        f"Its accuracy, {accuracy:.3f}, is not above the {baseline:.3f} of always answering the "
-        "commonest grade."
+        f"Its accuracy, {decimal(accuracy)}, is not above the {decimal(baseline)} of always "
+        "predicting the most frequent grade."
     ]
 
 
@@ -227,18 +213,19 @@ def _rarely_found(matrix: Any, grade: int, unit: str) -> str:
     count = f"{right:,}" if right else "none"
     return (
         f"Of {total:,} {unit} of grade {LABELS[grade]} it recognises {count}; "
-        f"{wrong[answer] / total:.0%} are called {LABELS[answer]}."
+        f"it calls {wrong[answer] / total:.0%} of them {LABELS[answer]}."
     )
 
 
 def _never_answered(matrix: Any) -> str:
     never = [label for label, count in zip(LABELS, matrix.sum(axis=0), strict=True) if not count]
-    return f"It never answers {_either(never)} here." if never else ""
+    return f"It never predicts {joined(never, 'or')} here." if never else ""
 
 
 def _too_few(matrix: Any, unit: str) -> str:
     missing = [label for label, count in zip(LABELS, matrix.sum(axis=1), strict=True) if not count]
-    return f"There are no {unit} of grade {_either(missing)} here to test it on." if missing else ""
+    grades = joined(missing, "or")
+    return f"There are no {unit} of grade {grades} here to test it on." if missing else ""
 
 
 def _not_referred(metrics: Mapping[str, Any], matrix: Any, unit: str) -> list[str]:
@@ -252,7 +239,3 @@ def _not_referred(metrics: Mapping[str, Any], matrix: Any, unit: str) -> list[st
                 f"{total:,} {unit} of grade {LABELS[grade]}."
             )
     return sentences
-
-
-def _either(labels: list[str]) -> str:
-    return " or ".join([", ".join(labels[:-1]), labels[-1]] if len(labels) > 1 else labels)

@@ -1,4 +1,4 @@
-"""The figures of one model, on a light page and on a dark one, each with what it says in words."""
+"""The figures of a model, for light and dark pages, with descriptions."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from retina.reporting.figures import (
     in_the_dark,
     png,
 )
-from retina.reporting.formatting import decimal, number, percent, with_interval
+from retina.reporting.formatting import counted, decimal, number, percent, with_interval
 from retina.reporting.model_table import ShownModel, tested_on_of
 from retina.reporting.runs import FinishedRun
 from retina.scale import LABELS
@@ -25,11 +25,11 @@ class ModelFigure:
     """A figure of a model.
 
     Attributes:
-        name: Such as ``roc``.
-        title: Such as "ROC for referable disease".
-        description: Its key figures, for those who cannot see it.
-        light: PNG.
-        dark: PNG of the same, for a dark page that shines through it.
+        name: An identifier, such as ``roc``.
+        title: A title, such as "ROC for referable disease".
+        description: Its key numbers, for those who cannot see it.
+        light: PNG file.
+        dark: PNG file with a transparent background, for a dark page.
     """
 
     name: str
@@ -40,7 +40,7 @@ class ModelFigure:
 
 
 def model_figures(model: ShownModel) -> list[ModelFigure]:
-    """Accuracy trend, confusion matrix, reliability and ROC, as far as the folder has the numbers.
+    """Draw accuracy trend, confusion matrix, reliability and ROC, as far as there is data.
 
     ``model.gaps`` says what is missing.
     """
@@ -74,7 +74,7 @@ def _figures(model: ShownModel) -> Iterator[tuple[str, str, str, Figure]]:
 
 def _trend(run: FinishedRun) -> str:
     chosen = run.history[run.history["epoch"] == run.best_epoch]
-    epochs = f"{run.epochs} epoch{'s' if run.epochs > 1 else ''}"
+    epochs = counted(run.epochs, "epoch")
     if chosen.empty:
         return f"Accuracy in training and on validation over {epochs}."
     row = chosen.iloc[0]
@@ -92,7 +92,7 @@ def _matrix(run: FinishedRun) -> str:
         for grade, (label, row) in enumerate(zip(LABELS, matrix, strict=True))
         if row.sum()
     ]
-    return f"Recognised of each grade: {'; '.join(shares)}."
+    return f"Recall of each grade: {'; '.join(shares)}."
 
 
 def _reliability(run: FinishedRun, answers: Predictions) -> str:
@@ -100,9 +100,9 @@ def _reliability(run: FinishedRun, answers: Predictions) -> str:
     right = float((answers.predicted == answers.grades).mean())
     before = decimal(number(run.metrics["before_temperature"]["ece"]))
     return (
-        f"On average the model is {percent(sure)} sure, and {percent(right)} of its answers are "
-        f"right. Expected calibration error {with_interval(run.metric('ece'))}; {before} before "
-        f"the temperature of {decimal(run.config.temperature)}."
+        f"Mean confidence {percent(sure)}, accuracy {percent(right)}. Expected calibration error "
+        f"{with_interval(run.metric('ece'))}; {before} before temperature scaling by "
+        f"{decimal(run.config.temperature)}."
     )
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints as the page shows them: from their files alone, no network is loaded."""
+"""Checkpoints as the page shows them, read from their files without loading a network."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -17,7 +17,15 @@ from retina.models.checkpoint_folder import (
     read_metrics,
 )
 from retina.models.config import HISTORY_FILE, PREDICTIONS_FILE, WEIGHTS_FILE
-from retina.reporting.formatting import Cell, decimal, figure_cell, hundredths, percent
+from retina.reporting.formatting import (
+    Cell,
+    decimal,
+    figure_cell,
+    hundredths,
+    joined,
+    percent,
+    unit,
+)
 from retina.reporting.runs import (
     ACCURACY_COLUMNS,
     LAB_BASELINE,
@@ -36,15 +44,14 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True)
 class ShownModel:
-    """All that a checkpoint's folder tells about it.
+    """The contents of a checkpoint folder.
 
     Attributes:
-        run: Its ``metrics`` are empty where it has not been evaluated, and its ``history`` where
-            that was not kept.
-        answers: To its test part; None where they were not kept.
-        evaluations: Figures on other sets, by name.
-        megabytes: Size of its weights' file; None where there is none.
-        gaps: A sentence for each thing that is missing or cannot be used.
+        run: The run; ``metrics`` and ``history`` are empty if their files are missing.
+        answers: The predictions on the test split; None if they are missing.
+        evaluations: Metrics on other data sets, by name.
+        megabytes: Size of the weights; None if they are missing.
+        gaps: A sentence on each file that is missing or malformed.
     """
 
     run: FinishedRun
@@ -55,12 +62,12 @@ class ShownModel:
 
     @property
     def name(self) -> str:
-        """The folder's name, by which shell, page and API know it."""
+        """The name of the folder, by which the model is called everywhere."""
         return self.run.folder.name
 
 
 def shown_models(folders: Sequence[Path]) -> list[ShownModel]:
-    """Read checkpoints, in the order of ``finished_runs``; what cannot be used is passed over."""
+    """Read checkpoints, in the order of ``finished_runs``; broken ones are skipped."""
     models = []
     for folder in folders:
         try:
@@ -71,10 +78,10 @@ def shown_models(folders: Sequence[Path]) -> list[ShownModel]:
 
 
 def read_shown_model(folder: Path) -> ShownModel:
-    """Read all of a checkpoint's folder but its weights; one broken file hides no other.
+    """Read a checkpoint folder, without its weights; a broken file does not hide the others.
 
     Raises:
-        CheckpointError: ``config.json`` is missing or cannot be used.
+        CheckpointError: ``config.json`` is missing or malformed.
     """
     config = read_config(folder)
     gaps: list[str] = []
@@ -93,7 +100,7 @@ def read_shown_model(folder: Path) -> ShownModel:
     if (folder / HISTORY_FILE).exists():
         history = unless_broken(lambda: read_history(folder / HISTORY_FILE), history)
     else:
-        gaps.append(f"There is no {HISTORY_FILE}, so how training went cannot be shown.")
+        gaps.append(f"There is no {HISTORY_FILE}, so the course of training cannot be shown.")
     answers = None
     if metrics and not (folder / PREDICTIONS_FILE).exists():
         gaps.append(
@@ -124,19 +131,19 @@ def _metrics(folder: Path) -> dict[str, Any]:
 
 
 def _answers(folder: Path, temperature: float, metrics: dict[str, Any]) -> Predictions:
-    """The answers, if the figures are theirs.
+    """Read the predictions, and check that the metrics are theirs.
 
     Raises:
-        CheckpointError: they are not, or cannot be read.
+        CheckpointError: The metrics are not, or the predictions cannot be read.
     """
-    from sklearn.metrics import confusion_matrix  # slow to import, and the page opens without
+    from sklearn.metrics import confusion_matrix  # Slow to import.
 
     answers = read_predictions(folder / PREDICTIONS_FILE, temperature)
     counts = confusion_matrix(answers.grades, answers.predicted, labels=range(NUM_GRADES))
     if counts.tolist() != metrics["confusion_matrix"]:
         raise CheckpointError(
-            f"{PREDICTIONS_FILE} and {METRICS_FILE} are not of the same answers: write both anew "
-            "with `retina evaluate --predictions FILE --json`"
+            f"{PREDICTIONS_FILE} and {METRICS_FILE} do not match: write both again with "
+            "`retina evaluate --predictions FILE --json`"
         )
     return answers
 
@@ -152,10 +159,10 @@ class Column:
     """A column of the table.
 
     Attributes:
-        name: Its head.
-        cells: One for each model.
-        group: A head that it shares with its neighbours; empty for none.
-        is_text: Whether it holds words and not numbers.
+        name: The header.
+        cells: The cell of each model.
+        group: A header shared with the neighbouring columns; may be empty.
+        is_text: Whether it holds text rather than numbers.
     """
 
     name: str
@@ -165,13 +172,10 @@ class Column:
 
 
 def model_table(models: Sequence[ShownModel]) -> list[Column]:
-    """The columns beside the models' names: figures first, so that they need no scrolling.
+    """Return the columns beside the names of the models, a row per model.
 
-    The sources of the test part, where there are several, and other sets in the order of their
-    names follow the test part, each with what finding referable disease comes to; then the words.
-
-    Args:
-        models: The rows, in their order.
+    First the metrics on the test split, on each of its sources if there are several, and on other
+    data sets, by name; then the text columns.
     """
     runs = [model.run for model in models]
 
@@ -213,14 +217,14 @@ def model_table(models: Sequence[ShownModel]) -> list[Column]:
 
 
 def origin_of(run: FinishedRun) -> str:
-    """What a model started from, and whose answers it learned beside the grades."""
+    """Describe what a model started from, and its teacher if it has one."""
     start = run.config.initial_weights.words
     teacher = run.training.get("teacher")
     return f"{start}; taught by {teacher.get('name')}" if isinstance(teacher, dict) else start
 
 
 def tested_on_of(run: FinishedRun) -> str:
-    """How many of which photographs the test part holds, and whether it shares patients."""
+    """Describe the test photographs, and the share of them whose patients are in training."""
     if not run.metrics:
         return "not yet"
     photographs = f"{run.pictures:,} photographs of {run.config.data.name}"
@@ -229,21 +233,21 @@ def tested_on_of(run: FinishedRun) -> str:
 
 
 def why_the_lab_differs(runs: Sequence[FinishedRun]) -> str:
-    """In what the lab's figures and those of some runs are not of the same thing."""
+    """Explain why the results of the lab and of some runs are not comparable."""
     data = sorted({run.config.data.name for run in runs})
     sizes = [str(size) for size in sorted({run.config.preprocessing.size for run in runs})]
     foreign = [run.name for run in runs if run.not_imagenet]
     start = (
-        f" {_and(foreign)} did not start from torchvision’s ImageNet weights." if foreign else ""
+        f" {joined(foreign)} did not start from torchvision’s ImageNet weights." if foreign else ""
     )
     return (
-        f"They are of other photographs and of another size: the lab trained on "
+        f"They are for other photographs and another image size: the lab trained on "
         f"{LAB_TRAINED_ON:,} photographs of {LAB_DATA} at {LAB_SIZE} px and tested on "
-        f"{LAB_TESTED_ON:,}, where always answering No DR scores {percent(LAB_BASELINE, 2)}; the "
-        f"models above learned from {_and(data)} at {_and(sizes)} px."
-        f"{start} The lab chose the epoch on its test photographs, most of them of a patient whose "
-        "other eye it had trained on; here validation chose, and the test part was opened once. So "
-        "its figures are a landmark, not a score to beat."
+        f"{LAB_TESTED_ON:,}, where always predicting No DR scores {percent(LAB_BASELINE, 2)}; the "
+        f"models above were trained on {joined(data)} at {joined(sizes)} px.{start} The lab chose "
+        "the epoch on its test photographs, most of them of a patient whose other eye it had "
+        "trained on; here the epoch was chosen on validation, and the test split was used once. So "
+        "its results are a point of reference, not a score to beat."
     )
 
 
@@ -283,16 +287,9 @@ def _on_set(
 
 
 def _counted(sets: Sequence[dict[str, Any]]) -> str:
-    """How many patients or photographs another set has, where all models met the same number."""
-    counts = {(each.get("n"), bool(each.get("by_patient"))) for each in sets}
-    if len(counts) != 1:
-        return ""
-    count, by_patient = counts.pop()
-    return f", {count} {'patients' if by_patient else 'photographs'}"
-
-
-def _and(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    """Return the size of a data set, if all models were tested on the same number."""
+    counts = {f", {each.get('n')} {unit(each)}" for each in sets}
+    return counts.pop() if len(counts) == 1 else ""
 
 
 def _size(megabytes: float | None) -> str:

@@ -1,16 +1,16 @@
-"""Finished runs as a report reads them from disk, and the lab report they are held against."""
+"""Finished runs, read from disk, and the results of the lab that they are compared with."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from retina.errors import CheckpointError, SettingsError
 from retina.files import MAX_TABLE, no_formula, refuse_large
@@ -40,14 +40,14 @@ _STARTS = ("scratch", "pretrained")
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run whose test part has been opened.
+    """A trained and tested run.
 
     Attributes:
-        folder: Where it was read from.
+        folder: The folder it was read from.
         config: Its ``config.json``.
-        metrics: Its ``metrics.json``, of the test part; figures are numbers, ``{value, low, high}``
-            or None.
-        history: Its ``history.csv``, a row an epoch.
+        metrics: Its ``metrics.json``, on the test split; a metric is a number,
+            ``{value, low, high}`` or None.
+        history: Its ``history.csv``, a row per epoch.
     """
 
     folder: Path
@@ -57,58 +57,58 @@ class FinishedRun:
 
     @property
     def name(self) -> str:
-        """Such as ``resnet18-scratch``."""
+        """The name, such as ``resnet18-scratch``."""
         return self.config.name
 
     @property
     def training(self) -> dict[str, Any]:
-        """Settings and outcome of training, as far as they were recorded."""
+        """Settings and outcome of training, as far as recorded."""
         return dict(self.config.training or {})
 
     @property
     def start(self) -> str:
-        """``scratch`` or ``pretrained``; by the name where it is not recorded."""
+        """``scratch`` or ``pretrained``; from the name if it is not recorded."""
         return str(self.training.get("start") or self._suffix.partition("-")[0])
 
     @property
     def variant(self) -> str:
-        """What tells the run from its sisters in a study; empty for none."""
+        """What distinguishes the run from the others of a study; may be empty."""
         return str(self.training.get("variant", self._suffix.partition("-")[2]))
 
     @property
     def left_out(self) -> str:
-        """The sources that the run was not trained on, joined by ``+``; empty for none."""
+        """The sources that the run was not trained on, joined by ``+``; may be empty."""
         return str(self.training.get("left_out", ""))
 
     @property
     def is_taught(self) -> bool:
-        """Whether a teacher's answers were a second target."""
+        """Whether the predictions of a teacher were a second target."""
         return bool(self.training.get("teacher"))
 
     @property
     def epochs(self) -> int:
-        """Epochs trained."""
+        """Number of epochs."""
         return len(self.history)
 
     @property
     def best_epoch(self) -> int | None:
-        """The epoch that validation chose, from 1; None where it cannot be told."""
+        """The epoch chosen on validation, from 1; None if it is not recorded."""
         recorded = number(self.training.get("best_epoch"))
         return None if recorded is None else int(recorded)
 
     @property
     def confusion_matrix(self) -> npt.NDArray[np.int64]:
-        """(5, 5) counts; rows are the truth."""
+        """(5, 5) counts; rows are true grades."""
         return np.asarray(self.metrics["confusion_matrix"], dtype=np.int64)
 
     @property
     def pictures(self) -> int:
-        """The size of the test part."""
+        """Number of test photographs."""
         return int(self.confusion_matrix.sum())
 
     @property
     def not_imagenet(self) -> str | None:
-        """What a pretrained run started from, where that was not published ImageNet weights."""
+        """What a pretrained run started from; None if those are published ImageNet weights."""
         initial = self.config.initial_weights
         if self.start == "scratch" or initial.kind == "imagenet":
             return None
@@ -116,11 +116,11 @@ class FinishedRun:
 
     @property
     def sources(self) -> dict[str, Any]:
-        """The main figures of each of several sources; empty where there is one."""
+        """The main metrics of each source; empty if there is only one."""
         return dict(self.metrics.get("sources") or {})
 
     def metric(self, name: str) -> Any:
-        """A metric of ``METRICS`` as ``metrics.json`` has it; None where it has none."""
+        """Return a metric of ``METRICS`` as it is in ``metrics.json``; None if it is missing."""
         group, _, rest = name.partition("_")
         if group == "recall":
             recall = self.metrics.get("recall")
@@ -131,7 +131,7 @@ class FinishedRun:
         return self.metrics.get(name)
 
     def value(self, name: str) -> float | None:
-        """A metric of ``METRICS`` as a number."""
+        """Return the value of a metric of ``METRICS``; None if it is missing or undefined."""
         return number(self.metric(name))
 
     @property
@@ -140,26 +140,26 @@ class FinishedRun:
 
 
 def read_finished_run(folder: Path) -> FinishedRun:
-    """Read a run's folder; its weights are not loaded.
+    """Read the folder of a run, without its weights.
 
     Raises:
-        CheckpointError: a file is missing or cannot be used; the message names it.
+        CheckpointError: A file is missing or malformed.
     """
     config = read_config(folder)
     metrics = read_metrics(folder)
     if metrics is None:
         raise CheckpointError(
-            f"{folder} has no {METRICS_FILE}: the run is not finished, go on with --resume, or "
-            "leave it out"
+            f"{folder} has no {METRICS_FILE}, so the run is not finished: continue it with "
+            "--resume, or leave it out"
         )
     return FinishedRun(folder, config, metrics, read_history(folder / HISTORY_FILE))
 
 
 def read_history(file: Path) -> pd.DataFrame:
-    """Read ``history.csv``: a row an epoch.
+    """Read ``history.csv``, which has a row per epoch.
 
     Raises:
-        CheckpointError: it is missing, empty, or lacks ``ACCURACY_COLUMNS``.
+        CheckpointError: It is missing, empty, or lacks ``ACCURACY_COLUMNS``.
     """
     refuse_large(file, MAX_TABLE, CheckpointError)
     try:
@@ -167,31 +167,26 @@ def read_history(file: Path) -> pd.DataFrame:
         history[ACCURACY_COLUMNS] = history[ACCURACY_COLUMNS].astype("float64")
     except OSError:
         raise CheckpointError(
-            f"{file.parent} has no readable {file.name}: it is written at every epoch of training, "
-            "so copy it from where the run was trained"
+            f"{file.parent} has no readable {file.name}, which training writes: copy it from where "
+            "the run was trained"
         ) from None
     except (ValueError, KeyError):
         raise CheckpointError(
-            f"{file} must have the columns {', '.join(ACCURACY_COLUMNS)}, in numbers"
+            f"{file} must have the numeric columns {', '.join(ACCURACY_COLUMNS)}"
         ) from None
     if history.empty:
-        raise CheckpointError(f"{file} has no row: the run has not finished an epoch")
+        raise CheckpointError(f"{file} has no rows: the run has not finished an epoch")
     return history
 
 
 def finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
-    """Read runs.
+    """Read runs, each once, in the order of ``order``.
 
     Args:
-        folders: Each a run's folder, or an output folder, of which every finished run is taken.
-
-    Returns:
-        Each run once; ResNets before the networks that they are set against, shallow before deep,
-        scratch before pretrained, then with augmentation and normalisation before those without,
-        then by variant.
+        folders: Folders of runs, or output folders, whose finished runs are all read.
 
     Raises:
-        CheckpointError: a run cannot be used, or a folder holds no finished one.
+        CheckpointError: A run cannot be read, or a folder holds no finished run.
     """
     found: dict[Path, FinishedRun] = {}
     for folder in folders:
@@ -204,7 +199,7 @@ def finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
             )
         if not members:
             raise CheckpointError(
-                f"{folder} holds no finished run: name a run's folder, or an output folder of "
+                f"{folder} holds no finished run: name the folder of a run, or an output folder of "
                 "train.py"
             )
         for member in members:
@@ -214,7 +209,7 @@ def finished_runs(folders: Sequence[Path]) -> list[FinishedRun]:
 
 
 def labels(runs: Sequence[FinishedRun]) -> list[str]:
-    """A label for each run: its name; where that is not unique, with its output folder before."""
+    """Return a unique label for each run: its name, after its output folder if necessary."""
     names = Counter(run.name for run in runs)
     taken: Counter[str] = Counter()
     result = []
@@ -228,12 +223,12 @@ def labels(runs: Sequence[FinishedRun]) -> list[str]:
 
 
 def comparison_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
-    """The runs as ``comparison.csv`` has them, a row a run.
+    """Return the table of ``comparison.csv``, a row per run.
 
     Returns:
-        ``model, initial_weights, epochs, best_epoch, n`` and ``METRICS``; behind a metric, where
-        any run has its interval, ``_low`` and ``_high``; last, of several sources, kappa and AUROC
-        of each. What is undefined is missing.
+        ``model, initial_weights, epochs, best_epoch, n`` and ``METRICS``, each metric followed by
+        ``_low`` and ``_high`` if any run has its interval; then kappa and AUROC of each source, if
+        there are several. Undefined values are missing.
     """
     rows: list[dict[str, Any]] = []
     for label, run in zip(labels(runs), runs, strict=True):
@@ -261,7 +256,7 @@ def comparison_table(runs: Sequence[FinishedRun]) -> pd.DataFrame:
 
 
 def order(run: FinishedRun) -> tuple[object, ...]:
-    """What ``finished_runs`` sorts by."""
+    """Sort key: ResNets first, shallow before deep, scratch before pretrained, then by variant."""
     family, depth = re.fullmatch(r"(.*?)(\d*)", run.config.architecture, re.DOTALL).groups()  # type: ignore[union-attr]
     start = _STARTS.index(run.start) if run.start in _STARTS else len(_STARTS)
     lacks = [not run.training.get(name, True) for name in ("augmentation", "normalisation")]
@@ -274,12 +269,12 @@ SETTINGS_FILE = "settings.json"
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """What runs were trained for.
+    """What the output folder of runs records about them.
 
     Attributes:
-        study: What they have in common.
-        remarks: Sentences on the data, its parts and what they do not keep apart.
-        gap: Why runs that were asked for are missing; None where none are.
+        study: The kind of study.
+        remarks: Sentences on the data and its split.
+        gap: Why requested runs are missing; None if none are.
     """
 
     study: Study = "comparison"
@@ -287,52 +282,48 @@ class StudyRecord:
     gap: str | None = None
 
 
+class _Settings(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    study: Study = "comparison"
+    remarks: list[str] = []
+    gap: str | None = None
+    runs: dict[str, dict[str, Any]] = {}
+    weights: dict[str, Any] = Field({}, alias="initial weights")
+
+
 def read_settings(output: Path) -> dict[str, Any] | None:
-    """Read the settings file of an output folder; None where there is none.
+    """Read the ``settings.json`` of an output folder; None where there is none.
 
     Returns:
-        What stands there; ``study``, ``remarks``, ``gap``, ``runs`` and ``initial weights`` are of
-        the form that ``train.py`` gives them, or missing.
+        The keys of the file; ``study``, ``remarks``, ``gap``, ``runs`` and ``initial weights`` are
+        of the types that ``train.py`` writes, or missing.
 
     Raises:
-        SettingsError: it cannot be read, or is of another form.
+        SettingsError: The file cannot be read, or a key has another type.
     """
     file = output / SETTINGS_FILE
     try:
-        settings = json.loads(file.read_text(encoding="utf-8"))
+        settings = _Settings.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError):
+    except OSError:
         raise SettingsError(f"{file} cannot be read: name another --output") from None
-    if not isinstance(settings, dict) or not _is_sound(settings):
+    except ValidationError:
         raise SettingsError(
-            f"{file} is not what train.py wrote there: name another --output, or take it away"
-        )
-    return settings
-
-
-def _is_sound(settings: dict[str, Any]) -> bool:
-    remarks, gap = settings.get("remarks", []), settings.get("gap")
-    runs, weights = settings.get("runs", {}), settings.get("initial weights", {})
-    return (
-        settings.get("study", "comparison") in get_args(Study)
-        and isinstance(remarks, list)
-        and all(isinstance(remark, str) for remark in remarks)
-        and isinstance(gap, str | None)
-        and isinstance(runs, dict)
-        and all(isinstance(run, dict) for run in runs.values())
-        and isinstance(weights, dict)
-    )
+            f"{file} is not a settings file of train.py: name another --output, or delete it"
+        ) from None
+    return settings.model_dump(by_alias=True, exclude_unset=True)
 
 
 def study_record(runs: Sequence[FinishedRun]) -> StudyRecord:
-    """What the output folders of runs say of them.
+    """Read what the output folders of runs record about them.
 
-    Runs of one output folder keep their study. Those of several are a comparison, and each remark
-    names its folder. A run that lies in no output folder has nothing said of it.
+    Runs of one output folder keep its study. Runs of several are a comparison, and each remark
+    names its folder.
 
     Raises:
-        SettingsError: a settings file cannot be read.
+        SettingsError: A settings file cannot be read.
     """
     outputs = dict.fromkeys(run.folder.resolve().parent for run in runs)
     records = {output.name: record for output in outputs if (record := _read(output))}
@@ -355,7 +346,7 @@ def _read(output: Path) -> StudyRecord | None:
     )
 
 
-# Table 1 of it: accuracy at the best epoch on the test photographs.
+# Table 1 of the lab's report: accuracy on the test photographs at the best epoch.
 LAB_ACCURACY = {
     ("resnet18", "scratch"): 0.7312,
     ("resnet18", "pretrained"): 0.8152,
@@ -363,7 +354,7 @@ LAB_ACCURACY = {
     ("resnet50", "pretrained"): 0.8260,
 }
 LAB_BASELINE = 0.7335
-"""What always answering No DR scores on them."""
+"""Accuracy of always predicting No DR on them."""
 
 LAB_DATA, LAB_SIZE = "EyePACS", 512
 LAB_TRAINED_ON, LAB_TESTED_ON = 28_099, 7_025

@@ -1,4 +1,4 @@
-"""What a training picture may look like instead: changes that leave the grade as it is."""
+"""Data augmentation: random changes to a training image that leave its grade unchanged."""
 
 import math
 from typing import Any
@@ -12,28 +12,20 @@ from torchvision.transforms.v2 import functional as F
 
 Pixels = npt.NDArray[np.uint8]
 
-cv2.setNumThreads(0)  # A data loader's forked worker would wait for its parent's threads forever.
+cv2.setNumThreads(0)  # A forked worker would wait forever for its parent's threads.
 
 
 class LabAugmentation:
-    """The lab's augmentation: flips with probability 1/2 each, and a rotation within 90 degrees.
+    """The lab's augmentation: flips with probability 1/2 each, and a rotation by up to 90 degrees.
 
-    The random numbers come from torch's global generator on the CPU. The rotation is OpenCV's,
-    with bilinear interpolation and black corners: four times as quick as Pillow's, whose rotation
-    took more of a step than all the rest of a picture's preparation.
+    Uses torch's global CPU generator. The rotation is OpenCV's, with bilinear interpolation and
+    black corners, which is four times as fast as Pillow's.
     """
 
     MAX_DEGREES = 90.0
 
     def __call__(self, square: Tensor) -> Tensor:
-        """Change a square at random.
-
-        Args:
-            square: (3, H, W) uint8.
-
-        Returns:
-            The same shape and type; the square given is left as it is.
-        """
+        """Augment a (3, H, W) uint8 image; the argument is not modified."""
         horizontal, vertical, turn = torch.rand(3).tolist()
         if horizontal < 0.5:
             square = F.horizontal_flip(square)
@@ -43,33 +35,26 @@ class LabAugmentation:
 
 
 class CameraAugmentation:
-    """Everything that differs between cameras and clinics, and leaves the grade as it is.
+    """Augmentation by what differs between cameras and clinics.
 
-    Mirrored, turned by any angle, scaled and shifted in one resampling; exposure, contrast, gamma
-    and the gain of each colour; and, each for some pictures only, blur, lost resolution and JPEG
-    compression. The random numbers come from torch's global generator on the CPU.
+    A flip, a rotation by any angle, scaling and translation in one resampling; exposure, contrast,
+    gamma and the gain of each channel; and, each for some images only, blur, reduced resolution
+    and JPEG compression. Uses torch's global CPU generator.
     """
 
     SCALE = 0.15
-    SHIFT = 0.05  # of the side
-    EXPOSURE = 0.2  # exponents of e
+    SHIFT = 0.05  # share of the side
+    EXPOSURE = 0.2  # natural logarithm
     GAMMA = 0.15
     CONTRAST = 0.15
     GAIN = 0.1
-    BLURRED, BLUR = 0.2, 1 / 160  # share of the pictures; highest deviation, of the side
+    BLURRED, BLUR = 0.2, 1 / 160  # share of the images; largest sigma, as a share of the side
     SHRUNK, SMALLEST = 0.2, 0.4
     COMPRESSED, WORST, BEST = 0.3, 40, 95  # JPEG quality
-    PIVOT = 0.4  # the brightness that contrast leaves as it is
+    PIVOT = 0.4  # brightness that contrast does not change
 
     def __call__(self, square: Tensor) -> Tensor:
-        """Change a square at random.
-
-        Args:
-            square: (3, H, W) uint8, H equal to W.
-
-        Returns:
-            The same shape and type; the square given is left as it is.
-        """
+        """Augment a (3, H, H) uint8 image; the argument is not modified."""
         pixels = square.permute(1, 2, 0).contiguous().numpy()
         pixels = np.asarray(cv2.LUT(self._placed(pixels), self._tones()))
         return torch.from_numpy(self._degraded(pixels)).permute(2, 0, 1)
@@ -87,11 +72,11 @@ class CameraAugmentation:
         return _warped(pixels, np.column_stack([linear, offset]))
 
     def _tones(self) -> Pixels:
-        """What becomes of each of the 256 values of red, green and blue: (256, 1, 3)."""
+        """A lookup table for each channel: (256, 1, 3)."""
         exposure, gamma, contrast, *gains = (2 * torch.rand(6) - 1).tolist()
         values = np.linspace(0, 1, 256) ** math.exp(self.GAMMA * gamma)
         values = (values - self.PIVOT) * (1 + self.CONTRAST * contrast) + self.PIVOT
-        values[0] = 0.0  # what surrounds the retina stays black
+        values[0] = 0.0  # The surroundings of the retina stay black.
         factors = math.exp(self.EXPOSURE * exposure) * (1 + self.GAIN * np.array(gains))
         tones = np.outer(values, factors) * 255
         return tones.round().clip(0, 255).astype(np.uint8)[:, np.newaxis]
@@ -123,6 +108,6 @@ def _rotate(square: Tensor, degrees: float) -> Tensor:
 
 
 def _warped(pixels: Pixels, matrix: npt.NDArray[Any]) -> Pixels:
-    """Move each pixel (x, y) to ``matrix @ (x, y, 1)``: bilinear, and black where nothing was."""
+    """Move each pixel (x, y) to ``matrix @ (x, y, 1)``, bilinearly, on a black background."""
     height, width, _ = pixels.shape
     return np.asarray(cv2.warpAffine(pixels, matrix, (width, height), flags=cv2.INTER_LINEAR))

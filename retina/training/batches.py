@@ -1,4 +1,4 @@
-"""Which photographs make a batch, and its way to the device."""
+"""Sampling of batches, and their transfer to the device."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,30 +24,32 @@ Order = npt.NDArray[np.int64]
 
 
 class EpochBatches(Sampler[list[tuple[int, int, int]]]):
-    """Batches of ``(index, epoch, before)`` in an order that depends only on seed and epoch.
+    """A sampler of batches of ``(index, epoch, before)``, whose order depends on seed and epoch.
 
-    ``before`` is how often the epoch has already shown the picture: it is changed anew each time.
+    ``before`` counts how often the epoch has already used the image, which is augmented differently
+    each time. An epoch holds, in random order, by ``sampling``:
 
-    An epoch holds, in random order: with ``none`` every picture once; with ``over`` every grade as
-    often as the most frequent one, its pictures repeated; with ``under`` every grade as often as
-    the rarest, its pictures drawn anew each epoch; with ``balanced`` and ``sqrt`` as many pictures
-    as there are, drawn with replacement, each grade equally often or in proportion to the square
-    root of its frequency; of several sources each is drawn likewise, and the grade within it.
+    - ``none``: every image once.
+    - ``over``: every grade as often as the most frequent one, by repeating its images.
+    - ``under``: every grade as often as the rarest one, with other images in every epoch.
+    - ``balanced`` and ``sqrt``: as many as there are, drawn with replacement, every grade equally
+      often or in proportion to the square root of its frequency. Of several sources, the source
+      is drawn in the same way first, then the grade within it.
 
-    The last batch is left out where it is not full, unless it is the only one. Set ``epoch``, and
-    ``first_batch`` to go on inside an epoch, before iterating.
+    An incomplete last batch is dropped, unless it is the only one. Set ``epoch`` before iterating,
+    and ``first_batch`` to continue within an epoch.
 
     Args:
-        grades: Of the pictures, at least one.
-        batch_size: Pictures a step, over all processes.
-        seed: Of the run.
+        grades: The grade of each image; at least one.
+        batch_size: Images per step, over all processes.
+        seed: The seed of the run.
         sampling: One of ``SAMPLINGS``.
-        rank: This process among those that share the batches.
-        processes: How many they are; each takes every ``processes``-th picture of a batch.
-        sources: Which source each picture comes from; None for one alone.
+        rank: The rank of this process.
+        processes: Number of processes; each takes every ``processes``-th image of a batch.
+        sources: The source of each image; None if there is only one.
 
     Raises:
-        SettingsError: there are fewer pictures, or fewer a step, than processes.
+        SettingsError: There are fewer images, or images per step, than processes.
     """
 
     def __init__(
@@ -75,14 +77,14 @@ class EpochBatches(Sampler[list[tuple[int, int, int]]]):
         self.batch_size = min(batch_size, self.pictures) // processes * processes
         if not self.batch_size:
             raise SettingsError(
-                f"{self.pictures} training pictures are too few for {processes} processes: start "
-                "fewer of them"
+                f"{self.pictures} training images are too few for {processes} processes: start "
+                "fewer processes"
             )
         self.epoch = 0
         self.first_batch = 0
 
     def __len__(self) -> int:
-        """Batches in a whole epoch."""
+        """Number of batches in a whole epoch."""
         return self.pictures // self.batch_size
 
     def __iter__(self) -> Iterator[list[tuple[int, int, int]]]:
@@ -107,7 +109,7 @@ class EpochBatches(Sampler[list[tuple[int, int, int]]]):
         return np.array([random.choice(groups[group]) for group in drawn])
 
     def _shares(self) -> npt.NDArray[np.float64]:
-        """How often each grade of each source is drawn; adds up to 1."""
+        """The probability of each grade of each source."""
         power = 0.0 if self.sampling == "balanced" else 0.5
         of_source = _in_proportion([sum(map(len, source)) for source in self.by_source], power)
         of_grade = [_in_proportion([*map(len, source)], power) for source in self.by_source]
@@ -122,7 +124,7 @@ def _in_proportion(sizes: Sequence[int], power: float) -> npt.NDArray[np.float64
 
 
 def _repeat(indices: Order, count: int, random: np.random.Generator) -> Order:
-    """``count`` of ``indices``, each as often as every other, to within one."""
+    """Draw ``count`` of ``indices``, each as often as every other, to within one."""
     rounds = [random.permutation(indices) for _ in range(-(-count // len(indices)))]
     return np.concatenate(rounds)[:count]
 
@@ -130,13 +132,13 @@ def _repeat(indices: Order, count: int, random: np.random.Generator) -> Order:
 def epochs_of(
     pictures: RetinopathyDataset, batches: EpochBatches, workers: int, device: torch.device
 ) -> "DataLoader[tuple[torch.Tensor, int]]":
-    """A loader of squares and grades; each time it is gone through, it gives an epoch.
+    """Return a loader of (n, H, W, 3) uint8 squares and (n,) grades; an iteration is an epoch.
 
     Args:
-        pictures: To draw from.
-        batches: Which of them, in which order.
-        workers: Processes that prepare batches and stay from epoch to epoch; 0 for none.
-        device: Where the batches will be needed.
+        pictures: The images.
+        batches: The sampler.
+        workers: Number of loading processes, which persist between epochs; 0 loads in this one.
+        device: The device that the batches will be copied to.
     """
     return DataLoader(
         Squares(pictures),
@@ -156,12 +158,12 @@ def _start_worker(worker: int) -> None:
 
 @contextmanager
 def in_own_words() -> Iterator[None]:
-    """Take the loader's words, and the worker's traceback, off what is raised in the block.
+    """Re-raise the errors of the loader's workers as if they came from this process.
 
     Raises:
-        InputError: A photograph cannot be used; of the kind that the worker raised.
+        InputError: A photograph cannot be used; of the subclass that the worker raised.
         ChildProcessError: A worker has died.
-        OSError: The worker could not read or write.
+        OSError: A worker could not read or write.
     """
     try:
         yield
@@ -174,8 +176,8 @@ def in_own_words() -> Iterator[None]:
         if "DataLoader worker" not in str(error):
             raise
         raise ChildProcessError(
-            "a process that prepares photographs was ended from outside, most often for want of "
-            "memory; go on with --resume and fewer --workers, the last good state is kept"
+            "a data-loading process was killed, most likely because memory ran out: continue with "
+            "--resume and fewer --workers; the last good state is kept"
         ) from None
 
 
@@ -185,16 +187,15 @@ Batch = tuple[Tensor, Tensor]
 def upload(
     batches: Iterable[Batch], preprocessing: Preprocessing, device: torch.device
 ) -> Iterator[Batch]:
-    """Each batch on the device; on CUDA it is copied while the one before it is computed with.
+    """Copy batches to the device and normalise them; on CUDA, while the previous one is in use.
 
     Args:
-        batches: (n, H, W, 3) uint8 squares and (n,) grades, in pinned memory where ``device`` is
-            CUDA.
-        preprocessing: Its mean and deviation count.
-        device: Where they are wanted.
+        batches: (n, H, W, 3) uint8 squares and (n,) grades, in pinned memory if ``device`` is CUDA.
+        preprocessing: The mean and standard deviation to normalise by.
+        device: The target device.
 
     Yields:
-        (n, 3, H, W) float32, normalised, channels-last; and the grades.
+        (n, 3, H, W) float32 images, normalised, channels-last; and (n,) grades.
     """
     if device.type != "cuda":
         for squares, grades in batches:
@@ -204,8 +205,8 @@ def upload(
     held: Batch | None = None
     for squares, grades in batches:
         with torch.cuda.stream(copying):
-            pictures = normalised(squares.to(device, non_blocking=True), preprocessing)
-            coming = pictures, grades.to(device, non_blocking=True)
+            images = normalised(squares.to(device, non_blocking=True), preprocessing)
+            coming = images, grades.to(device, non_blocking=True)
         if held is not None:
             yield held
         computing = torch.cuda.current_stream(device)
@@ -218,11 +219,11 @@ def upload(
 
 
 def normalised(squares: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """What ``retina.images.prepare.normalise`` makes of each square, to the bit on the CPU.
+    """Normalise squares as ``retina.images.prepare.normalise`` does, bit for bit on a CPU.
 
     Args:
         squares: (n, H, W, 3) uint8, on any device.
-        preprocessing: Its mean and deviation count.
+        preprocessing: The mean and standard deviation to normalise by.
 
     Returns:
         (n, 3, H, W) float32, channels-last, on the same device.

@@ -1,4 +1,4 @@
-"""From data folders to the three parts that a run sees."""
+"""The photographs of a run: data folders, split into training, validation and test."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -26,15 +26,15 @@ DRAWN_TERMS = "drawn by this package; no terms"
 
 @dataclass(frozen=True)
 class SplitData:
-    """The photographs of a run, divided.
+    """The photographs of a run, split into training, validation and test.
 
     Attributes:
-        source: What the checkpoint will say of them.
-        table: The catalog's columns, ``source`` and ``part``; identical pictures are gone.
-        remarks: Sentences on what was left out, and on what the split does not keep apart.
-        cache: Where prepared squares are kept.
-        sha256: Of every photograph's pixels, grade and part.
-        hospitals: The names of the sources, those of one public data set together.
+        source: The description of the data in the checkpoint.
+        table: The columns of the catalog, ``source`` and ``part``; without identical images.
+        remarks: Sentences on what was left out, and on patients in more than one split.
+        cache: The cache of preprocessed images.
+        sha256: Hash of the pixels, grade and split of all photographs.
+        hospitals: The names of the sources, grouped by public data set.
     """
 
     source: DataSource
@@ -45,11 +45,11 @@ class SplitData:
     hospitals: tuple[tuple[str, ...], ...] = ()
 
     def rows(self, part: str) -> pd.DataFrame:
-        """The rows of ``train``, ``validation`` or ``test``."""
+        """The rows of a split: ``train``, ``validation`` or ``test``."""
         return self.table[self.table["part"] == part]
 
     def without(self, sources: Collection[str]) -> "SplitData":
-        """The same parts less some of several sources."""
+        """The same splits, without some of the sources."""
         table = self.table[~self.table["source"].isin(sources)]
         left = [each for each in self.source.sources if each.name not in sources]
         return replace(self, source=_together(left, table), table=table)
@@ -60,21 +60,22 @@ class SplitData:
         normalisation: bool = True,
         colours: tuple[Triple, Triple] | None = None,
     ) -> Preprocessing:
-        """The preparation; the prepared squares of all parts are in the cache afterwards.
+        """Return the preprocessing, having filled the cache with all photographs.
 
         Args:
             image_size: Side of the square, in pixels.
-            normalisation: If not, pixels are only scaled to 0..1.
-            colours: Mean and deviation to normalise by; the training part's own if None.
+            normalisation: Whether to normalise; otherwise pixels are only scaled to [0, 1].
+            colours: Mean and standard deviation to normalise by; None for those of the training
+                split.
 
         Raises:
-            DataError: a picture that could be read a moment ago cannot any more.
+            DataError: A photograph has become unreadable.
         """
         geometry = Preprocessing(size=image_size, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
         paths = self.table["path"].tolist()
         with distributed.first_process_first():
             for picture in self.cache.fill(paths, geometry):
-                raise DataError(f"{picture.reason} It could be read a moment ago: start again.")
+                raise DataError(f"{picture.reason} It was readable a moment ago: start again.")
         if not normalisation:
             return geometry
         mean, std = colours or channel_statistics(
@@ -89,7 +90,7 @@ class SplitData:
         augmentation: Augmentation | None = None,
         seed: int = 0,
     ) -> RetinopathyDataset:
-        """A part as tensors and grades."""
+        """Return a split as a dataset."""
         rows = self.rows(part)
         return RetinopathyDataset(
             rows["path"].tolist(),
@@ -103,10 +104,10 @@ class SplitData:
 
 
 def check_split(data: Sequence[str]) -> None:
-    """Make sure that there is something to read, before anything else is done.
+    """Check that the data folders exist.
 
     Raises:
-        DataError: there is no such folder.
+        DataError: One does not.
     """
     for folder in data:
         if folder != SYNTHETIC and not Path(folder).is_dir():
@@ -117,15 +118,15 @@ def check_split(data: Sequence[str]) -> None:
 
 
 def read_split_data(data: Sequence[str], seed: int) -> SplitData:
-    """Read data folders, drop identical pictures across all of them, and split 70/10/20.
+    """Read data folders, drop images that occur in them more than once, and split them 70/10/20.
 
     Args:
         data: Folders, each a source of its own, or ``synthetic`` for drawn photographs.
-        seed: Of the split.
+        seed: The seed of the split.
 
     Raises:
-        DataError: a folder is given twice, nothing in one is recognised, or all together are too
-            small to split.
+        DataError: A folder is given twice or has no known layout, or there are too few photographs
+            to split.
     """
     with distributed.first_process_first():
         catalogs = read_sources(data)
@@ -149,7 +150,7 @@ def read_split_data(data: Sequence[str], seed: int) -> SplitData:
 
 
 def _sources(catalogs: Sequence[Catalog], table: pd.DataFrame) -> list[DataSource]:
-    """What a checkpoint says of each source."""
+    """Describe each source for the checkpoint."""
     sources = []
     for catalog in catalogs:
         rows = table[table["source"] == catalog.name]
@@ -167,7 +168,7 @@ def _sources(catalogs: Sequence[Catalog], table: pd.DataFrame) -> list[DataSourc
 
 
 def _together(sources: Sequence[DataSource], table: pd.DataFrame) -> DataSource:
-    """One source as it is, or what several are together."""
+    """Describe several sources as one."""
     if len(sources) == 1:
         return replace(sources[0], public_set="")
     fingerprints = "".join(f"{source.name},{source.fingerprint}\n" for source in sources)
@@ -189,17 +190,17 @@ def _hospitals(catalogs: Sequence[Catalog]) -> tuple[tuple[str, ...], ...]:
 
 
 def refuse_leaks(parts: SplitData) -> None:
-    """Refuse a split whose test part holds patients who are in another part too.
+    """Refuse a split with patients in both the test split and another.
 
     Raises:
-        DataError: it does; the message names the share and the flag that trains all the same.
+        DataError: There are such patients.
     """
     share = parts.source.shared_patients
     if share:
         raise DataError(
-            f"the split that {parts.source.name} comes with leaks: {share:.0%} of its test pictures"
-            " belong to a patient who is in another part too; train all the same with "
-            "--allow-leaks, and this is said beside the figures"
+            f"the split that {parts.source.name} comes with leaks: {share:.0%} of its test "
+            "photographs belong to a patient who is in another split too; give --allow-leaks to "
+            "train anyway, and the reports will say so"
         )
 
 
@@ -213,22 +214,22 @@ def _remarks(
     without_label = sum(catalog.pictures_without_label for catalog in catalogs)
     unusable = sum(catalog.unusable_rows for catalog in catalogs)
     counts = {
-        f"labels without a picture: {without_picture}": without_picture,
-        f"pictures without a label: {without_label}": without_label,
-        f"rows of the tables that cannot be used: {unusable}": unusable,
-        f"pictures that cannot be read, {len(identical.unreadable)}: "
-        + "; ".join(picture.reason for picture in identical.unreadable[:3]): len(
+        f"labels without a photograph: {without_picture}": without_picture,
+        f"photographs without a label: {without_label}": without_label,
+        f"unusable rows in the label tables: {unusable}": unusable,
+        f"unreadable photographs: {len(identical.unreadable)}. "
+        + " ".join(picture.reason for picture in identical.unreadable[:3]): len(
             identical.unreadable
         ),
-        f"{identical.files} pictures in {identical.groups} groups are identical, "
-        f"{identical.conflicting_groups} of them with conflicting grades": identical.groups,
-        f"near-identical pairs, kept in one part: {len(alike)}": len(alike),
+        f"identical photographs: {identical.files} in {identical.groups} groups, "
+        f"{identical.conflicting_groups} of which have conflicting grades": identical.groups,
+        f"pairs of near-identical photographs, kept in the same split: {len(alike)}": len(alike),
     }
     remarks = [sentence for sentence, count in counts.items() if count]
     if share := familiar_test_share(table, table["part"]):
         remarks.append(
-            f"{share:.0%} of the test pictures belong to a patient who is in another part too: "
-            "the test figures are too good"
+            f"{share:.0%} of the test photographs belong to a patient who is in another split too: "
+            "the test metrics are too optimistic"
         )
     for part in PARTS:
         rows = table[table["part"] == part]
@@ -237,5 +238,5 @@ def _remarks(
         if len(catalogs) > 1:
             counted = (f"{(rows['source'] == each.name).sum()} of {each.name}" for each in catalogs)
             by_source = f" ({', '.join(counted)})"
-        remarks.append(f"{part}: {len(rows)} pictures{by_source}, by grade {by_grade}")
+        remarks.append(f"{part}: {len(rows)} photographs{by_source}; grades 0/1/2/3/4: {by_grade}")
     return tuple(remarks)

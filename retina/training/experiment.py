@@ -1,4 +1,4 @@
-"""Which runs an experiment consists of."""
+"""Experiments: several runs on the same data, and a report on them."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -50,21 +50,23 @@ DEFAULT_EPOCHS: dict[Study, int] = {
 def plan(
     study: Study, models: Sequence[str], starts: Sequence[Start], common: RunSettings
 ) -> tuple[RunSettings, ...]:
-    """The runs of a study, in the order in which they are trained.
+    """Return the runs of a study, in the order in which they are trained.
 
-    ``comparison``: every model from every start. ``ablation``, section 4.2 of the lab's report:
-    one model, augmentation and normalisation both, each alone, and neither. ``imbalance``: one
-    model, first as it is, then with one sampling or one loss changed at a time. ``leave-one-out``:
-    every model from every start; which sources there are to leave out is known once they are read.
+    - ``comparison``: every model from every start.
+    - ``ablation``, section 4.2 of the lab's report: one model with augmentation and normalisation,
+      with either, and with neither.
+    - ``imbalance``: one model as it is, then with each other sampling and each other loss.
+    - ``leave-one-out``: every model from every start; the runs that leave a source out are added
+      once the data is read.
 
     Args:
-        study: Which.
-        models: Architectures; the study's own where empty.
-        starts: The study's own where empty.
+        study: The kind of study.
+        models: Architectures; if empty, those of the study.
+        starts: If empty, those of the study.
         common: All other settings.
 
     Raises:
-        SettingsError: a study of one model was given several.
+        SettingsError: A study of one model was given several.
     """
     chosen = [
         replace(common, architecture=model, start=start)
@@ -75,8 +77,8 @@ def plan(
         return tuple(chosen)
     if len(chosen) > 1:
         raise SettingsError(
-            f"the {study} study is of one model from one start: give one --model, and one of "
-            "--scratch and --pretrained"
+            f"the {study} study trains one model from one start: give one --model, and either "
+            "--scratch or --pretrained"
         )
     return _ablation(chosen[0]) if study == "ablation" else _imbalance(chosen[0])
 
@@ -107,20 +109,20 @@ class Experiment:
     """What ``python train.py`` was asked to do.
 
     Attributes:
-        study: What the runs are compared for.
-        runs: In the order in which they are trained.
+        study: The kind of study.
+        runs: The runs, in the order in which they are trained.
         data: Data folders, each a source of its own, or ``synthetic``.
-        output: The folder that everything is written to.
-        pretrained: A weights file, or a folder of them; None for torchvision's own.
-        needs_pretrained: Whether it is an error where the weights cannot be had; else the
-            pretrained runs are left out and the report names the gap.
-        device: ``auto``, or what ``torch.device`` takes.
-        workers: Processes that prepare batches; None for the machine's habit.
-        compiled: Whether to compile the networks first.
-        resume: Go on with what lies in ``output``.
-        teacher: The checkpoint that the runs' settings name as their teacher; None for none.
-        allow_leaks: Train also where patients are in the test part and in another.
-        command: As it was typed, for the report.
+        output: The output folder.
+        pretrained: A file of weights, or a folder of them; None for torchvision's.
+        needs_pretrained: Whether missing weights are an error; otherwise the pretrained runs are
+            left out, and the report says so.
+        device: ``auto``, or the name of a ``torch.device``.
+        workers: Number of data-loading processes; None for ``default_workers``.
+        compiled: Whether to compile the networks.
+        resume: Whether to continue what is in ``output``.
+        teacher: The checkpoint that the settings of the runs name as their teacher.
+        allow_leaks: Whether to accept patients in both the test split and another.
+        command: The command line, for the report.
     """
 
     study: Study
@@ -139,11 +141,11 @@ class Experiment:
 
 
 def run_experiment(experiment: Experiment) -> None:
-    """Train every run, open the test part once for each, and write the report.
+    """Train and test every run, and write the report.
 
     Raises:
-        InputError: settings, data, weights or output folder cannot be used.
-        KeyboardInterrupt: Ctrl-C; ``--resume`` goes on from there.
+        InputError: The settings, data, weights or output folder cannot be used.
+        KeyboardInterrupt: Ctrl-C; ``--resume`` continues from there.
     """
     with distributed.process_group(choose_device(experiment.device)) as device:
         _check_processes(experiment)
@@ -157,7 +159,7 @@ def run_experiment(experiment: Experiment) -> None:
         for warning in filter(None, (each.warning for each in weights.values())):
             _say(f"warning: {warning}")
         if gap:
-            _say(f"the pretrained runs are left out: {gap}")
+            _say(f"warning: the pretrained runs are left out: {gap}")
         parts = read_split_data(experiment.data, experiment.runs[0].seed)
         if not experiment.allow_leaks:
             refuse_leaks(parts)
@@ -202,10 +204,7 @@ def run_experiment(experiment: Experiment) -> None:
 
 
 def default_workers(device: torch.device) -> int:
-    """Processes that prepare batches: none beside a CPU that computes, up to 8 beside a GPU.
-
-    Several GPUs of a machine share its cores.
-    """
+    """Number of data-loading processes: none on a CPU, up to 8 per GPU if there are the cores."""
     if device.type != "cuda":
         return 0
     return max(1, min(8, int(cpu_count()) // distributed.processes_here()))
@@ -213,13 +212,13 @@ def default_workers(device: torch.device) -> int:
 
 def _check_processes(experiment: Experiment) -> None:
     if experiment.workers is not None and experiment.workers < 0:
-        raise SettingsError(f"--workers is {experiment.workers}: give 0 or more")
+        raise SettingsError(f"--workers is {experiment.workers}: it must be 0 or more")
     count = distributed.processes()
     for run in experiment.runs:
         if run.batch_size % count:
             raise SettingsError(
-                f"--batch-size {run.batch_size} cannot be shared evenly by {count} processes: give "
-                f"a multiple of {count}"
+                f"--batch-size {run.batch_size} cannot be divided among {count} processes: give a "
+                f"multiple of {count}"
             )
 
 
@@ -230,18 +229,18 @@ def _check_output(experiment: Experiment) -> None:
     holds_run = (output / SETTINGS_FILE).exists()
     if holds_run and not experiment.resume:
         raise SettingsError(
-            f"{output} holds a run already: go on with --resume, or name another with --output"
+            f"{output} already holds a run: continue it with --resume, or name another --output"
         )
     if not holds_run and output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise SettingsError(f"{output} is not an empty folder: name another with --output")
+        raise SettingsError(f"{output} is not an empty folder: name another --output")
 
 
 def _claim_output(
     experiment: Experiment, parts: SplitData, weights: Mapping[str, InitialWeights], gap: str | None
 ) -> None:
-    """Write down what decides the results; refuse to resume where it has changed.
+    """Write ``settings.json``, and refuse to resume with other settings.
 
-    Weights that could not be had before are no change: the runs that wait for them go on.
+    Weights that were missing before are no change: the runs that need them are trained now.
     """
     now = {
         "study": experiment.study,
@@ -256,8 +255,9 @@ def _claim_output(
     changed = set() if before is None else _changed(before, now)
     if changed:
         raise SettingsError(
-            f"{experiment.output} holds a run with other settings (not the same: "
-            f"{', '.join(sorted(changed))}): resume with the same ones, or name another --output"
+            f"{experiment.output} holds a run with other settings (they differ in "
+            f"{', '.join(sorted(changed))}): resume with the same settings, or name another "
+            "--output"
         )
     if before != now:
         write_json(experiment.output / SETTINGS_FILE, now)
@@ -279,7 +279,7 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
 
 
 def _initial_weights(experiment: Experiment) -> tuple[dict[str, InitialWeights], str | None]:
-    """The weights of the pretrained runs, and why there are none where that is no error."""
+    """The weights of the pretrained runs, and why they are missing if that is no error."""
     wanted = [run.architecture for run in experiment.runs if run.start == "pretrained"]
     try:
         return resolve_pretrained(wanted, experiment.pretrained) if wanted else {}, None

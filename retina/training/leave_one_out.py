@@ -1,4 +1,4 @@
-"""A study of how a network does on hospitals that it never saw: each is left out in turn."""
+"""The leave-one-out study: networks tested on a hospital that they were not trained on."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,19 +21,19 @@ from retina.training.settings import RunSettings
 def with_each_left_out(
     runs: Sequence[RunSettings], hospitals: Sequence[Sequence[str]]
 ) -> tuple[RunSettings, ...]:
-    """Each run on all sources, followed by one without each hospital.
+    """Return each run on all sources, followed by one without each hospital.
 
     Args:
-        runs: On all sources.
-        hospitals: The sources of each, as ``Parts.hospitals`` has them.
+        runs: The runs on all sources.
+        hospitals: The sources of each hospital, as in ``SplitData.hospitals``.
 
     Raises:
-        SettingsError: there is one hospital alone.
+        SettingsError: There is only one hospital.
     """
     if len(hospitals) < 2:
         raise SettingsError(
-            "--leave-one-out needs photographs of two data sets or more: repeat --data, and note "
-            "that folders of one public data set count as one"
+            "--leave-one-out needs two data sets or more: repeat --data; folders of one public "
+            "data set count as one"
         )
     return tuple(
         each
@@ -51,17 +51,17 @@ def with_each_left_out(
 def evaluate_left_out(
     run: RunSettings, parts: SplitData, folder: Path, device: torch.device
 ) -> None:
-    """Evaluate a finished run of the study on the hospitals that the study is about.
+    """Evaluate a finished run of the study on the hospitals.
 
-    A run without a hospital answers all its photographs, and those of its test part alone; the run
-    on all sources answers the test part of each hospital. The figures are written to the
-    checkpoint's ``evaluations``, and what lies there already is left as it is.
+    A run without a hospital is evaluated on all photographs of that hospital, and on its test
+    split; a run on all sources on the test split of each hospital. The metrics are written to
+    ``evaluations`` of the checkpoint; those already there are kept.
 
     Args:
-        run: Its settings.
-        parts: All sources.
-        folder: Of the finished run.
-        device: Where to compute.
+        run: The settings of the run.
+        parts: The photographs of all sources.
+        folder: The folder of the finished run.
+        device: The device to compute on.
     """
     checkpoint = load_checkpoint(folder)
     for name, rows in _wanted(run, parts):

@@ -1,4 +1,4 @@
-"""Half precision where the device is quicker with it, and the loss scaling that float16 needs."""
+"""Mixed precision, and the loss scaling that float16 needs."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +11,11 @@ from retina.training.settings import AmpName
 
 
 class Precision:
-    """How forward and backward passes compute.
+    """The precision of forward and backward passes.
 
     Args:
-        device: Where.
-        dtype: Of the autocast; None computes in float32.
+        device: The device to compute on.
+        dtype: The type of autocast; None for float32 without autocast.
     """
 
     def __init__(self, device: torch.device, dtype: torch.dtype | None) -> None:
@@ -25,9 +25,9 @@ class Precision:
 
     @contextmanager
     def quick_kernels(self) -> Iterator[None]:
-        """On CUDA, let what stays in float32 compute in TF32, and cuDNN try out its kernels.
+        """On CUDA, allow TF32 and let cuDNN benchmark its kernels within the block.
 
-        What comes after the block, such as the test part, computes as ``evaluate`` does.
+        After the block, tests compute as ``evaluate`` does.
         """
         if self.device.type != "cuda":
             yield
@@ -43,17 +43,17 @@ class Precision:
 
     @contextmanager
     def autocast(self) -> Iterator[None]:
-        """Run the block in the chosen precision."""
+        """Autocast within the block."""
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             yield
 
     def restore_scaler(self, state: dict[str, Any]) -> None:
-        """Go on from the scaler's state; one that computed without float16 left none."""
+        """Restore the state of the loss scaler, which is empty unless float16 is used."""
         if state:
             self.scaler.load_state_dict(state)
 
     def step(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
-        """Backward pass and step of the optimizer, which is left out where float16 overflowed."""
+        """Backpropagate and update the weights; the update is skipped if float16 overflowed."""
         optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(optimizer)
@@ -61,10 +61,10 @@ class Precision:
 
 
 def choose_precision(amp: AmpName, device: torch.device) -> Precision:
-    """What ``--amp`` means on a device.
+    """Return the precision that ``--amp`` stands for on a device.
 
-    ``auto`` is float16 on CUDA, bfloat16 on a CPU with a matrix unit for it (AMX), where a plain
-    CPU would be slower, and float32 elsewhere.
+    ``auto`` is float16 on CUDA, bfloat16 on a CPU with AMX (others are slower with it), and float32
+    elsewhere.
     """
     if amp == "auto":
         if device.type == "cuda":

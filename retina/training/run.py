@@ -1,4 +1,4 @@
-"""One run from initial weights to a finished checkpoint."""
+"""A run, from initial weights to a finished checkpoint."""
 
 from pathlib import Path
 from typing import Any
@@ -51,21 +51,21 @@ def train_run(
     compiled: bool = False,
     teacher: Checkpoint | None = None,
 ) -> None:
-    """Train one run and leave its checkpoint in ``folder``; the figures are written last.
+    """Train one run and save its checkpoint; ``metrics.json`` is written last.
 
-    Temperature, operating point and the heatmap's scale are taken from validation. Only then is
-    the test part opened, once, with the network as it was read back from the saved file.
+    The temperature, the operating point and the scale of the heatmap are chosen on the validation
+    split. Only then is the test split used, once, with the network as read back from the file.
 
     Args:
-        run: Its settings.
-        parts: Its pictures.
+        run: The settings of the run.
+        parts: The photographs.
         initial: The weights to start from; None for random ones.
-        folder: Made if it is not there.
-        device: Where to compute.
-        workers: Processes that prepare batches; 0 for none.
-        resume: Go on from ``state.pt`` where ``folder`` holds one.
-        compiled: Whether to compile the network first.
-        teacher: The checkpoint that the settings name as the teacher.
+        folder: The folder of the checkpoint; created if it does not exist.
+        device: The device to train on.
+        workers: Number of data-loading processes; 0 loads in this one.
+        resume: Continue from ``state.pt`` if ``folder`` holds one.
+        compiled: Whether to compile the network.
+        teacher: The checkpoint that ``run.teacher`` names.
     """
     torch.manual_seed(run.seed)
     model = build(run.architecture)

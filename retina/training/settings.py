@@ -1,4 +1,4 @@
-"""What a run is asked for, and what its recipe makes of that."""
+"""The settings of a run, and the recipes that they name."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -12,6 +12,7 @@ from retina.datasets.dataset import Augmentation
 from retina.errors import SettingsError
 from retina.evaluation.calibration import MINIMUM_SENSITIVITY
 from retina.models.architectures import ARCHITECTURES
+from retina.reporting.formatting import joined
 from retina.training.augmentation import CameraAugmentation, LabAugmentation
 from retina.training.batches import SAMPLINGS, Sampling
 from retina.training.losses import LOSSES, LossName
@@ -28,13 +29,13 @@ RECIPE_SAMPLINGS: dict[RecipeName, Sampling] = {"lab": "none", "modern": "sqrt"}
 
 @dataclass(frozen=True)
 class TeacherSettings:
-    """The checkpoint whose answers are a second target.
+    """The checkpoint whose predictions are a second target.
 
     Attributes:
-        name: Of the checkpoint.
-        sha256: Of its weights.
-        weight: Of its answers in the loss, 0 to 1; the grades have the rest.
-        temperature: That softens both answers, above 0.
+        name: The name of the checkpoint.
+        sha256: The hash of its weights.
+        weight: Weight of its predictions in the loss, 0 to 1; the grades have the rest.
+        temperature: Temperature of both softmaxes, above 0.
     """
 
     name: str
@@ -45,30 +46,31 @@ class TeacherSettings:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """Everything that decides a run's weights but the pictures and the initial weights.
+    """The settings of a run: all that decides its weights but the data and the initial weights.
 
     Attributes:
-        architecture: A name of ``retina.models.architectures.ARCHITECTURES``.
+        architecture: A name in ``retina.models.architectures.ARCHITECTURES``.
         start: ``scratch`` or ``pretrained``.
-        recipe: ``lab`` or ``modern``; ``retina.training.settings`` says what they are.
-        epochs: Passes over the training part.
-        batch_size: Pictures a step, over all processes.
-        lr: Learning rate; at its highest where it changes.
-        image_size: Side of the prepared square, in pixels.
-        seed: Of the split, the initial weights, the order and the augmentation.
-        sampling: How often each grade is seen.
-        loss: What is made small.
-        amp: ``auto`` (float16 on CUDA, bfloat16 on a CPU with a matrix unit, else off), ``off``,
-            ``float16`` or ``bfloat16``.
-        augmentation: Whether training pictures are changed at random.
-        normalisation: Whether mean and deviation of the training part are taken out.
-        variant: What tells this run from its sisters in a study; empty for none.
-        teacher: Whose answers are a second target; None for none.
-        sensitivity: For referable disease, that the operating point must have on validation.
-        left_out: Sources that are not trained on, in a study that leaves one out.
+        recipe: ``lab`` or ``modern``: see ``LAB`` and ``MODERN``.
+        epochs: Number of epochs.
+        batch_size: Images per step, over all processes.
+        lr: Peak learning rate.
+        image_size: Side of the square, in pixels.
+        seed: Seed of the split, the initial weights, the order and the augmentation.
+        sampling: How often each grade is drawn: see ``EpochBatches``.
+        loss: The name of a loss: see ``build_loss``.
+        amp: Mixed precision: see ``choose_precision``.
+        augmentation: Whether training images are augmented.
+        normalisation: Whether images are normalised by mean and standard deviation.
+        variant: What distinguishes this run from the others of a study; empty if it is the only
+            one.
+        teacher: The teacher whose predictions are a second target.
+        sensitivity: Lowest sensitivity to referable disease on validation, which sets the operating
+            point; above 0, at most 1.
+        left_out: Sources that are not trained on, in the leave-one-out study.
 
     Raises:
-        SettingsError: a value lies outside its range.
+        SettingsError: A value is out of range.
     """
 
     architecture: str
@@ -107,9 +109,10 @@ class RunSettings:
 
     @property
     def name(self) -> str:
-        """The run's name and its folder's: ``resnet18-scratch``, with the variant behind it.
+        """The name of the run and of its folder: architecture, start and variant.
 
-        A pretrained network with a teacher is ``resnet18-taught``.
+        For example ``resnet18-scratch``; a pretrained network with a teacher is
+        ``resnet18-taught``.
         """
         start: tuple[str, ...] = (self.start,)
         if self.teacher is not None:
@@ -117,7 +120,7 @@ class RunSettings:
         return "-".join(filter(None, (self.architecture, *start, self.variant)))
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-ready values; ``teacher`` and ``left_out`` only where given."""
+        """Return JSON-serialisable values; ``teacher`` and ``left_out`` only if they are set."""
         values = asdict(self) | {"left_out": "+".join(self.left_out)}
         absent = [name for name in ("teacher", "left_out") if not values[name]]
         return {name: value for name, value in values.items() if name not in absent}
@@ -125,7 +128,7 @@ class RunSettings:
 
 def _check_known(flag: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
-        raise SettingsError(f"{flag} {value} is not known: choose {' or '.join(known)}")
+        raise SettingsError(f"{flag} {value} is not known: choose {joined(known, 'or')}")
 
 
 def _check_range(flag: str, number: int, low: int, high: int) -> None:
@@ -148,17 +151,18 @@ STRIDE = 32
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a run is trained, beyond what its settings say.
+    """How a run is trained, beyond its settings.
 
     Attributes:
-        adaptive: AdamW; otherwise stochastic gradient descent with momentum.
-        weight_decay: Of the optimizer.
-        decays_all: Whether weight decay also holds biases and batch-norm.
-        head_factor: By how much the learning rate of the last layer exceeds that of the others.
-        label_smoothing: The share of each target that is spread evenly over the grades.
-        cosine: Whether the learning rate warms up and falls along half a cosine; else constant.
-        growing: Whether the first epochs see smaller squares.
-        augmentation: What training pictures go through.
+        adaptive: Whether the optimizer is AdamW; otherwise SGD with momentum.
+        weight_decay: Weight decay of the optimizer.
+        decays_all: Whether weight decay applies to biases and batch normalisation too.
+        head_factor: Learning rate of the last layer, relative to the others.
+        label_smoothing: Share of each target that is spread evenly over the grades.
+        cosine: Whether the learning rate warms up and decays along a half cosine; otherwise it is
+            constant.
+        growing: Whether the first epochs use smaller images.
+        augmentation: The augmentation of training images.
     """
 
     adaptive: bool = False
@@ -171,7 +175,7 @@ class Recipe:
     augmentation: Callable[[], Augmentation] = LabAugmentation
 
     def lr_factor(self, step: int, steps: int) -> float:
-        """What the learning rate is multiplied by at a step of ``steps``: 0 to 1."""
+        """The factor of the learning rate, 0 to 1, at a step of ``steps``."""
         if not self.cosine:
             return 1.0
         warm = max(1.0, WARM_UP * steps)
@@ -180,16 +184,16 @@ class Recipe:
         return 0.5 * (1 + math.cos(math.pi * (step - warm) / (steps - warm)))
 
     def side(self, epoch: int, epochs: int, image_size: int) -> int:
-        """The side in pixels of what the network sees in an epoch: 128, then 224, for 224.
+        """The side of the images in an epoch: for 224 pixels, 128 at first, then 224.
 
-        Most epochs so see a third of the pixels.
+        Most epochs so use a third of the pixels.
         """
         if not self.growing or epoch >= int(SMALL_UNTIL * epochs):
             return image_size
         return min(image_size, max(STRIDE, round(SMALL_SHARE * image_size / STRIDE) * STRIDE))
 
     def optimizer(self, model: nn.Module, lr: float) -> torch.optim.Optimizer:
-        """The optimizer of a network whose last layer is ``fc``, at its highest learning rates."""
+        """Return the optimizer, at peak learning rates, of a network whose last layer is ``fc``."""
         parameters: dict[tuple[float, float], list[nn.Parameter]] = {}
         for name, parameter in model.named_parameters():
             decay = self.weight_decay if self.decays_all or parameter.dim() > 1 else 0.0
@@ -218,5 +222,5 @@ MODERN = Recipe(
 
 
 def recipe_of(run: RunSettings) -> Recipe:
-    """The recipe that a run's settings name."""
+    """Return the recipe that the settings name."""
     return MODERN if run.recipe == "modern" else LAB

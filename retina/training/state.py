@@ -1,4 +1,4 @@
-"""How far a run has come, and the file that it resumes from."""
+"""The progress of a run: its saved state, its outcome and its TensorBoard events."""
 
 import io
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ STATE_FILE = "state.pt"
 
 
 class Settings(Protocol):
-    """What decides a run, and must be the same where it is resumed."""
+    """Settings that must be the same when a run is resumed."""
 
     def to_json(self) -> dict[str, Any]:
-        """The settings as JSON-ready values."""
+        """Return the settings as JSON-serialisable values."""
 
 
 @dataclass
 class Progress:
-    """How far a run has come.
+    """The progress of a run.
 
-    ``batch``, ``loss_sum``, ``correct``, ``seen``, ``seconds`` and ``waiting`` (for data) add up
-    over the epoch that is under way; ``history`` holds a row for each that is finished.
+    ``batch``, ``loss_sum``, ``correct``, ``seen``, ``seconds`` and ``waiting`` (seconds spent
+    waiting for data) are sums over the current epoch; ``history`` has a row per finished epoch.
     """
 
     epoch: int = 0
@@ -44,29 +44,28 @@ class Progress:
 
     @property
     def loss(self) -> float:
-        """Mean loss of the epoch so far, in this process."""
+        """Mean loss of the current epoch in this process."""
         return self.loss_sum / self.seen
 
     @property
     def accuracy(self) -> float:
-        """Accuracy of the epoch so far, in this process."""
+        """Accuracy of the current epoch in this process."""
         return self.correct / self.seen
 
     def add(self, loss: float, correct: int, count: int) -> None:
-        """Take a step into account."""
-        self.batch += 1
+        """Add the mean loss and the correct predictions of a step of ``count`` images."""
         self.loss_sum += loss * count
         self.correct += correct
         self.seen += count
 
     def totals(self) -> tuple[float, float]:
-        """Mean loss and accuracy of the epoch over all processes."""
+        """Mean loss and accuracy of the current epoch over all processes."""
         sums = distributed.gather((self.loss_sum, self.correct, self.seen))
         loss_sum, correct, seen = (sum(column) for column in zip(*sums, strict=True))
         return loss_sum / seen, correct / seen
 
     def begin_epoch(self, epoch: int, batch: int = 0) -> None:
-        """Set the sums of the epoch under way to nothing."""
+        """Reset the sums."""
         self.epoch, self.batch = epoch, batch
         self.loss_sum, self.correct, self.seen = 0.0, 0, 0
         self.seconds, self.waiting = 0.0, 0.0
@@ -74,7 +73,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run leaves: the best epoch's weights and the history, a row an epoch."""
+    """The weights of the best epoch, and a history with a row per epoch."""
 
     best_weights: dict[str, Tensor]
     best_epoch: int
@@ -84,22 +83,22 @@ class Outcome:
 def write_state(
     folder: Path, settings: Settings, state: dict[str, Any], name: str = STATE_FILE
 ) -> None:
-    """Write ``state.pt``, or a file of another name, atomically.
+    """Write a state file atomically.
 
     Raises:
-        OSError: the disk refused; the file is as it was.
+        OSError: It cannot be written; an older file is unchanged.
     """
-    data = io.BytesIO()  # torch.save into a full disk raises RuntimeError without a reason
+    data = io.BytesIO()  # On a full disk, torch.save raises a RuntimeError without a reason.
     torch.save({"settings": settings.to_json(), **state}, data)
     with replacing(folder / name) as temporary:
         temporary.write_bytes(data.getbuffer())
 
 
 def read_state(folder: Path, settings: Settings, name: str = STATE_FILE) -> dict[str, Any] | None:
-    """Read ``state.pt``, or a file of another name; None where there is none.
+    """Read a state file; None if there is none.
 
     Raises:
-        CheckpointError: it cannot be read, or belongs to a run with other settings.
+        CheckpointError: It cannot be read, or belongs to a run with other settings.
     """
     file = folder / name
     if not file.exists():
@@ -110,8 +109,38 @@ def read_state(folder: Path, settings: Settings, name: str = STATE_FILE) -> dict
     except Exception as error:
         raise CheckpointError(
             f"{file} cannot be resumed from ({type(error).__name__}): delete it to train this run "
-            "anew"
+            "again"
         ) from error
     if before != settings.to_json():
         raise CheckpointError(f"{file} belongs to a run with other settings: name another --output")
     return dict(state)
+
+
+class EventLog:
+    """A writer of TensorBoard events to ``folder/tensorboard``.
+
+    Does nothing if the package ``tensorboard`` is not installed, or in a process that is not the
+    writer.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.writer = None
+        if distributed.is_writer():
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                return
+            self.writer = SummaryWriter(folder / "tensorboard")
+
+    def write(self, row: dict[str, float | int | None]) -> None:
+        """Write a row of the history."""
+        if self.writer is not None:
+            for name, value in row.items():
+                if name != "epoch" and value is not None:
+                    self.writer.add_scalar(name, value, row["epoch"])
+            self.writer.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self.writer is not None:
+            self.writer.close()

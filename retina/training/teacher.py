@@ -1,8 +1,8 @@
-"""A trained checkpoint whose answers are a second target for the network that is trained.
+"""Knowledge distillation: the predictions of a trained checkpoint as a second target.
 
 Source: Hinton, Vinyals and Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv
-1503.02531: both answers are softened by a temperature, and their divergence is multiplied by its
-square, so that its gradient keeps its size.
+1503.02531. Both softmaxes have a temperature; the divergence is multiplied by its square, so that
+the scale of the gradient does not depend on it.
 """
 
 from pathlib import Path
@@ -21,25 +21,25 @@ from retina.training.settings import TeacherSettings
 
 
 def load_teacher(name: str) -> Checkpoint:
-    """Load a teacher: a checkpoint's folder, or its name among the project's checkpoints.
+    """Load a teacher by the folder or the name of its checkpoint.
 
     Raises:
-        CheckpointError: there is no such checkpoint, or it is damaged.
+        CheckpointError: There is no such checkpoint, or it is damaged.
     """
     folder = Path(name)
     return load_checkpoint(folder if folder.is_dir() else name)
 
 
 def refuse_familiar(teacher: Checkpoint, table: pd.DataFrame) -> None:
-    """Refuse a teacher who was trained on what is to be validated or tested on.
+    """Refuse a teacher that was trained on photographs kept for validation or testing.
 
     Args:
-        teacher: With its ``split.csv``.
-        table: ``image_id``, ``source`` and ``part`` of the run's photographs.
+        teacher: The teacher; its folder must hold ``split.csv``.
+        table: ``image_id``, ``source`` and ``part`` of the photographs of the run.
 
     Raises:
-        SettingsError: it was.
-        DataError: its ``split.csv`` is missing or is not such a file.
+        SettingsError: The teacher was trained on some of them.
+        DataError: ``split.csv`` is missing or malformed.
     """
     split = read_split(teacher.folder / SPLIT_FILE)
     held_out = table[table["part"] != TRAIN]
@@ -47,20 +47,20 @@ def refuse_familiar(teacher: Checkpoint, table: pd.DataFrame) -> None:
     known = len(split[split["part"] == TRAIN].merge(held_out, on=by))
     if known:
         raise SettingsError(
-            f"--teacher {teacher.name} was trained on {known} of the pictures that "
-            "this run keeps for validation and test: give the same --data and --seed as for the "
-            "teacher, or another teacher"
+            f"--teacher {teacher.name} was trained on {known} of the photographs that this run "
+            "keeps for validation and testing: give the --data and --seed of the teacher, or "
+            "another teacher"
         )
 
 
 class Teacher:
-    """The teacher's answers to the pictures of a step, and the loss that compares with them.
+    """A teacher, and the loss that compares a network with it.
 
     Args:
-        checkpoint: Of the teacher.
-        settings: How much its answers count, and how they are softened.
-        preprocessing: Of the network that is trained.
-        device: Where to compute.
+        checkpoint: The checkpoint of the teacher.
+        settings: The weight and temperature of its predictions.
+        preprocessing: The preprocessing of the network that is trained.
+        device: The device to compute on.
     """
 
     def __init__(
@@ -81,35 +81,32 @@ class Teacher:
         self.scale = std / its_std
         self.shift = (mean - its_mean) / its_std
 
-    def answers(self, pictures: Tensor) -> Tensor:
-        """The teacher's logits.
+    def logits(self, images: Tensor) -> Tensor:
+        """Return the (n, 5) logits of the teacher.
 
         Args:
-            pictures: (n, 3, H, W), normalised as for the network that is trained.
-
-        Returns:
-            (n, 5).
+            images: (n, 3, H, W), normalised for the network that is trained.
         """
         with torch.inference_mode():
-            if pictures.shape[-1] != self.size:
+            if images.shape[-1] != self.size:
                 side = (self.size, self.size)
-                pictures = F.interpolate(pictures, side, mode="bilinear", antialias=True)
-            pictures = pictures * self.scale + self.shift
-            logits: Tensor = self.model(pictures.contiguous(memory_format=torch.channels_last))
+                images = F.interpolate(images, side, mode="bilinear", antialias=True)
+            images = images * self.scale + self.shift
+            logits: Tensor = self.model(images.contiguous(memory_format=torch.channels_last))
         return logits.float().clone()
 
-    def combined(self, loss: Tensor, logits: Tensor, answers: Tensor) -> Tensor:
-        """The mean loss on the grades and the divergence from the teacher's answers, weighted.
+    def combined(self, loss: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
+        """Return the weighted mean of the loss and the divergence from the teacher.
 
         Args:
-            loss: (), of the grades.
-            logits: (n, 5), of the network that is trained.
-            answers: (n, 5), the teacher's logits.
+            loss: Scalar: the mean loss on the grades.
+            logits: (n, 5) logits of the network that is trained.
+            targets: (n, 5) logits of the teacher.
         """
         weight, temperature = self.settings.weight, self.settings.temperature
         divergence = F.kl_div(
             F.log_softmax(logits / temperature, dim=1),
-            F.log_softmax(answers / temperature, dim=1),
+            F.log_softmax(targets / temperature, dim=1),
             reduction="batchmean",
             log_target=True,
         )

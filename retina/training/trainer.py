@@ -1,8 +1,8 @@
-"""One run: a network, its training part and its validation part become the best epoch's weights.
+"""The training loop of one run.
 
-The order of the pictures and their augmentation depend on seed and epoch alone, and the whole
-state is written atomically, so that a run that is killed at any moment and resumed ends, on
-the CPU, with the very same weights as one that was not.
+The order and augmentation of the images depend on seed and epoch alone, and the whole state is
+saved atomically: on a CPU, a run that is killed at any moment and resumed ends with exactly the
+weights of one that was not.
 """
 
 import sys
@@ -32,28 +32,29 @@ from retina.training.batches import Batch, EpochBatches, epochs_of, in_own_words
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.settings import RunSettings, recipe_of
-from retina.training.state import Outcome, Progress, read_state, write_state
+from retina.training.state import EventLog, Outcome, Progress, read_state, write_state
 from retina.training.teacher import Teacher
 
 SECONDS_BETWEEN_SAVES = 120.0
-# As PyTorch's allocators, CUDA, and cuBLAS and cuDNN say it.
+SECONDS_BETWEEN_READS = 0.5
+# In the messages of PyTorch's allocators, CUDA, cuBLAS and cuDNN.
 OUT_OF_MEMORY = ("out of memory", "allocate memory", "STATUS_ALLOC_FAILED")
 
 
 class Trainer:
-    """Trains one network; ``fit`` does it, from the start or from what a folder holds.
+    """Train one network, from the start or from a saved state.
 
     Args:
-        settings: Of the run.
-        model: With its initial weights.
-        training: Its pictures, augmented.
-        validation: Chooses the best epoch, by quadratic weighted kappa: of several sources, by the
-            mean of theirs.
-        folder: ``state.pt`` and ``history.csv`` are written there.
-        device: Where to compute.
-        workers: Processes that prepare batches; 0 for none.
-        compiled: Whether to compile the network first, for long runs on a GPU.
-        teacher: Whose answers are a second target; None for none.
+        settings: The settings of the run.
+        model: The network, with its initial weights.
+        training: The training split, with augmentation.
+        validation: The validation split. The best epoch has the highest quadratic weighted kappa
+            on it; of several sources, the highest mean of theirs.
+        folder: Where ``state.pt`` and ``history.csv`` are written.
+        device: The device to train on.
+        workers: Number of data-loading processes; 0 loads in this one.
+        compiled: Whether to compile the network, which pays off in long runs on a GPU.
+        teacher: A teacher whose predictions are a second target.
     """
 
     def __init__(
@@ -85,6 +86,7 @@ class Trainer:
             self.recipe.label_smoothing,
         )
         self.progress = Progress()
+        self.unread: list[tuple[Tensor, Tensor, int]] = []
         self.best_weights: dict[str, Tensor] = {}
         self.batches = EpochBatches(
             training.grades,
@@ -102,21 +104,21 @@ class Trainer:
         """Train to the last epoch.
 
         Args:
-            resume: Go on from ``state.pt`` where the folder holds one.
+            resume: Continue from ``state.pt`` if the folder holds one.
 
         Raises:
             CheckpointError: ``state.pt`` cannot be read, or belongs to other settings.
-            SettingsError: the loss is no longer a number.
-            MemoryError: a step does not fit into the device's memory.
-            ChildProcessError: a worker has died.
-            KeyboardInterrupt: Ctrl-C or SIGTERM; the step was finished and the state written first.
+            SettingsError: The loss is not finite.
+            MemoryError: A step does not fit into the memory of the device.
+            ChildProcessError: A worker has died.
+            KeyboardInterrupt: Ctrl-C or SIGTERM, raised once the step is done and the state saved.
         """
         if resume:
             self._restore()
         log = EventLog(self.folder)
         with stop_between_steps() as signalled, self.precision.quick_kernels(), in_own_words():
 
-            def interrupted() -> int:  # all processes stop after the same step
+            def interrupted() -> int:  # All processes must stop after the same step.
                 return distributed.greatest(signalled(), self.device)
 
             while self.progress.epoch < self.settings.epochs:
@@ -132,33 +134,33 @@ class Trainer:
         )
 
     def uploaded(self) -> Iterator[Batch]:
-        """The batches of an epoch, as ``step`` takes them."""
+        """The batches of an epoch, on the device."""
         return upload(self.loader, self.preprocessing, self.device)
 
-    def step(self, pictures: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
-        """One step of the optimizer.
+    def step(self, images: Tensor, grades: Tensor) -> tuple[Tensor, Tensor]:
+        """Take one step of the optimizer.
 
         Args:
-            pictures: (n, 3, H, W) float32 on the device, channels-last: this process's share.
-            grades: (n,), on the device.
+            images: (n, 3, H, W) float32 on the device, channels-last: this process's share.
+            grades: (n,) int64 on the device.
 
         Returns:
-            The mean loss, and how many of the answers were right, both on the device.
+            The mean loss and the number of correct predictions, both on the device.
         """
-        answers = None
+        targets = None
         if self.teacher is not None:
             with self.precision.autocast():
-                answers = self.teacher.answers(pictures)
+                targets = self.teacher.logits(images)
         side = self.recipe.side(self.progress.epoch, self.settings.epochs, self.settings.image_size)
-        if side != pictures.shape[-1]:
-            pictures = F.interpolate(
-                pictures, (side, side), mode="bilinear", antialias=True
+        if side != images.shape[-1]:
+            images = F.interpolate(
+                images, (side, side), mode="bilinear", antialias=True
             ).contiguous(memory_format=torch.channels_last)
         with self.precision.autocast():
-            logits = self.network(pictures)
+            logits = self.network(images)
         loss = self.loss(logits.float(), grades).mean()
-        if self.teacher is not None and answers is not None:
-            loss = self.teacher.combined(loss, logits.float(), answers)
+        if self.teacher is not None and targets is not None:
+            loss = self.teacher.combined(loss, logits.float(), targets)
         self.precision.step(loss, self.optimizer)
         return loss.detach(), (logits.detach().argmax(dim=1) == grades).sum()
 
@@ -167,33 +169,40 @@ class Trainer:
         batches.epoch, batches.first_batch = progress.epoch, progress.batch
         steps = self.settings.epochs * len(batches)
         self.model.train()
-        saved = mark = time.monotonic()
+        self.unread.clear()
+        saved = read = mark = time.monotonic()
         with tqdm(
             total=len(batches) * batches.batch_size,
             initial=progress.batch * batches.batch_size,
             desc=f"{self.settings.name} epoch {progress.epoch + 1}/{self.settings.epochs}",
-            unit=" pictures",
+            unit=" images",
             mininterval=0.5,
             disable=not distributed.is_writer(),
         ) as bar:
-            for pictures, grades in self.uploaded():
+            for images, grades in self.uploaded():
                 progress.waiting += time.monotonic() - mark
                 step = progress.epoch * len(batches) + progress.batch
                 factor = self.recipe.lr_factor(step, steps)
                 for group, peak in zip(self.optimizer.param_groups, self.peaks, strict=True):
                     group["lr"] = peak * factor
+                self._seed_step(step)
                 try:
-                    loss, correct = self.step(pictures, grades)
+                    loss, correct = self.step(images, grades)
                 except RuntimeError as error:
                     raise _out_of_memory(error, self.settings) or error from None
                 except ValueError as error:
                     raise _too_few_values(error, self.settings) or error from None
-                progress.add(float(loss), int(correct), len(grades))
-                self._stop_unless(np.isfinite(progress.loss_sum))
+                self.unread.append((loss, correct, len(grades)))
+                progress.batch += 1
                 bar.update(len(grades) * distributed.processes())
-                bar.set_postfix(
-                    loss=f"{progress.loss:.3f}", accuracy=f"{progress.accuracy:.1%}", refresh=False
-                )
+                if progress.batch == len(batches) or mark - read > SECONDS_BETWEEN_READS:
+                    self._read_losses()
+                    bar.set_postfix(
+                        loss=f"{progress.loss:.3f}",
+                        accuracy=f"{progress.accuracy:.1%}",
+                        refresh=False,
+                    )
+                    read = time.monotonic()
                 now = time.monotonic()
                 progress.seconds += now - mark
                 mark = now
@@ -201,11 +210,33 @@ class Trainer:
                     continue
                 stopped = interrupted()
                 if stopped or now - saved > SECONDS_BETWEEN_SAVES:
+                    self._read_losses()
                     self._stop_unless(self._is_sound())
                     self._save()
                     saved = mark = time.monotonic()
                 if stopped:
                     raise KeyboardInterrupt(stopped)
+
+    def _seed_step(self, step: int) -> None:
+        """Give every process its own random numbers, for dropout.
+
+        The first process uses the generator whose state is saved. The others are seeded at every
+        step, so that they resume without a saved state.
+        """
+        if rank := distributed.rank():
+            origin = np.random.SeedSequence((self.settings.seed, rank, step))
+            torch.manual_seed(int(origin.generate_state(1, np.uint64)[0]))
+
+    def _read_losses(self) -> None:
+        """Fetch the losses of the steps since the last call, which synchronises with the device."""
+        if not self.unread:
+            return
+        losses, correct, counts = zip(*self.unread, strict=True)
+        self.unread.clear()
+        numbers = torch.stack(losses).tolist(), torch.stack(correct).tolist()
+        for loss, right, count in zip(*numbers, counts, strict=True):
+            self.progress.add(loss, right, count)
+        self._stop_unless(np.isfinite(self.progress.loss_sum))
 
     def _is_sound(self) -> bool:
         return all(bool(value.isfinite().all()) for value in self.model.state_dict().values())
@@ -213,8 +244,8 @@ class Trainer:
     def _stop_unless(self, finite: bool) -> None:
         if not finite:
             raise SettingsError(
-                f"the loss of {self.settings.name} is no longer a number in epoch "
-                f"{self.progress.epoch + 1}: train anew with a lower --lr than "
+                f"the loss of {self.settings.name} is no longer finite in epoch "
+                f"{self.progress.epoch + 1}: train again with a lower --lr than "
                 f"{self.settings.lr:g}; the last good state is kept"
             )
 
@@ -279,7 +310,7 @@ class Trainer:
             self.optimizer.load_state_dict(state["optimizer"])
             self.precision.restore_scaler(state["scaler"])
             self.progress = Progress(**state["progress"])
-            if not distributed.is_writer():  # whose sums these are
+            if not distributed.is_writer():  # The saved sums are those of the writer.
                 self.progress.begin_epoch(self.progress.epoch, self.progress.batch)
             self.best_weights = state["best_weights"]
             torch.set_rng_state(state["random"])
@@ -290,16 +321,16 @@ class Trainer:
 def mean_kappa(
     grades: npt.NDArray[np.int64], predicted: npt.NDArray[np.int64], sources: Sequence[str]
 ) -> tuple[float | None, dict[str, float | None]]:
-    """Quadratic weighted kappa: the mean over the sources, and of each source.
+    """Quadratic weighted kappa of each source, and their mean.
 
     Args:
-        grades: (N,) the truth.
-        predicted: (N,).
-        sources: Of each picture.
+        grades: (N,) true grades.
+        predicted: (N,) predicted grades.
+        sources: The source of each of the N images.
 
     Returns:
-        The mean of those that are defined, None where none is; and by source, empty where there is
-        one alone.
+        The mean over the sources whose kappa is defined, None if there is none; and the kappa of
+        each source, empty if there is only one.
     """
     of_source = np.asarray(sources)
     kappas = {
@@ -332,8 +363,8 @@ def _too_few_values(error: ValueError, settings: RunSettings) -> SettingsError |
     if "more than 1 value per channel" not in str(error):
         return None
     return SettingsError(
-        f"--batch-size {settings.batch_size} at --image-size {settings.image_size} leaves "
-        "batch-norm a single value a channel: raise one of them"
+        f"--batch-size {settings.batch_size} at --image-size {settings.image_size} leaves batch "
+        "normalisation one value per channel: raise one of them"
     )
 
 
@@ -346,32 +377,3 @@ def _sentence(row: dict[str, float | int | None]) -> str:
         f"{'undefined' if kappa is None else format(kappa, '.3f')}; {row['seconds']:.0f} s, "
         f"{waiting:.0%} of it waiting for data"
     )
-
-
-class EventLog:
-    """Writes the numbers of an epoch as TensorBoard events into ``folder/tensorboard``.
-
-    Does nothing where the package ``tensorboard`` is missing, or in a process that does not write.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.writer = None
-        if distributed.is_writer():
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ImportError:
-                return
-            self.writer = SummaryWriter(folder / "tensorboard")
-
-    def write(self, row: dict[str, float | int | None]) -> None:
-        """Write a row of the history."""
-        if self.writer is not None:
-            for name, value in row.items():
-                if name != "epoch" and value is not None:
-                    self.writer.add_scalar(name, value, row["epoch"])
-            self.writer.flush()
-
-    def close(self) -> None:
-        """Close the file."""
-        if self.writer is not None:
-            self.writer.close()

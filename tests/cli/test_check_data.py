@@ -29,18 +29,18 @@ def test_findings_are_no_error_and_the_most_important_comes_first(
     answer = retina(capsys, "check-data", leaking)
     assert (answer.status, answer.errors) == (0, [])
     title, verdict, *lines = answer.out.splitlines()
-    assert title == "leaking: lab lists, 6 rows, 5 pictures"
-    assert verdict.startswith("Verdict: leaks: its split shares patients for 100% of its test")
+    assert title == "leaking: lab lists, 6 rows, 5 photographs"
+    assert verdict.startswith("Verdict: leaks: 100% of its test photographs are of patients")
     headings = [line for line in lines if line and not line.startswith(" ")]
     assert headings == [
         "Split (its own)",
-        "Identical pictures (after decoding)",
-        "Near-identical pictures",
+        "Identical photographs (after decoding)",
+        "Near-identical photographs",
         "Labels",
         "Grades",
-        "Pictures",
+        "Photographs",
     ]
-    assert "  1 row without a grade of the scale" in lines
+    assert "  1 row without a grade from 0 to 4" in lines
     assert "    5_left (9)" in lines
 
 
@@ -61,12 +61,12 @@ def test_a_clean_folder_and_what_it_shares(capsys: Shell, leaking: Path, tmp_pat
     other.mkdir()
     for name in ("1_left", "5_left"):
         (other / f"{name}.jpeg").write_bytes((leaking / f"{name}.jpeg").read_bytes())
-    assert "Verdict: nothing to mend" in retina(capsys, "check-data", other).out
+    assert "Verdict: no problems found" in retina(capsys, "check-data", other).out
     answer = retina(capsys, "check-data", leaking, other)
     assert answer.status == 0
     title, verdict = answer.out.splitlines()[:2]
     assert title == "leaking and other"
-    assert verdict == "Verdict: both hold 1 identical picture; 1 patient name; 1 picture name"
+    assert verdict == "Verdict: both hold 1 identical photograph; 1 patient name; 1 photograph name"
     both = json.loads(retina(capsys, "check-data", leaking, other, "--json").out)["both"]
     assert both["identical"][0]["pictures"][0] == {
         "image_id": "1_left",
@@ -106,17 +106,17 @@ def test_long_lists_are_cut(capsys: Shell, tmp_path: Path) -> None:
     write_pictures(tmp_path, [f"{number}.png" for number in range(8)])
     write_table(tmp_path / "labels.csv", "image,level\n0,0\n")
     lines = retina(capsys, "check-data", tmp_path).out.splitlines()
-    assert "  7 pictures without a label" in lines
+    assert "  7 photographs without a label" in lines
     assert "    ... and 2 more (--json lists them)" in lines
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows refuses the names")
 def test_no_name_steers_the_terminal_or_forges_a_line(capsys: Shell, tmp_path: Path) -> None:
-    write_pictures(tmp_path, ["0.png", "1\x1b[2J.png", "2\nVerdict: nothing to mend.png"])
+    write_pictures(tmp_path, ["0.png", "1\x1b[2J.png", "2\nVerdict: no problems found.png"])
     write_table(tmp_path / "labels.csv", "image,level\n0,0\n")
     lines = retina(capsys, "check-data", tmp_path).out.splitlines()
     assert "    1\ufffd[2J.png" in lines
-    assert "    2\ufffdVerdict: nothing to mend.png" in lines
+    assert "    2\ufffdVerdict: no problems found.png" in lines
 
 
 def test_a_folder_that_is_not_there_is_one_line(capsys: Shell, tmp_path: Path) -> None:

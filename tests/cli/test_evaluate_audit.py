@@ -131,7 +131,7 @@ def test_what_needs_photographs_is_refused(
 ) -> None:
     answer = evaluate(capsys, checkpoints, log, *flags)
     assert (answer.status, answer.out) == (2, "")
-    assert answer.errors[0].startswith(f"{flags[0]} has no meaning with --audit-log")
+    assert answer.errors[0].startswith(f"{flags[0]} cannot be used with --audit-log")
 
 
 def test_photographs_or_a_log_but_not_both(capsys: Shell, checkpoints: Path, log: Path) -> None:

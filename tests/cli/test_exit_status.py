@@ -135,7 +135,7 @@ def test_a_full_disk_behind_stdout_is_1(tmp_path: Path, unbuffered: str) -> None
     with Path("/dev/full").open("w") as full:
         status, err = models_writing_to(full.fileno(), tmp_path, unbuffered)
     assert status == 1
-    assert err == "error: the machine refused: [Errno 28] No space left on device\n"
+    assert err == "error: the machine failed: [Errno 28] No space left on device\n"
 
 
 @BUFFERING

@@ -21,7 +21,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_it_says_how_many_it_prepared_and_which_it_left_out(capsys: Shell, data: Path) -> None:
     answer = retina(capsys, "prepare", data, "--image-size", "32")
     assert answer.status == 0
-    assert answer.out.startswith("1 photographs are prepared in ")
+    assert answer.out.startswith("1 photograph preprocessed in ")
     assert "left out: b.png" in answer.err
 
 
@@ -30,14 +30,14 @@ def test_several_folders_are_prepared(capsys: Shell, data: Path, tmp_path: Path)
     write_pictures(other, ["c.png"])
     write_table(other / "labels.csv", "image,level\nc,0\n")
     answer = retina(capsys, "prepare", data, "--data", other, "--image-size", "32")
-    assert answer.out.startswith("2 photographs are prepared in ")
+    assert answer.out.startswith("2 photographs preprocessed in ")
 
 
 def test_what_was_prepared_can_be_deleted(capsys: Shell, data: Path, tmp_path: Path) -> None:
     retina(capsys, "prepare", data, "--image-size", "512")
     answer = retina(capsys, "prepare", "--clear")
     assert answer.status == 0
-    assert answer.out.startswith("1 MB of prepared photographs deleted in ")
+    assert answer.out.startswith("1 MB deleted from ")
     assert not (tmp_path / "cache" / "prepared").exists()
     assert (data / "a.png").exists()
 

@@ -75,7 +75,7 @@ def fail_to_fetch(*_: object) -> Any:
         (["--data", "nowhere"], "there is no data folder nowhere: put EyePACS or APTOS 2019"),
         (["--pretrained", "nowhere.pth"], "there is no weights file or folder nowhere.pth"),
         (["--ablation", "--imbalance-study"], "not allowed with"),
-        (["--ablation", "--scratch", "--pretrained"], "one of --scratch and --pretrained"),
+        (["--ablation", "--scratch", "--pretrained"], "either --scratch or --pretrained"),
         (["--report", "nowhere"], "nowhere holds no finished run"),
         (["--what"], "unrecognized arguments: --what"),
     ],
@@ -116,7 +116,7 @@ def test_a_split_that_shares_patients_is_refused_unless_allowed_and_then_recorde
     flags: Flags = [*small, "--data", lab_lists, "--model", "resnet18", "--scratch"]
     answer = retina(capsys, *flags)
     assert (answer.status, answer.out, len(answer.errors)) == (2, "", 1)
-    assert "50% of its test pictures" in answer.errors[0]
+    assert "50% of its test photographs" in answer.errors[0]
     assert "--allow-leaks" in answer.errors[0]
     assert not (tmp_path / "output").exists()
 
@@ -211,7 +211,9 @@ def test_the_command_is_recorded_as_it_was_typed(
 def test_a_single_value_for_batch_norm_is_refused(capsys: Shell, small: Flags) -> None:
     answer = retina(capsys, *small, "--scratch", "--model", "resnet18", "--batch-size", "1")
     assert answer.status == 2
-    assert answer.errors[-1].startswith("--batch-size 1 at --image-size 32 leaves batch-norm")
+    assert answer.errors[-1].startswith(
+        "--batch-size 1 at --image-size 32 leaves batch normalisation"
+    )
 
 
 def test_a_comparison_without_weights_does_the_scratch_half(
@@ -241,14 +243,14 @@ def test_a_comparison_without_weights_does_the_scratch_half(
     assert "could not be fetched" in (output / "report.html").read_text(encoding="utf-8")
     elsewhere = retina(capsys, "train", "--report", str(output), "--output", str(tmp_path))
     assert elsewhere.status == 2
-    assert "holds other files than a report" in elsewhere.errors[0]
+    assert "holds files that are no report" in elsewhere.errors[0]
 
     again = retina(capsys, *small, "--model", "resnet18")
     assert again.status == 2
-    assert "holds a run already: go on with --resume" in again.errors[0]
+    assert "already holds a run: continue it with --resume" in again.errors[0]
     other = retina(capsys, *small, "--model", "resnet18", "--resume", "--lr", "0.5")
     assert other.status == 2
-    assert "other settings (not the same: resnet18-pretrained, resnet18-scratch)" in other.errors[0]
+    assert "(they differ in resnet18-pretrained, resnet18-scratch)" in other.errors[0]
 
 
 def test_pretrained_without_weights_is_status_2_and_names_file_and_flag(
@@ -276,7 +278,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(
         answer = retina(capsys, *flags)
     assert answer.status == 130
     output = tmp_path / "output"
-    assert f"go on with the same flags, --output {output} and --resume" in answer.err
+    assert f"to continue, use the same flags with --output {output} --resume" in answer.err
     assert "Traceback" not in answer.err
     state = torch.load(output / "resnet18-scratch" / STATE_FILE, weights_only=True)
     assert state["progress"]["batch"] == 1

@@ -93,7 +93,7 @@ def test_nothing_is_written_over(
     output = tmp_path / "worklist.csv"
     output.write_text("mine")
     assert triage(day, checkpoints, output) == 2
-    assert "exists already" in capsys.readouterr().err
+    assert "already exists" in capsys.readouterr().err
     assert output.read_text() == "mine"
 
 

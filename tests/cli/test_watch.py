@@ -75,8 +75,8 @@ def test_it_grades_each_once_through_a_kill_and_an_interrupt(
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["--every", "0"], "--every takes"),
-        (["--every", "nan"], "--every takes"),
+        (["--every", "0"], "--every is"),
+        (["--every", "nan"], "--every is"),
         (["--every", "soon"], "--every"),
         (["--model", "none"], "none"),
     ],
@@ -101,4 +101,4 @@ def test_a_folder_that_is_none_is_one_line(
     flags = ["--model", "small", "--checkpoints", str(checkpoints), "--output", "worklist.csv"]
     answer = retina(capsys, "watch", str(tmp_path / "nowhere"), *flags)
     assert answer.status == 2
-    assert "is no folder" in answer.errors[0]
+    assert "is not a folder" in answer.errors[0]

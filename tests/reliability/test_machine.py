@@ -78,7 +78,7 @@ def test_triage_into_a_full_disk_goes_on_when_there_is_room(
     assert not output.exists()
     answer = retina(capsys, "triage", str(photographs), *flags)
     assert answer.status == 0
-    assert "of 40 were graded before" in answer.err
+    assert "of 40 photographs were already graded" in answer.err
     assert len(output.read_text().splitlines()) == 41
 
 
@@ -125,7 +125,7 @@ def test_a_loaders_worker_that_dies_is_one_sentence_and_costs_no_epoch(
     with monkeypatch.context() as patch:
         patch.setattr(Trainer, "step", killing)
         answer = train(capsys, photographs, tmp_path / "run", "--workers", "1")
-    assert "was ended from outside" in one_sentence(answer, 1)
+    assert "a data-loading process was killed" in one_sentence(answer, 1)
     state = torch.load(tmp_path / "run" / "resnet18-scratch" / "state.pt", weights_only=True)
     assert state["progress"]["epoch"] == 1
     assert train(capsys, photographs, tmp_path / "run", "--resume").status == 0
@@ -157,4 +157,4 @@ def test_memory_that_ends_in_validation_is_one_sentence(
 
     monkeypatch.setattr(trainer, "predict_logits", refuse)
     sentence = one_sentence(train(capsys, photographs, tmp_path / "run"), 1)
-    assert sentence.startswith("the memory does not suffice")
+    assert sentence.startswith("out of memory")

@@ -46,9 +46,9 @@ def test_how_often_an_answer_was_right() -> None:
     missed = text.right_of_its_answers(MATRIX, 0)
     assert missed.endswith("were No DR; 3 were Moderate or worse.")
     never = [[0] * 5 for _ in range(5)]
-    assert "never answered Severe" in text.right_of_its_answers(never, 3)
+    assert "never predicted Severe" in text.right_of_its_answers(never, 3)
     never[3][3] = 1
-    assert "answered Severe once only, rightly" in text.right_of_its_answers(never, 3)
+    assert "predicted Severe only once, correctly" in text.right_of_its_answers(never, 3)
 
 
 def test_the_origin_is_told_where_pretrained_is_not_imagenet() -> None:

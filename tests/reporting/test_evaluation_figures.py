@@ -54,9 +54,8 @@ def test_the_reliability_is_scikit_learns_calibration_curve(
         share, confidence = calibration_curve(right, probability.max(axis=1), n_bins=15)
         np.testing.assert_allclose(points(figure, marker), [confidence, share])
     shown = texts(figure)
-    assert f"before the temperature: error {metrics['before_temperature']['ece']['value']:.3f}" in (
-        shown
-    )
+    before = metrics["before_temperature"]["ece"]["value"]
+    assert f"before temperature scaling: error {before:.3f}" in shown
     ece = metrics["ece"]
     assert f"{ece['value']:.3f} ({ece['low']:.3f} to {ece['high']:.3f})" in shown
     assert sum(patch.get_height() for patch in figure.axes[1].patches) == pytest.approx(1)  # type: ignore[attr-defined]

@@ -30,7 +30,12 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
 def write(output: Path, study: Study = "comparison", gap: str | None = None) -> str:
     runs = finished_runs([output])
     write_experiment_report(
-        output, runs, study=study, remarks=["test: 701 pictures"], gap=gap, command="train.py <x>"
+        output,
+        runs,
+        study=study,
+        remarks=["test: 701 eyes"],
+        gap=gap,
+        command="train.py <x>",
     )
     return (output / "report.html").read_text(encoding="utf-8")
 
@@ -108,14 +113,14 @@ def test_says_what_follows_from_the_numbers(tmp_path: Path) -> None:
     gain = round(kappas[1], 3) - round(kappas[0], 3)
     assert (
         f"resnet50-pretrained minus resnet50-scratch: kappa +{gain:.3f} "
-        f"({kappas[1]:.3f} less {kappas[0]:.3f})"
+        f"({kappas[1]:.3f} minus {kappas[0]:.3f})"
     ) in text
     share = runs["resnet18-scratch"].confusion_matrix[:, 0].sum() / 701
     assert share > 0.9
-    assert f"It answers No DR nearly always: to {share:.1%} of the pictures" in text
+    assert f"It nearly always predicts No DR: for {share:.1%} of the photographs" in text
     assert "20.0 points more in training, a sign of overfitting" in text
     assert "2.0 points more in training, no sign of overfitting" in text
-    assert "The test part holds 701 pictures" in text
+    assert "With 701 test photographs" in text
     assert "Mild 0.00 (n = 67)" in text
     for lab in ("73.12%", "72.24%", "81.52%", "82.60%"):
         assert lab in text
@@ -137,7 +142,7 @@ def test_an_accuracy_below_the_baseline_is_called_that(tmp_path: Path) -> None:
     wrong = np.eye(5)[np.full(GRADES.size, 4)]
     write_run(tmp_path, metrics=compute_metrics(GRADES, wrong, 0.5))
     text = text_of(write(tmp_path))
-    assert "Its accuracy is not above the 51.4% of always answering" in text
+    assert "Its accuracy is not above the 51.4% of always predicting" in text
     assert "Accuracy 7.7% is 43.7 points below the majority baseline of 51.4%." in text
 
 
@@ -159,7 +164,7 @@ def test_weights_that_are_not_from_imagenet_are_named_everywhere(tmp_path: Path)
 def test_one_run_and_a_gap(tmp_path: Path) -> None:
     write_run(tmp_path, epochs=1)
     text = text_of(write(tmp_path, gap="ImageNet weights could not be fetched"))
-    assert "Not all runs are here. ImageNet weights could not be fetched" in text
+    assert "Some runs are missing. ImageNet weights could not be fetched" in text
     assert "minus" not in text
 
 
@@ -217,7 +222,9 @@ def test_runs_of_one_name_are_told_apart(tmp_path: Path) -> None:
         "second/resnet18-scratch",
     ]
     assert (tmp_path / "confusion-matrix-first_resnet18-scratch.png").exists()
-    assert "do not share one test part" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "tested on different photographs" in (tmp_path / "report.html").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("study", ["ablation", "imbalance"])
@@ -248,14 +255,18 @@ def test_no_run_is_an_error(tmp_path: Path) -> None:
     ("file", "content", "message"),
     [
         ("config.json", None, "no readable config.json"),
-        ("metrics.json", None, r"no metrics\.json: the run is not finished"),
+        ("metrics.json", None, r"no metrics\.json, so the run is not finished"),
         ("metrics.json", "{}", "confusion_matrix"),
         ("metrics.json", '{"confusion_matrix": [[1]]}', "confusion_matrix"),
         ("history.csv", None, r"no readable history\.csv"),
-        ("history.csv", "", "must have the columns"),
-        ("history.csv", "epoch,loss\n1,2\n", "must have the columns"),
+        ("history.csv", "", "must have the numeric columns"),
+        ("history.csv", "epoch,loss\n1,2\n", "must have the numeric columns"),
         ("history.csv", "epoch,train_accuracy,validation_accuracy\n", "no row"),
-        ("history.csv", "epoch,train_accuracy,validation_accuracy\n1,x,y\n", "in numbers"),
+        (
+            "history.csv",
+            "epoch,train_accuracy,validation_accuracy\n1,x,y\n",
+            "must have the numeric columns",
+        ),
     ],
 )
 def test_what_is_missing_is_named(

@@ -59,7 +59,7 @@ def test_the_matrix_shows_shares_of_the_truth_darker_for_more() -> None:
     assert (np.diff(lightness) < 0).all()
     blue = image.to_rgba(np.array([1.0]))[0]
     assert blue[2] > blue[0]
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("True grade", "The model's grade")
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("True grade", "Predicted grade")
     shown = texts(figure)
     assert "resnet18-scratch, test part" in shown
     assert "91%" in shown, "50 of 55"

@@ -74,8 +74,8 @@ def test_the_hub_reads_its_head(folder: Path) -> None:
     metrics = json.loads((folder / "metrics.json").read_text())
     found = {(each.dataset_name, each.metric_type): each.metric_value for each in data.eval_results}
     kappa = metrics["quadratic_weighted_kappa"]["value"]
-    assert found["drawn, test part", "quadratic_weighted_kappa"] == kappa
-    assert found["drawn, test part", "roc_auc"] == metrics["referable"]["auroc"]["value"]
+    assert found["drawn, test split", "quadratic_weighted_kappa"] == kappa
+    assert found["drawn, test split", "roc_auc"] == metrics["referable"]["auroc"]["value"]
     assert found["eyepacs-960", "accuracy"] == figures(seed=1)["accuracy"]["value"]
 
 
@@ -98,12 +98,12 @@ def test_every_figure_stands_in_it_with_its_interval(folder: Path) -> None:
 def test_it_says_where_the_model_comes_from_and_what_it_is_not_for(folder: Path) -> None:
     text = card(folder)
     assert "He initialisation" in text
-    assert "| their terms | none |" in text
+    assert "| terms of the photographs | none |" in text
     assert "7 for training, 1 for validation, 2 for testing" in text
     assert "| recipe | lab |" in text
     assert "| augmentation | yes |" in text
     assert "teacher" not in text
-    assert "the epoch (7, with a quadratic weighted kappa of 0.759)" in text
+    assert "The epoch (7, with a quadratic weighted kappa of 0.759)" in text
     assert "(by hand, on validation)" in text
     assert "not for diagnosis or any clinical decision" in text
     assert "are not assessed" in text
@@ -133,7 +133,7 @@ def test_no_text_from_outside_leaves_its_cell_or_is_html(folder: Path) -> None:
     assert "<img" not in body
     assert body.count("a \\| b # No &lt;img src=x onerror=alert(1)&gt;") >= 5
     data: Any = ModelCard(text).data
-    assert {each.dataset_name for each in data.eval_results} == {f"{acts}, test part", acts}
+    assert {each.dataset_name for each in data.eval_results} == {f"{acts}, test split", acts}
 
 
 def test_a_split_that_shares_patients_is_said_beside_the_figures(folder: Path) -> None:
@@ -160,7 +160,7 @@ def test_what_the_gate_refuses_is_told(folder: Path) -> None:
     without = {name: figures(3)[name] for name in ("accuracy", "quadratic_weighted_kappa")}
     gate = {"refused": 8, "refused_share": 0.1, "without_refused": without}
     text = model_card(read_config(folder), figures(quality_gate=gate))
-    assert "would refuse 8 of the 80 photographs; without them kappa is" in text
+    assert "would reject 8 of the 80 photographs; without them kappa is" in text
     assert shown(without["accuracy"]) in text
 
 
@@ -177,7 +177,7 @@ def test_no_line_is_left_that_a_table_does_not_need(folder: Path) -> None:
 @pytest.mark.parametrize("missing", ["overlap", "before_temperature", "auprc"])
 def test_figures_of_an_older_version_are_one_clear_error(folder: Path, missing: str) -> None:
     metrics = {name: value for name, value in figures().items() if name != missing}
-    with pytest.raises(CheckpointError, match="write it anew with"):
+    with pytest.raises(CheckpointError, match="write it again with"):
         write_model_card(folder, metrics)
 
 
@@ -207,8 +207,8 @@ def test_sources_stand_in_it_with_their_terms_and_figures(folder: Path) -> None:
     write_json(folder / "config.json", small_config(data=data).to_json())
     text = card(folder)
     for name, found in (("one", of_one), ("two", of_two)):
-        assert f"| photographs | {name}, 40 after identical ones were dropped |" in text
-        assert f"| their terms | terms of {name} |" in text
+        assert f"| photographs | {name}, 40 without duplicates |" in text
+        assert f"| terms of the photographs | terms of {name} |" in text
         assert f"| {name} | 80 | {shown(found['quadratic_weighted_kappa'])} |" in text
     assert read_config(folder).data == data
 
@@ -220,7 +220,7 @@ def test_it_says_what_the_threshold_comes_to_elsewhere(folder: Path) -> None:
     write_json(folder / "evaluations" / "messidor2.json", found)
     text = " ".join(card(folder).split())
     assert (
-        "- messidor2: of 100 who need referral it finds 74, and of 100 who do not it refers 12."
+        "- messidor2: of 100 who need referral it refers 74, and of 100 who do not, 12."
     ) in text
 
 
@@ -249,9 +249,9 @@ def test_a_grade_that_is_rarely_found_is_named_with_what_is_answered_instead() -
     matrix = [[20, 0, 0, 0, 0], [2, 1, 6, 0, 0], [0, 0, 9, 0, 0], [0, 0, 5, 0, 0], [0, 0, 3, 0, 5]]
     sentences = shortcomings(figures_of(matrix))
     assert sentences == [
-        "Of 9 photographs of grade Mild it recognises 1; 67% are called Moderate.",
-        "Of 5 photographs of grade Severe it recognises none; 100% are called Moderate.",
-        "It never answers Severe here.",
+        "Of 9 photographs of grade Mild it recognises 1; it calls 67% of them Moderate.",
+        "Of 5 photographs of grade Severe it recognises none; it calls 100% of them Moderate.",
+        "It never predicts Severe here.",
     ]
 
 
@@ -267,8 +267,8 @@ def test_a_model_that_is_no_better_than_always_answering_the_same_is_told_so() -
     matrix = np.zeros((5, 5), dtype=int)
     matrix[:, 0] = [20, 3, 4, 2, 1]
     sentences = shortcomings(figures_of(matrix.tolist()))
-    assert "Its accuracy, 0.667, is not above the 0.667 of always answering" in sentences[0]
-    assert "It never answers Mild, Moderate, Severe or Proliferative DR here." in sentences
+    assert "Its accuracy, 0.667, is not above the 0.667 of always predicting" in sentences[0]
+    assert "It never predicts Mild, Moderate, Severe or Proliferative DR here." in sentences
 
 
 def test_a_grade_that_the_set_does_not_hold_is_named() -> None:
@@ -281,7 +281,7 @@ def test_a_grade_that_the_set_does_not_hold_is_named() -> None:
 def test_what_it_has_seen_comes_first() -> None:
     seen = {"trained_on": 12, "chosen_on": 3, "familiar_patients": 20}
     first, second = shortcomings(figures_of(FAULTLESS, overlap=seen, photographs=43))
-    assert "trained on 12 of these 43 photographs and chosen on 3" in first
+    assert "trained on 12 of these 43 photographs and validated on 3" in first
     assert "47% of these photographs belong to a patient" in second
 
 
@@ -304,11 +304,11 @@ def test_a_fall_elsewhere_is_told_where_the_intervals_are_apart(
     sentences = drop_elsewhere(
         {"quadratic_weighted_kappa": HOME}, {"quadratic_weighted_kappa": away}
     )
-    home = "on its own test part it is 0.720 (0.700 to 0.750)."
+    home = "on its own test split it is 0.720 (0.700 to 0.750)."
     expected = f"Its quadratic weighted kappa is {told}; {home}"
     assert sentences == ([] if told is None else [expected])
 
 
 def test_of_few_photographs_no_share_is_told() -> None:
     matrix = [[20, 0, 0, 0, 0], [0, 5, 0, 0, 0], [0, 0, 9, 0, 0], [4, 0, 0, 0, 0], [0, 0, 0, 0, 9]]
-    assert shortcomings(figures_of(matrix)) == ["It never answers Severe here."]
+    assert shortcomings(figures_of(matrix)) == ["It never predicts Severe here."]

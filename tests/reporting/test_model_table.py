@@ -113,7 +113,7 @@ def test_answers_that_are_not_those_of_the_figures_are_not_drawn(copied: Path) -
     )
     model = read_shown_model(copied)
     assert model.answers is None
-    assert "not of the same answers" in model.gaps[0]
+    assert "do not match" in model.gaps[0]
 
 
 def test_a_broken_checkpoint_hides_no_other(whole: Path, tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_a_rebuilt_start_is_called_so(tmp_path: Path) -> None:
     assert cell.text == "ImageNet (compressed, then rebuilt)"
     card = model_card(read_config(run), figures())
     assert "| started from | ImageNet (compressed, then rebuilt): them @ 53a30bad (SHA" in card
-    assert "| terms of the start | non-commercial |" in card
+    assert "| terms of these weights | non-commercial |" in card
     assert "not from ImageNet" not in card
 
 
@@ -195,7 +195,7 @@ def test_the_figures_say_in_words_what_they_show(whole: Path) -> None:
     assert "validation chose epoch 8" in figures["trend"].description
     recall = recall_score(GRADES, given.predicted, average=None)
     assert f"Mild {recall[1]:.0%}, of 67" in figures["matrix"].description
-    assert f"{right:.1%} of its answers are right" in figures["reliability"].description
+    assert f"accuracy {right:.1%}" in figures["reliability"].description
     area = roc_auc_score(GRADES >= 2, given.probability[:, 2:].sum(axis=1))
     assert f"AUROC {area:.3f} (" in figures["roc"].description
     for figure in figures.values():

@@ -34,13 +34,6 @@ def test_nothing_is_said_of_a_run_without_an_output_folder(tmp_path: Path) -> No
     assert study_record(finished_runs([output(tmp_path, "resnet18-scratch")])) == StudyRecord()
 
 
-def test_a_damaged_settings_file_is_named(tmp_path: Path) -> None:
-    folder = output(tmp_path, "resnet18-scratch")
-    (folder / SETTINGS_FILE).write_text("[", encoding="utf-8")
-    with pytest.raises(SettingsError, match=r"settings\.json cannot be read"):
-        study_record(finished_runs([folder]))
-
-
 @pytest.mark.parametrize(
     "settings",
     [
@@ -56,12 +49,20 @@ def test_a_damaged_settings_file_is_named(tmp_path: Path) -> None:
 )
 def test_settings_of_another_form_are_refused(tmp_path: Path, settings: dict[str, object]) -> None:
     folder = output(tmp_path, "resnet18-scratch", **settings)
-    with pytest.raises(SettingsError, match=r"is not what train\.py wrote there"):
+    with pytest.raises(SettingsError, match=r"is not a settings file of train\.py"):
         study_record(finished_runs([folder]))
 
 
-def test_settings_nested_without_end_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["[", "[]", "[" * 100_000, "\0"])
+def test_a_damaged_settings_file_is_refused(tmp_path: Path, text: str) -> None:
     folder = output(tmp_path, "resnet18-scratch")
-    (folder / SETTINGS_FILE).write_text("[" * 100_000, encoding="utf-8")
-    with pytest.raises(SettingsError, match="cannot be read"):
+    (folder / SETTINGS_FILE).write_text(text, encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"is not a settings file of train\.py"):
+        study_record(finished_runs([folder]))
+
+
+def test_a_settings_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    folder = output(tmp_path, "resnet18-scratch")
+    (folder / SETTINGS_FILE).mkdir()
+    with pytest.raises(SettingsError, match=r"settings\.json cannot be read"):
         study_record(finished_runs([folder]))

@@ -134,7 +134,7 @@ def test_processes_share_each_batch_without_rest_or_doubles(sampling: Sampling) 
 def test_few_pictures_are_shared_evenly_or_not_at_all() -> None:
     shares = [list(EpochBatches([0] * 8, 12, 0, "none", rank, 3)) for rank in range(3)]
     assert [[len(batch) for batch in share] for share in shares] == [[2]] * 3
-    with pytest.raises(SettingsError, match="2 training pictures are too few for 3 processes"):
+    with pytest.raises(SettingsError, match="2 training images are too few for 3 processes"):
         EpochBatches([0, 1], 12, 0, processes=3)
 
 

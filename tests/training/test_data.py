@@ -42,7 +42,7 @@ def test_the_seed_decides_the_split(photographs: Path, parts: SplitData) -> None
 def test_the_remarks_count_the_parts_by_grade(parts: SplitData) -> None:
     grades = parts.rows("train")["grade"]
     counts = "/".join(str(list(grades).count(grade)) for grade in range(5))
-    assert f"train: 42 pictures, by grade {counts}" in parts.remarks
+    assert f"train: 42 photographs; grades 0/1/2/3/4: {counts}" in parts.remarks
 
 
 def test_what_is_left_out_is_said(photographs: Path, tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_what_is_left_out_is_said(photographs: Path, tmp_path: Path) -> None:
     (pictures / f"{names[4][0]}.jpg").unlink()
     parts = read_split_data([str(folder)], 0)
     text = "\n".join(parts.remarks)
-    assert "labels without a picture: 1" in text
-    assert "pictures that cannot be read, 1: " in text
-    assert "4 pictures in 2 groups are identical, 1 of them with conflicting grades" in text
+    assert "labels without a photograph: 1" in text
+    assert "unreadable photographs: 1. " in text
+    assert "identical photographs: 4 in 2 groups, 1 of which have conflicting grades" in text
     assert len(parts.table) == parts.source.rows == PICTURES - 1 - 1 - 1 - 2
 
 
@@ -74,13 +74,13 @@ def test_a_split_of_eyes_and_not_patients_is_refused_or_called_too_good(
     monkeypatch.setattr(module, "read_sources", lambda _: [mixed])
     parts = read_split_data([str(photographs)], 0)
     assert any(
-        remark.startswith("100% of the test pictures") and "too good" in remark
+        remark.startswith("100% of the test photographs") and "too optimistic" in remark
         for remark in parts.remarks
     )
     assert set(parts.rows("test").index) == set(given[given == "test"].index)
     assert "Kaggle" in parts.source.terms
     assert parts.source.shared_patients == 1
-    with pytest.raises(DataError, match=r"100% of its test pictures .* --allow-leaks"):
+    with pytest.raises(DataError, match=r"100% of its test photographs .* --allow-leaks"):
         refuse_leaks(parts)
 
 

@@ -10,7 +10,7 @@ import torch
 from retina import distributed
 from retina.errors import SettingsError
 from tests.training import two_processes
-from tests.training.runs import CPU
+from tests.training.runs import CPU, STEPS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -96,6 +96,15 @@ def test_both_train_the_same_network(pair: list[dict[str, Any]]) -> None:
     assert histories[0] == histories[1]
 
 
+def test_each_draws_random_numbers_of_its_own(
+    single: dict[str, Any], pair: list[dict[str, Any]]
+) -> None:
+    first, second = (found["masks"] for found in pair)
+    assert len(single["masks"]) == len(first) == len(second) == STEPS
+    for step, (one, other) in enumerate(zip(first, second, strict=True)):
+        assert not torch.equal(one, other), f"step {step}: the same dropout"
+
+
 def test_one_writes(single: dict[str, Any], pair: list[dict[str, Any]]) -> None:
     assert single["wrote"]
     assert [found["wrote"] for found in pair] == [True, False]
@@ -105,8 +114,9 @@ def test_all_stop_where_one_is_told_to_and_resume_to_the_same_weights(
     single: dict[str, Any], pair: list[dict[str, Any]]
 ) -> None:
     for found in (single, *pair):
-        batch, weights = found["stopped"]
+        batch, weights, masks = found["stopped"]
         assert batch == 2
+        assert all(map(torch.equal, masks, found["masks"]))
         for name, value in weights.items():
             assert torch.equal(value, found["weights"][name]), name
 

@@ -1,13 +1,16 @@
 import errno
 import pickle
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
+from retina import distributed
 from retina.errors import CheckpointError
-from retina.training.state import STATE_FILE, Progress, read_state, write_state
+from retina.training.state import STATE_FILE, EventLog, Progress, read_state, write_state
 from tests.training.runs import settings
 
 STATE: dict[str, Any] = {"model": {"weight": torch.arange(3.0)}, "progress": vars(Progress())}
@@ -17,7 +20,6 @@ def test_progress_weighs_steps_by_their_pictures() -> None:
     progress = Progress()
     progress.add(2.0, correct=3, count=4)
     progress.add(1.0, correct=0, count=2)
-    assert progress.batch == 2
     assert progress.totals() == (progress.loss, progress.accuracy) == (10 / 6, 3 / 6)
 
 
@@ -90,3 +92,47 @@ def test_a_full_disk_leaves_the_last_state(tmp_path: Path, monkeypatch: pytest.M
         write_state(tmp_path, settings(), {**STATE, "model": {"weight": torch.zeros(3)}})
     assert (tmp_path / STATE_FILE).read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == [STATE_FILE]
+
+
+MODULE = "torch.utils.tensorboard"
+ROW: dict[str, float | int | None] = {"epoch": 2, "train_loss": 0.5, "validation_kappa": None}
+
+
+class Writer:
+    """Notes what it is told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.told: list[object] = [folder]
+
+    def add_scalar(self, name: str, value: float, step: int) -> None:
+        self.told.append((name, value, step))
+
+    def flush(self) -> None:
+        self.told.append("flush")
+
+    def close(self) -> None:
+        self.told.append("close")
+
+
+def test_a_row_is_written_by_its_epoch_without_what_is_undefined(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, MODULE, SimpleNamespace(SummaryWriter=Writer))
+    log = EventLog(tmp_path)
+    log.write(ROW)
+    log.close()
+    assert isinstance(log.writer, Writer)
+    assert log.writer.told == [tmp_path / "tensorboard", ("train_loss", 0.5, 2), "flush", "close"]
+
+
+@pytest.mark.parametrize("missing", [True, False], ids=["not installed", "not the writer"])
+def test_without_the_package_or_in_another_process_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: bool
+) -> None:
+    module = None if missing else SimpleNamespace(SummaryWriter=Writer)
+    monkeypatch.setitem(sys.modules, MODULE, module)
+    monkeypatch.setattr(distributed, "is_writer", lambda: missing)
+    log = EventLog(tmp_path)
+    log.write(ROW)
+    log.close()
+    assert log.writer is None

@@ -36,13 +36,13 @@ def test_the_teacher_sees_pictures_as_in_its_own_training(finished: Path, parts:
     with torch.inference_mode():
         expected: Tensor = checkpoint.model(torch.stack([its[i][0] for i in range(6)]))
     _, teacher = taught(finished)
-    answers = teacher.answers(torch.stack([ours[i][0] for i in range(6)]))
+    answers = teacher.logits(torch.stack([ours[i][0] for i in range(6)]))
     torch.testing.assert_close(answers, expected, rtol=0, atol=1e-4)
 
 
 def test_pictures_of_another_size_are_brought_to_the_teachers(finished: Path) -> None:
     _, teacher = taught(finished)
-    assert teacher.answers(torch.rand(2, 3, 96, 96)).shape == (2, 5)
+    assert teacher.logits(torch.rand(2, 3, 96, 96)).shape == (2, 5)
 
 
 def test_the_combined_loss_is_hintons(finished: Path) -> None:
@@ -82,7 +82,7 @@ def test_a_teacher_who_knows_what_is_held_out_is_refused(finished: Path, parts: 
     teacher = load_checkpoint(finished)
     refuse_familiar(teacher, parts.table)
     swapped = parts.table.assign(part=parts.table["part"].replace({"train": "test"}))
-    with pytest.raises(SettingsError, match="trained on 42 of the pictures that this run keeps"):
+    with pytest.raises(SettingsError, match="trained on 42 of the photographs that this run keeps"):
         refuse_familiar(teacher, swapped)
     refuse_familiar(teacher, pd.DataFrame({"image_id": ["new"], "part": ["test"]}))
 

@@ -1,8 +1,4 @@
-"""TensorBoard's events, with a stand-in for its writer: the package is an extra."""
-
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,13 +8,12 @@ import torch.nn.functional as F
 from sklearn.metrics import cohen_kappa_score
 from torch import Tensor
 
-from retina import distributed
 from retina.evaluation.predict import predict_logits
 from retina.models.config import HISTORY_FILE
 from retina.training import trainer as module
 from retina.training.data import SplitData
 from retina.training.state import Outcome
-from retina.training.trainer import EventLog, Trainer, mean_kappa
+from retina.training.trainer import Trainer, mean_kappa
 from tests.training.runs import CPU, EPOCHS, STEPS, TIMES, same, tiny_trainer
 
 
@@ -152,6 +147,29 @@ def test_workers_change_nothing(
     assert same(outcome.best_weights, undisturbed[1].best_weights)
 
 
+def test_losses_are_read_once_an_epoch_at_least_and_that_changes_nothing(
+    parts: SplitData,
+    tmp_path: Path,
+    undisturbed: tuple[Trainer, Outcome],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for seconds, seen in ((3600.0, [0] * 5), (-1.0, [0, 8, 16, 24, 32])):
+        monkeypatch.setattr(module, "SECONDS_BETWEEN_READS", seconds)
+        trainer = tiny_trainer(parts, tmp_path / f"run{seconds}")
+        step, before = trainer.step, []
+
+        def noting(*batch: Tensor) -> tuple[Tensor, Tensor]:
+            before.append(trainer.progress.seen)  # noqa: B023
+            return step(*batch)  # noqa: B023
+
+        monkeypatch.setattr(trainer, "step", noting)
+        outcome = trainer.fit()
+        assert before == seen * EPOCHS
+        pd.testing.assert_frame_equal(
+            outcome.history.drop(columns=TIMES), undisturbed[1].history.drop(columns=TIMES)
+        )
+
+
 def test_the_log_says_how_the_epoch_went(
     parts: SplitData, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -174,47 +192,3 @@ def test_the_epoch_is_chosen_by_the_mean_of_the_sources_kappas() -> None:
     assert alone == {}
     undefined, _ = mean_kappa(np.zeros(2, int), np.zeros(2, int), ["", ""])
     assert undefined is None
-
-
-MODULE = "torch.utils.tensorboard"
-ROW: dict[str, float | int | None] = {"epoch": 2, "train_loss": 0.5, "validation_kappa": None}
-
-
-class Writer:
-    """Notes what it is told."""
-
-    def __init__(self, folder: Path) -> None:
-        self.told: list[object] = [folder]
-
-    def add_scalar(self, name: str, value: float, step: int) -> None:
-        self.told.append((name, value, step))
-
-    def flush(self) -> None:
-        self.told.append("flush")
-
-    def close(self) -> None:
-        self.told.append("close")
-
-
-def test_a_row_is_written_by_its_epoch_without_what_is_undefined(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, MODULE, SimpleNamespace(SummaryWriter=Writer))
-    log = EventLog(tmp_path)
-    log.write(ROW)
-    log.close()
-    assert isinstance(log.writer, Writer)
-    assert log.writer.told == [tmp_path / "tensorboard", ("train_loss", 0.5, 2), "flush", "close"]
-
-
-@pytest.mark.parametrize("missing", [True, False], ids=["not installed", "not the writer"])
-def test_without_the_package_or_in_another_process_nothing_is_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, missing: bool
-) -> None:
-    module = None if missing else SimpleNamespace(SummaryWriter=Writer)
-    monkeypatch.setitem(sys.modules, MODULE, module)
-    monkeypatch.setattr(distributed, "is_writer", lambda: missing)
-    log = EventLog(tmp_path)
-    log.write(ROW)
-    log.close()
-    assert log.writer is None

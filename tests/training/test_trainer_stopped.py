@@ -181,7 +181,7 @@ def test_a_loss_that_is_no_number_ends_the_run_and_keeps_the_last_good_state(
     monkeypatch.setattr(module, "SECONDS_BETWEEN_SAVES", 0.0)
     fail_with_nan(monkeypatch, number, weights)
     trainer = tiny_trainer(parts, tmp_path / "run")
-    with pytest.raises(SettingsError, match=r"no longer a number.*lower --lr than 0\.01"):
+    with pytest.raises(SettingsError, match=r"no longer finite.*lower --lr than 0\.01"):
         trainer.fit()
     state = read_state(tmp_path / "run", trainer.settings)
     if number == 1:

@@ -20,6 +20,7 @@ from retina.evaluation.predict import predict_with_maps
 from retina.models.checkpoint import load_checkpoint
 from retina.training.data import SplitData, read_split_data
 from retina.training.state import STATE_FILE
+from retina.training.trainer import Trainer
 from tests.training.runs import CPU, tiny_trainer
 
 
@@ -35,9 +36,24 @@ def one_step(parts: SplitData, folder: Path) -> dict[str, torch.Tensor]:
     }
 
 
-def stopped_by_one(parts: SplitData, folder: Path) -> tuple[int, dict[str, torch.Tensor]]:
-    """The step after which all stop when the last of them is told to, and the resumed weights."""
+def dropout_masks(trainer: Trainer) -> list[torch.Tensor]:
+    """What the dropout of each step will have kept, a row of booleans each, as training goes on."""
+    masks: list[torch.Tensor] = []
+
+    def note(dropout: torch.nn.Module, given: tuple[torch.Tensor], kept: torch.Tensor) -> None:
+        if dropout.training:
+            masks.append((kept == 0) & (given[0] != 0))
+
+    trainer.model.get_submodule("dropout").register_forward_hook(note)
+    return masks
+
+
+def stopped_by_one(
+    parts: SplitData, folder: Path
+) -> tuple[int, dict[str, torch.Tensor], list[torch.Tensor]]:
+    """When all stop as the last of them is signalled; weights and dropout once resumed."""
     trainer = tiny_trainer(parts, folder, epochs=1)
+    masks = dropout_masks(trainer)
     step = trainer.step
 
     def told(*batch: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -49,8 +65,9 @@ def stopped_by_one(parts: SplitData, folder: Path) -> tuple[int, dict[str, torch
         trainer.fit()
     distributed.wait_for_all()
     resumed = tiny_trainer(parts, folder, epochs=1)
+    more = dropout_masks(resumed)
     resumed.fit(resume=True)
-    return trainer.progress.batch, resumed.model.state_dict()
+    return trainer.progress.batch, resumed.model.state_dict(), masks + more
 
 
 def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
@@ -70,6 +87,7 @@ def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
         ]
     gradients = one_step(parts, out / "step")
     trainer = tiny_trainer(parts, out / f"run{distributed.rank()}", epochs=1)
+    masks = dropout_masks(trainer)
     history = trainer.fit().history.iloc[0].to_dict()
     return {
         "processes": distributed.processes(),
@@ -78,6 +96,7 @@ def findings(data: Path, run: Path, out: Path) -> dict[str, Any]:
         "gradients": gradients,
         "gathered": distributed.gather(distributed.rank()),
         "history": history,
+        "masks": masks,
         "weights": trainer.model.state_dict(),
         "stopped": stopped_by_one(parts, out / "stopped"),
         "wrote": (out / f"run{distributed.rank()}" / STATE_FILE).exists(),

@@ -1,4 +1,4 @@
-"""The report of one graded, or refused, photograph: an A4 page to file, as PDF and as HTML."""
+"""Case reports: an A4 page on one photograph, as PDF and as HTML."""
 
 import base64
 from collections.abc import Sequence
@@ -28,18 +28,18 @@ def _now() -> datetime:
 
 @dataclass(frozen=True)
 class CaseReport:
-    """One photograph's report: the same words as PDF and as HTML.
+    """The report on a photograph, with the same text as PDF and as HTML.
 
-    It names nobody: not the photograph's file, only what is given as ``name``.
+    The only name in it is ``name``; the name of the file is left out.
 
     Args:
-        assessment: Of ``checkpoint``.
-        checkpoint: The model that made it.
-        photograph: Upright RGB, at any size.
-        overlay: The heatmap over what the network saw, as ``Grader.overlay`` makes it; None where
-            the photograph was refused.
-        name: What the user typed to tell whose eye it is; a space to write in where it is empty.
-        made: When the report is made: now, by default. Without a time zone it is local time.
+        assessment: The assessment of the photograph.
+        checkpoint: The model that made the assessment.
+        photograph: The photograph: RGB, upright, of any size.
+        overlay: The heatmap over the image, from ``Grader.overlay``; None if the photograph was
+            not graded.
+        name: Name or number of the patient; if empty, the report has a space to write it in.
+        made: Time of the report, by default now; local time if it has no time zone.
 
     Raises:
         SettingsError: The name is too long.
@@ -68,22 +68,22 @@ class CaseReport:
 
     @cached_property
     def pictures(self) -> CasePictures:
-        """The pictures on it."""
+        """The images of the report."""
         return case_pictures(self.photograph, self.overlay)
 
     def to_pdf(self) -> bytes:
-        """The report as a PDF file, the same for the same report."""
+        """Return the report as a PDF file; deterministic."""
         return reports_pdf([self])
 
     def to_html(self) -> str:
-        """The report as an HTML page that needs nothing else, and prints on one A4 page."""
+        """Return the report as a self-contained HTML page, which prints on one A4 page."""
         return reports_html([self])
 
     def write(self, folder: Path, stem: str) -> None:
-        """Write ``STEM.pdf`` and ``STEM.html``, each whole or not at all.
+        """Write ``STEM.pdf`` and ``STEM.html``, each atomically.
 
         Raises:
-            OSError: The file system refused.
+            OSError: A file cannot be written.
         """
         with replacing(folder / f"{stem}.pdf") as temporary:
             temporary.write_bytes(self.to_pdf())
@@ -91,14 +91,14 @@ class CaseReport:
 
 
 def reports_pdf(reports: Sequence[CaseReport]) -> bytes:
-    """Reports, such as of a patient's two eyes, as one PDF file with a page each."""
+    """Return reports, such as on both eyes of a patient, as one PDF file with a page each."""
     from retina.reporting.case_report.pdf import case_pdf
 
     return case_pdf(_cases(reports), max(report.made for report in reports))
 
 
 def reports_html(reports: Sequence[CaseReport]) -> str:
-    """Reports as one HTML page, which prints each on an A4 page."""
+    """Return reports as one HTML page, which prints each on an A4 page."""
     from retina.reporting.case_report.pdf import fitting_sizes, size_of_letters
 
     page = template("retina.reporting", "case_report.html")

@@ -1,4 +1,4 @@
-"""What stands on a case report: one structure of sentences, from which PDF and HTML are drawn."""
+"""The text of a case report, from which PDF and HTML are made."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,12 +18,11 @@ if TYPE_CHECKING:
 
 
 NAME_LENGTH = 200
-"""Characters that a typed name may have."""
+"""Longest name, in characters."""
 
 POINTS, POINT_LENGTH, RECORD_LENGTH, LINE_LENGTH = 7, 130, 260, 450
-"""Points that a list may have, and characters that a point, a value of the record and any other
-line may have, so that all of it fits a page in letters that can be read; what is longer ends in an
-ellipsis."""
+"""Most points in a list, and longest point, value of the record and other line, in characters, so
+that the text fits on a page in a legible size. Longer text ends in an ellipsis."""
 
 _QUALITY = "The photograph’s quality"
 _LIMITS = "What is not assessed"
@@ -31,12 +30,12 @@ _LIMITS = "What is not assessed"
 
 @dataclass(frozen=True)
 class Passage:
-    """A few sentences on one matter.
+    """A few sentences on one topic.
 
     Attributes:
-        heading: What they are about; may be empty.
-        strong: Said in bold before the rest; may be empty.
-        lines: A paragraph each.
+        heading: The heading; may be empty.
+        strong: Bold text before the rest; may be empty.
+        lines: Paragraphs.
         listed: Whether the lines are points of a list.
     """
 
@@ -48,7 +47,7 @@ class Passage:
 
 @dataclass(frozen=True)
 class Bar:
-    """The probability of a grade, from 0 to 1, and as it is told."""
+    """The probability of a grade, from 0 to 1, and formatted."""
 
     grade: Grade
     probability: float
@@ -57,29 +56,29 @@ class Bar:
 
 @dataclass(frozen=True)
 class CasePage:
-    """The words of a case report, from top to bottom.
+    """The text of a case report, from top to bottom.
 
     Attributes:
         made: Date and time, with the offset from UTC.
-        name: What the user typed; empty for a space to write in.
-        headline: The grade's label, or that the photograph was not graded.
-        main: What the headline means, or why there is no grade.
-        verdict: Whether to refer, and by which rule.
-        grade: None where the photograph was refused.
-        bars: One for each grade; none where the photograph was refused.
-        left: Passages of the left column, under the bars.
+        name: Name or number of the patient; empty for a space to write in.
+        headline: The label of the grade, or that the photograph was not graded.
+        main: The meaning of the grade, or why there is none.
+        verdict: Whether to refer, and why.
+        grade: The grade; None if the photograph was not graded.
+        bars: The probability of each grade; empty if the photograph was not graded.
+        left: Passages of the left column, below the bars.
         right: Passages of the right column.
         below: Passages across the page.
-        record: Names and values that tell which model judged which photograph.
-        photograph_caption: Under the photograph: also which eye it shows, where that is known.
-        title: What the report is.
-        purpose: What it is not for.
-        heatmap_caption: Under the heatmap; what its colours mean comes after it.
-        heatmap_meaning: See above.
-        scale: What the two ends of the colour bar stand for.
-        bars_heading: Above the bars.
-        name_label: Before the name.
-        spaces: What a reader is to fill in by hand.
+        record: Names and values that identify the model and the photograph.
+        photograph_caption: Caption of the photograph, with the eye if it is known.
+        title: Title of the report.
+        purpose: What the report must not be used for.
+        heatmap_caption: Caption of the heatmap.
+        heatmap_meaning: Explanation of its colours.
+        scale: Labels of both ends of the colour bar.
+        bars_heading: Heading of the bars.
+        name_label: Label of the name.
+        spaces: Labels of the spaces to fill in by hand.
     """
 
     made: str
@@ -107,15 +106,13 @@ class CasePage:
 def case_page(
     assessment: Assessment, checkpoint: "Checkpoint", *, name: str, made: datetime
 ) -> CasePage:
-    """Put an assessment into words.
-
-    The name of the photograph's file is not among them, since it may name a patient.
+    """Return the text of a report, without the name of the file, which may identify a patient.
 
     Args:
-        assessment: Of ``checkpoint``.
-        checkpoint: The model that made it.
-        name: What the user typed to tell whose eye it is; may be empty.
-        made: When the report is made, with its time zone.
+        assessment: The assessment of the photograph.
+        checkpoint: The model that made the assessment.
+        name: Name or number of the patient; may be empty.
+        made: Time of the report, with its time zone.
 
     Raises:
         SettingsError: The name is too long.
@@ -154,7 +151,7 @@ def case_page(
 
 
 def _photograph(image: ImageFacts) -> str:
-    """The file's word on which eye it shows goes before its name's."""
+    """Return the caption; the eye in the metadata takes precedence over that in the file name."""
     eye = image.eye or patient_and_eye(PurePath(image.name).stem)[1]
     return f"The photograph: {eye} eye" if eye else "The photograph"
 

@@ -1,7 +1,7 @@
-"""Case reports as PDF: an A4 page each, their text embedded so that it can be searched and copied.
+"""Case reports as PDF: an A4 page each, with searchable text.
 
-Where there is more to say than fits, pictures and spaces get smaller, and letters too, down to
-``SMALLEST``; ``case_page`` sees to it that this is enough.
+If the text does not fit, images, spaces and letters are made smaller, letters down to ``SMALLEST``;
+``case_page`` limits the text so that this is enough.
 """
 
 import io
@@ -18,10 +18,10 @@ from retina.reporting.case_report.page import CasePage, Passage
 from retina.reporting.case_report.pictures import CasePictures, Picture
 from retina.reporting.figures import FAINT, GREY, INK, text_on
 
-BY_HAND = "(in letters that this PDF has not: write it by hand, or print the HTML report)"
+BY_HAND = "(not in the font of this PDF: write it by hand, or print the HTML report)"
 
 SMALLEST = 7.0
-"""Points that letters have at least."""
+"""Smallest font size, in points."""
 
 _FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 _FAMILY = "DejaVu"
@@ -37,8 +37,8 @@ _COLUMN = (_FULL - _GAP) / 2
 _SECOND = _X + _COLUMN + _GAP
 _PICTURE_HEIGHT = 68.0
 _BAR_LABEL, _BAR_SHARE = 31.0, 13.0
-_BROWSERS = 10.0  # what they may need more when they print the HTML report
-_TO_SIGN = 8.0  # the height of a line to write on, at the least
+_BROWSERS = 10.0  # extra space for browsers that print the HTML report
+_TO_SIGN = 8.0  # smallest height of a line to write on
 
 _SIZES = [0.96**step for step in range(1, 50)]
 
@@ -47,7 +47,7 @@ _TITLE, _HEADLINE, _STRONG, _BODY, _SMALL = 14.0, 20.0, 10.5, 8.6, 7.4
 
 
 CasePageAndPictures = tuple[CasePage, CasePictures]
-"""The words and pictures of a report."""
+"""The text and images of a report."""
 
 
 def case_pdf(cases: Sequence[CasePageAndPictures], made: datetime) -> bytes:
@@ -82,7 +82,7 @@ def fitting_sizes(cases: Sequence[CasePageAndPictures]) -> list[float]:
 
 
 def size_of_letters(size: float) -> float:
-    """What letters are multiplied by on a page of a size, so that none is below ``SMALLEST``."""
+    """Return the factor of font sizes on a page of a size, so that none is below ``SMALLEST``."""
     return max(size, SMALLEST / _SMALL)
 
 
@@ -99,14 +99,14 @@ def _blank() -> FPDF:
 
 
 class _Sheet:
-    """An A4 page that is drawn from the top down; places and lengths are in millimetres."""
+    """An A4 page that is drawn from the top down; positions and lengths are in millimetres."""
 
     def __init__(self, pdf: FPDF, size: float) -> None:
         self.pdf, self.size, self.letters = pdf, size, size_of_letters(size)
         self.pdf.add_page()
 
     def draw(self, page: CasePage, pictures: CasePictures) -> float:
-        """Draw all of it, and return where it would end if nothing were moved to the foot."""
+        """Draw the page, and return where it would end if nothing were moved to the foot."""
         y = self._head(page)
         left = self._picture(pictures.photograph, page.photograph_caption, _X, y)
         if pictures.overlay is None:
@@ -130,7 +130,7 @@ class _Sheet:
         return self._field(page.name_label, page.name, y + self._space(1.5)) + self._space(2)
 
     def _field(self, label: str, value: str, y: float) -> float:
-        """A line to read, or to write on."""
+        """Draw a line with a value, or to write on."""
         lower = y + self._space(0.75)
         self._write(label, _X, lower, _FULL, _SMALL, colour=GREY)
         x = _X + 32
@@ -159,7 +159,7 @@ class _Sheet:
         return self._write(page.heatmap_meaning, _SECOND, y, _COLUMN, _SMALL, colour=GREY)
 
     def _answer(self, page: CasePage, x: float, y: float, width: float) -> float:
-        """The headline, what it means, and the verdict beside a bar of its own."""
+        """Draw the headline, its meaning, and the verdict beside a vertical bar."""
         indent = 0.0
         if page.grade is not None:
             side = self._line(_HEADLINE)
@@ -227,7 +227,7 @@ class _Sheet:
         return max(self.size * 10, _TO_SIGN)
 
     def _spaces(self, page: CasePage, y: float) -> None:
-        """Lines to fill in, at the foot of the page where there is room."""
+        """Draw lines to fill in, at the foot of the page if there is room."""
         first, *rest = page.spaces
         y = max(y, _END - 2 * self._step)
         for labels in ([first], rest):
@@ -275,7 +275,7 @@ class _Sheet:
         return self.size * height
 
     def _can_show(self, text: str) -> bool:
-        """Whether the font has the letters, which are put one after the other, left to right."""
+        """Whether the font has the letters, and they are written from left to right."""
         self._width(text, _STRONG, "B")
         letters = getattr(self.pdf.current_font, "cmap", {})
         return all(

@@ -1,4 +1,4 @@
-"""The pictures of a case report, as the bytes that PDF and HTML both hold."""
+"""The images of a case report, as files for PDF and HTML."""
 
 import io
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from PIL import Image
 from retina.explain.overlay import heat_colours
 
 SIDE = 1024
-"""The longer side of a picture in pixels: 300 to the inch at the width of half a page."""
+"""Longer side of an image in pixels: 300 dpi at half the width of a page."""
 
 _BAR = (256, 8)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture as a file of its own, without metadata; its size is in pixels."""
+    """An image file without metadata; its size is in pixels."""
 
     data: bytes
     kind: str
@@ -26,7 +26,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class CasePictures:
-    """The photograph, the heatmap over it (None where there is none), and the heatmap's colours."""
+    """The photograph, the heatmap over it (None if there is none), and the colour bar."""
 
     photograph: Picture
     overlay: Picture | None
@@ -34,19 +34,14 @@ class CasePictures:
 
 
 def case_pictures(photograph: Image.Image, overlay: Image.Image | None) -> CasePictures:
-    """Make the pictures as large as print needs them.
-
-    Args:
-        photograph: RGB, upright.
-        overlay: The heatmap over what the network saw, RGB.
-    """
+    """Return the images of a report, given as RGB, in the size that print needs."""
     return CasePictures(
         _jpeg(photograph), None if overlay is None else _jpeg(overlay), _colour_bar()
     )
 
 
 def _jpeg(image: Image.Image) -> Picture:
-    # A picture of its own, so that nothing that came with the file goes along.
+    # A new image, so that no metadata is kept.
     small = Image.new("RGB", image.size)
     small.paste(image)
     small.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
@@ -56,7 +51,7 @@ def _jpeg(image: Image.Image) -> Picture:
 
 
 def _colour_bar() -> Picture:
-    """From no evidence to the end of the scale, on white."""
+    """Draw the colours of the heatmap on white."""
     width, height = _BAR
     colours = np.tile(heat_colours(np.linspace(0, 1, width)), (height, 1, 1))
     bar = Image.alpha_composite(Image.new("RGBA", _BAR, "white"), Image.fromarray(colours, "RGBA"))
