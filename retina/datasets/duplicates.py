@@ -115,7 +115,8 @@ def near_identical(
     Args:
         first: (N, 32, 32), from ``small_square``.
         second: (M, 32, 32), to compare ``first`` with; each pair within ``first`` if None.
-        threshold: Correlation from which two are near-identical, 0 to 1. ``docs/data-formats.md`` says what 0.85 finds.
+        threshold: Correlation from which two are near-identical, 0 to 1;
+            ``docs/data-formats.md`` says what 0.85 finds.
 
     Returns:
         The pairs, most alike first.
