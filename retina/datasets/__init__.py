@@ -1,1 +1,1 @@
-"""A folder becomes a table, the table becomes batches."""
+"""Data sets: from a folder to a table to a PyTorch data set."""

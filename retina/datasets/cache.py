@@ -1,4 +1,4 @@
-"""Prepared squares on disk: a photograph is decoded and cropped once, not in every epoch."""
+"""Caches on disk: prepared squares, and facts computed from photographs."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ _CHECKSUM_BYTES = 4
 
 
 class PreparedCache:
-    """The squares of ``prepare_square``, one file a photograph, without loss.
+    """A lossless cache of the squares of ``prepare_square``, one file per photograph.
 
     A file holds the pixels and their CRC-32. It is found by the photograph's absolute path, its
     size and time of change, and ``Preprocessing.geometry``, so that a changed photograph or setting
@@ -50,7 +50,7 @@ class PreparedCache:
         settings: Preprocessing,
         prepare: Callable[[], Image.Image] | None = None,
     ) -> npt.NDArray[np.uint8]:
-        """The prepared square of a photograph, prepared and kept now if it was not before.
+        """Return the prepared square of a photograph, which is cached.
 
         Args:
             path: Path of the photograph.
@@ -76,7 +76,7 @@ class PreparedCache:
     def fill(
         self, paths: Sequence[str | os.PathLike[str]], settings: Preprocessing
     ) -> list[Unreadable]:
-        """Prepare, in several processes, the photographs that are not yet kept.
+        """Prepare, in several processes, the photographs that are not cached yet.
 
         Returns:
             Those that cannot be used, each with its reason.
@@ -111,7 +111,7 @@ class PreparedCache:
             return False
 
     def _file(self, path: str | os.PathLike[str], settings: Preprocessing) -> Path | None:
-        """Where the square of a photograph is kept; None where there is no such photograph."""
+        """The cache file of a photograph; None if there is no such photograph."""
         try:
             status = os.stat(path)  # noqa: PTH116 - a third of the time of Path
         except (OSError, ValueError):
@@ -124,7 +124,7 @@ class PreparedCache:
 def prepared_square(
     path: str | os.PathLike[str], settings: Preprocessing, cache: PreparedCache | None = None
 ) -> npt.NDArray[np.uint8]:
-    """The prepared square of a photograph, from the cache if there is one.
+    """Return the prepared square of a photograph, from the cache if there is one.
 
     Returns:
         (size, size, 3) uint8, RGB.
@@ -136,9 +136,9 @@ def prepared_square(
 
 
 def gate_verdict(cache: PreparedCache, settings: Preprocessing, path: str) -> Verdict:
-    """The quality gate's verdict on a photograph, whose square is kept on the way.
+    """Return the quality gate's verdict on a photograph, and cache its square.
 
-    It stands here, apart from what needs PyTorch, for the processes that decode.
+    It is here, apart from modules that need PyTorch, for the processes that decode.
 
     Raises:
         ImageError: The file cannot be used as a photograph.
@@ -162,7 +162,7 @@ def _file_size(size: int) -> int:
 
 
 def _read(file: Path, size: int) -> npt.NDArray[np.uint8] | None:
-    """The square in ``file``; None where there is none, or something else."""
+    """Read the square in ``file``; None if there is none, or something else."""
     try:
         data = np.fromfile(file, dtype=np.uint8)
     except OSError:
@@ -292,7 +292,7 @@ class _Facts:
         self._name = name
 
     def read(self, keys: Iterable[str]) -> dict[str, str]:
-        """What is known of these photographs."""
+        """Read the facts of these photographs."""
         asked, today = list(keys), date.today().toordinal()
         known: dict[str, str] = {}
         with suppress(sqlite3.Error, OSError), self._open() as database:
@@ -310,7 +310,7 @@ class _Facts:
         return known
 
     def write(self, facts: Mapping[str, str]) -> None:
-        """Keep facts, and delete what nobody has asked for in 90 days."""
+        """Write facts, and delete those unused for 90 days."""
         if not facts:
             return
         today = date.today().toordinal()
@@ -323,7 +323,7 @@ class _Facts:
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """A transaction; a file that is no such database is replaced by an empty one."""
+        """Open a transaction; a file that is no such database is replaced by an empty one."""
         self._file.parent.mkdir(parents=True, exist_ok=True)
         with closing(self._connect()) as database, database:
             yield database

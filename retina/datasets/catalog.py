@@ -1,4 +1,4 @@
-"""The table of a data set: which photograph carries which grade, of whose eye."""
+"""The table of a data set: the grade, patient and eye of each photograph."""
 
 import hashlib
 import os
@@ -99,7 +99,7 @@ _TERMS = {each.name: each.terms for each in TABLE_FORMATS} | {LAB_LISTS: KAGGLE_
 
 
 def read_folder(folder: str | os.PathLike[str]) -> Catalog:
-    """Read a folder of labelled photographs, in whatever layout of those below it has.
+    """Read a folder of labelled photographs in one of the known layouts.
 
     - tables with the columns of EyePACS, APTOS, IDRiD, Messidor-2, DDR or a plain CSV, wherever
       they lie; tables of one format are taken together, sample submissions and tables without
@@ -129,7 +129,7 @@ def read_folder(folder: str | os.PathLike[str]) -> Catalog:
 
 
 def terms_of(catalog: Catalog) -> str:
-    """Under which terms the photographs of a data folder may be used, in words."""
+    """The terms of use of the photographs in a data folder, in words."""
     return _TERMS.get(catalog.format, OWNERS_TERMS)
 
 
@@ -180,7 +180,7 @@ def with_patients(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _refuse_disputes(rows: pd.DataFrame) -> None:
-    """Raise DataError where two tables grade one picture differently."""
+    """Raise DataError where two tables grade one photograph differently."""
     named = rows[rows["grade"].notna() & (rows["image_id"] != "")]
     graded = named.groupby(["image_id", "source"])["grade"].agg(["min", "max"]).reset_index()
     differ = graded.groupby("image_id")[["min", "max"]].nunique().max(axis=1) > 1

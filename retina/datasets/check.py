@@ -1,4 +1,4 @@
-"""What is wrong with a data folder, or with two taken together, before anybody trains on it."""
+"""Checks of one or more data folders before training."""
 
 import os
 from collections import Counter
@@ -36,7 +36,7 @@ from retina.scale import NUM_GRADES
 
 @dataclass(frozen=True)
 class CheckedPhotograph:
-    """A photograph of a finding; ``grade`` is None without a label, ``part`` without a split."""
+    """A photograph in a finding; ``grade`` is None without a label, ``part`` without a split."""
 
     image_id: str
     grade: int | None
@@ -48,7 +48,7 @@ class Alike:
     """Photographs that are identical or nearly so.
 
     Attributes:
-        pictures: Two or more.
+        photographs: Two or more.
         conflicting: Whether their grades differ.
         correlation: 1 for identical ones; see ``near_identical``.
     """
@@ -66,7 +66,7 @@ class SplitCheck:
         given: Whether the data set comes with them; otherwise they are this project's, by patient.
         sizes: Photographs of each part (rows, where no photograph is there).
         shared_patients: Patients who are in more than one part.
-        shared_test_share: The share, 0 to 1, of test pictures whose patient is in another part too.
+        shared_test_share: The share, 0 to 1, of test photographs whose patient is in another part.
     """
 
     given: bool
@@ -77,13 +77,13 @@ class SplitCheck:
 
 @dataclass(frozen=True)
 class FolderCheck:
-    """What was found in one folder.
+    """Findings in one folder.
 
     Attributes:
         name: The folder's name, as training on all of them would call it.
         format: As in ``Catalog.format``, or ``"no labels"``.
         rows: Rows of its tables or lists.
-        pictures: Photographs that were looked at: the labelled ones, or all without labels.
+        photographs: Photographs that were looked at: the labelled ones, or all without labels.
         grades: Usable labels by grade, 0 to 4.
         split: None where there are too few patients, or no labels.
         identical: Groups of photographs with the same pixels, conflicting ones first; without
@@ -111,7 +111,7 @@ class FolderCheck:
 
 @dataclass(frozen=True)
 class BothCheck:
-    """What two folders both hold.
+    """Photographs that two folders share.
 
     Attributes:
         identical: Photographs with the same pixels, one group a photograph.
@@ -128,7 +128,7 @@ class BothCheck:
 
 @dataclass(frozen=True)
 class _Folder:
-    """A folder whose photographs were looked at.
+    """A folder whose photographs have been read.
 
     Attributes:
         name: As in ``FolderCheck``.
@@ -151,7 +151,7 @@ class _Folder:
 
 @dataclass(frozen=True)
 class _Checked:
-    """A folder and what was found in it alone.
+    """A folder and the findings in it alone.
 
     ``table`` has a row a readable photograph: ``image_id, grade (float), digest, part``.
     """
@@ -169,7 +169,7 @@ _Split = tuple["pd.Series[str] | None", SplitCheck | None]
 def check_data(
     folders: Sequence[str | os.PathLike[str]],
 ) -> tuple[list[FolderCheck], list[BothCheck]]:
-    """Check data folders, and what each two of them both hold.
+    """Check data folders, and what each two of them share.
 
     Every labelled photograph is decoded once (every photograph where there are no labels), in
     several processes; what was seen is remembered in the user's cache folder. Lists whose
@@ -256,7 +256,7 @@ def _own_split(folder: _Folder, rows: pd.DataFrame, parts: "pd.Series[str]") -> 
         given="part" in folder.used,
         sizes={part: int((own == part).sum()) for part in PARTS},
         shared_patients=shared_patients(rows[of_its_patients], parts),
-        # Of the other folders all but the test pictures: those are not the folder's to count.
+        # Of the other folders all but the test photographs: those are not the folder's to count.
         shared_test_share=familiar_test_share(rows[is_own | (parts != TEST)], parts),
     )
     return own.set_axis(rows.loc[is_own, "place"]), checked
@@ -308,7 +308,7 @@ def _identical(table: pd.DataFrame) -> tuple[Alike, ...]:
 
 
 def _near_identical(table: pd.DataFrame, squares: npt.NDArray[np.uint8]) -> tuple[Alike, ...]:
-    # The picture that training would keep stands for those that are identical to it.
+    # The photograph that training would keep stands for those that are identical to it.
     order = table["part"].isna().to_numpy().argsort(kind="stable")
     first = np.sort(order[(~table["digest"].iloc[order].duplicated()).to_numpy()])
     return tuple(

@@ -1,4 +1,4 @@
-"""Photographs and their grades, one at a time, as the network takes them."""
+"""The PyTorch data set of photographs and grades."""
 
 import operator
 import os
@@ -21,11 +21,11 @@ Augmentation = Callable[[Tensor], Tensor]
 
 
 class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
-    """Paths and grades in, normalised squares and grades out.
+    """Normalised squares and grades of photographs.
 
     A key is an index, ``(index, epoch)``, or ``(index, epoch, before)``, where the epoch has shown
-    the picture ``before`` times already. The augmentation depends on seed and key alone, whichever
-    worker makes it and in whatever order, and leaves torch's generator as it was. It comes before
+    the photograph ``before`` times already. The augmentation depends on seed and key alone, not on
+    the worker or the order, and leaves torch's generator as it was. It comes before
     the normalisation.
 
     Args:
@@ -92,7 +92,7 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
 
         Raises:
             ImageError: The file cannot be used as a photograph.
-            IndexError: There is no such picture.
+            IndexError: There is no such photograph.
         """
         square, grade = self.square(key)
         return torch.from_numpy(normalise(square, self.preprocessing)), grade
@@ -108,10 +108,10 @@ class RetinopathyDataset(Dataset[tuple[Tensor, int]]):
 
 
 class Squares(Dataset[tuple[Tensor, int]]):
-    """The same pictures before they are normalised: a quarter of the bytes to hand over.
+    """The same photographs before normalisation: a quarter of the bytes to transfer.
 
     Args:
-        pictures: Of which ``square`` is asked.
+        photographs: Of which ``square`` is asked.
     """
 
     def __init__(self, pictures: RetinopathyDataset) -> None:

@@ -1,4 +1,4 @@
-"""Identical and near-identical photographs, told by their pixels."""
+"""Identical and near-identical photographs, found by their pixels."""
 
 import base64
 import hashlib
@@ -20,7 +20,7 @@ from retina.images.field_of_view import crop_to_retina
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What a photograph is, and what it looks like.
+    """What identifies a photograph, and what it looks like.
 
     Attributes:
         digest: As ``leakage.digest_of`` gives it at full size.
@@ -36,7 +36,7 @@ class Fingerprint:
 
 
 def look_at(paths: Sequence[str]) -> list[Fingerprint | Unreadable]:
-    """Look at many photographs, in several processes; what was seen is remembered.
+    """Compute the fingerprints of many photographs, in several processes; they are cached.
 
     Returns:
         A look for each path, in their order, or why there is none.
@@ -48,7 +48,7 @@ def look_at(paths: Sequence[str]) -> list[Fingerprint | Unreadable]:
 def alike_rows(
     table: pd.DataFrame, looks: Mapping[int, Fingerprint | Unreadable]
 ) -> list[tuple[int, int]]:
-    """The pairs of rows whose photographs are near-identical, as ``split`` takes them.
+    """Find the pairs of rows with near-identical photographs, as ``split`` takes them.
 
     Args:
         table: Rows whose photographs could be read.
@@ -87,7 +87,7 @@ _BLOCK = 1024
 
 
 class NearPair(NamedTuple):
-    """Two photographs that look alike, by their places, and how much, -1 to 1."""
+    """The positions of two photographs that look alike, and their correlation, -1 to 1."""
 
     first: int
     second: int
@@ -136,7 +136,7 @@ def near_identical(
 
 
 def _details(squares: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(N, D) what is fine in each square, with mean 0 and length 1; 0 where there is nothing."""
+    """(N, D) fine detail of each square, with mean 0 and length 1; 0 where there is none."""
     middle = (FINGERPRINT_SIDE - 1) / 2
     y, x = np.mgrid[:FINGERPRINT_SIDE, :FINGERPRINT_SIDE]
     disc = np.hypot(x - middle, y - middle) <= _RADIUS * FINGERPRINT_SIDE
@@ -154,14 +154,14 @@ def _details(squares: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class IdenticalReport:
-    """What ``drop_identical`` found and left.
+    """What ``drop_identical`` found and kept.
 
     Attributes:
-        groups: Groups of two or more pictures with the same pixels.
-        files: Pictures in those groups.
-        conflicting_groups: Groups whose pictures carry different grades; dropped whole.
-        left: Pictures left.
-        unreadable: Pictures that could not be decoded, each with its reason; dropped.
+        groups: Groups of two or more photographs with the same pixels.
+        files: Photographs in those groups.
+        conflicting_groups: Groups whose photographs carry different grades; dropped whole.
+        left: Photographs left.
+        unreadable: Photographs that could not be decoded, each with its reason; dropped.
     """
 
     groups: int
@@ -174,15 +174,15 @@ class IdenticalReport:
 def drop_identical(
     table: pd.DataFrame, digests: Sequence[str | Unreadable]
 ) -> tuple[pd.DataFrame, IdenticalReport]:
-    """Leave one picture of each group of identical ones, and none where their grades conflict.
+    """Keep one photograph of each group of identical ones, and none where their grades conflict.
 
     Args:
         table: ``image_id`` and ``grade``, as in ``Catalog.table``.
-        digests: Of each row's pixels, as ``digest_of`` gives them at full size; a picture that is
-            unreadable is dropped.
+        digests: Digest of each row's pixels at full size, from ``digest_of``; photographs that
+            cannot be read are dropped.
 
     Returns:
-        The rows left, with the index they had, and what was found. Of identical pictures the one
+        The rows left, with the index they had, and what was found. Of identical photographs the one
         whose ``image_id`` sorts first is left.
     """
     unreadable = tuple(digest for digest in digests if isinstance(digest, Unreadable))
@@ -210,7 +210,7 @@ def drop_identical(
 
 
 def digest_of(image: Image.Image) -> str:
-    """SHA-256, in hex, of an upright RGB picture's size and of its pixels."""
+    """SHA-256, in hex, of an upright RGB photograph's size and of its pixels."""
     digest = hashlib.sha256(f"{image.width}x{image.height}:".encode())
     digest.update(image.tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What lies in a data folder: its photographs and its tables, found in one walk."""
+"""The photographs and tables in a data folder."""
 
 import os
 import unicodedata
@@ -15,11 +15,11 @@ _PART_WORDS = ("train", "val", "test")
 
 @dataclass(frozen=True)
 class DataFolder:
-    """The files of a data folder that matter here; paths are relative to it, with forward slashes.
+    """The photographs and tables of a data folder; paths are relative, with forward slashes.
 
     Attributes:
         root: The folder, absolute, links resolved.
-        pictures: Paths of the photographs, sorted.
+        photographs: Paths of the photographs, sorted.
         tables: Paths of the CSV files, sorted.
         lists: Paths of the text files, sorted.
         by_name: The photographs by file name without its ending, in Unicode's form NFC; a name can
@@ -61,18 +61,18 @@ class DataFolder:
 
 
 def _composed(name: str) -> str:
-    """A name with each accent in its letter, as most systems write it and macOS does not (NFC)."""
+    """Normalise accents in a name to NFC; macOS writes NFD."""
     return unicodedata.normalize("NFC", name)
 
 
 def without_ending(name: str) -> str:
-    """Drop the ending of a picture's name or path, where it has one of ``IMAGE_ENDINGS``."""
+    """Drop the ending of a photograph's name or path, where it has one of ``IMAGE_ENDINGS``."""
     stem, ending = os.path.splitext(name)  # noqa: PTH122 - text, and a third of the time of Path
     return stem if ending.lower() in IMAGE_ENDINGS else name
 
 
 def scan(folder: str | os.PathLike[str]) -> DataFolder:
-    """Walk a data folder once; hidden files and folders are passed over.
+    """List a data folder in one walk; hidden files and folders are skipped.
 
     Raises:
         DataError: The folder is missing, is no folder, or cannot be read.

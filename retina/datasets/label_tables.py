@@ -1,4 +1,4 @@
-"""The tables of a data folder: which columns hold the name and the grade, and what they say."""
+"""Tables of labels: the columns that hold names and grades, and reading them."""
 
 import csv
 import os
@@ -25,10 +25,10 @@ class TableFormat:
 
     Attributes:
         name: What it is called.
-        image_columns: The column that holds the picture's name is the first of these.
+        image_columns: The column that holds the photograph's name is the first of these.
         grade_columns: And that of its grade the first of these.
         gradable_columns: Where given, the table has to have one; 0 in it means that the graders
-            could not grade the picture.
+            could not grade the photograph.
         stem: Where given, the file has to be called so, apart from capitals and signs.
         ungradable: Where given, this in place of a grade means the same.
         terms: Under which the photographs may be used, in words.
@@ -73,7 +73,7 @@ _EYES = {"left": "left", "l": "left", "os": "left", "right": "right", "r": "righ
 _SAMPLE_SUBMISSION = "samplesubmission"
 
 # Why a row has no grade.
-MARKED_UNGRADABLE = "ungradable"  # the graders could not grade the picture
+MARKED_UNGRADABLE = "ungradable"  # the graders could not grade the photograph
 NO_GRADE = "no grade"  # of the scale
 
 
@@ -103,7 +103,7 @@ def read_grades(texts: "pd.Series[str]") -> "pd.Series[float]":
 
 
 def recognise(file: Path) -> TableFormat | None:
-    """Tell the format of a CSV file from its first line; None where it is none of ours.
+    """Recognise the format of a CSV file from its first line; None if unknown.
 
     A sample submission has the columns of a table of labels but no labels, and is none of ours.
     """
@@ -164,10 +164,10 @@ def read_table(file: Path, known: TableFormat) -> pd.DataFrame:
 def with_grades(
     images: "pd.Series[str]", written: "pd.Series[str]", ungradable: str | None = None
 ) -> pd.DataFrame:
-    """Put names and grades as they were written side by side.
+    """Join names and grades as written.
 
     Args:
-        images: Names of pictures.
+        images: Names of photographs.
         written: Their grades.
         ungradable: What stands in place of a grade where the graders could not grade.
 
@@ -186,7 +186,7 @@ def read_pairs(file: Path) -> pd.DataFrame:
     """Read Messidor-2's list of the two eyes of each patient, ``left;right``.
 
     Returns:
-        ``image`` (str), ``patient`` (str, the name of the left eye's picture) and ``eye``.
+        ``image`` (str), ``patient`` (str, the name of the left eye's photograph) and ``eye``.
 
     Raises:
         DataError: The rows do not fit the header.
@@ -300,7 +300,7 @@ def lab_folders(found: DataFolder) -> list[str]:
 
 
 def read_ddr_lists(found: DataFolder, folder: str) -> pd.DataFrame | None:
-    """Read what a folder has of DDR's lists, ``train.txt``, ``valid.txt`` and ``test.txt``.
+    """Read those of DDR's lists that a folder has, ``train.txt``, ``valid.txt`` and ``test.txt``.
 
     A line is the name of a photograph and its grade, 5 where the graders could not grade it.
 

@@ -1,4 +1,4 @@
-"""The layout of a data folder: which of its files label its photographs, row by row."""
+"""The layout of a data folder: which of its files label which photographs."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -27,8 +27,8 @@ NO_LABELS = "no labels"
 # Why a row that has a grade of the scale labels no photograph.
 NO_NAME = "no name"
 NO_PICTURE = "no picture"
-AMBIGUOUS = "ambiguous"  # several pictures have its name
-CONTRADICTED = "contradicted"  # by another row on the same picture
+AMBIGUOUS = "ambiguous"  # several photographs have its name
+CONTRADICTED = "contradicted"  # by another row on the same photograph
 REPEATED = "repeated"
 
 
@@ -81,7 +81,7 @@ def find_layout(found: DataFolder) -> Layout | None:
 
 
 def without_labels(found: DataFolder) -> Layout:
-    """The layout of a folder that holds photographs and no labels: a row a photograph."""
+    """The layout of a folder of photographs without labels: one row per photograph."""
     rows = pd.DataFrame(
         {"image_id": _names(found.pictures), "path": found.pictures, "written": ""}, dtype="str"
     )
@@ -127,7 +127,7 @@ def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
     """Join tables of one format, without those that label no photograph, if any labels one."""
     pictured = [table for table in tables if (table["path"] != "").any()]
     rows = pd.concat(pictured or tables, ignore_index=True)
-    # Where different pictures have one name, as in IDRiD's two sets, their folders tell them apart.
+    # Where photographs share a name, as in IDRiD's two sets, their folders tell them apart.
     with_picture = rows[rows["path"] != ""]
     shared = with_picture.groupby("image_id")["path"].transform("nunique") > 1
     whole = with_picture.loc[shared, "path"].map(without_ending)
@@ -136,7 +136,7 @@ def _together(tables: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _with_pairs(found: DataFolder, layout: Layout) -> Layout:
-    """Take patient and eye from Messidor-2's list of pairs, where it is in the folder."""
+    """Take patient and eye from Messidor-2's list of pairs, if it is in the folder."""
     lists = [file for file in found.tables if is_list_of_pairs(found.root / file)]
     if not lists:
         return layout

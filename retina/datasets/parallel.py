@@ -1,4 +1,4 @@
-"""Work on many photographs at once, with a progress bar where that takes long."""
+"""Parallel work on photographs, with a progress bar if it takes long."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ _SECONDS_WITHOUT_BAR = 1.0
 
 
 class Unreadable(NamedTuple):
-    """A photograph that could not be used, and the sentence that says why."""
+    """A photograph that could not be used, and the reason in one sentence."""
 
     path: str
     reason: str
@@ -62,7 +62,7 @@ def map_pictures(
 
 
 def _start(parent: int) -> None:
-    """Begin a process that decodes."""
+    """Initialise a worker process."""
     silence_libraries()
     end_with(parent)
 

@@ -1,4 +1,4 @@
-"""Several data folders taken together: one table, in which each photograph knows its source."""
+"""Several data folders as one table, with the source of each photograph."""
 
 import os
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ def read_sources(data: Sequence[str | os.PathLike[str]]) -> list[Catalog]:
 
 
 def combine(catalogs: Sequence[Catalog]) -> tuple[pd.DataFrame, "pd.Series[str] | None"]:
-    """One table of several sources.
+    """Join the tables of several sources.
 
     A name such as ``10_left`` may be another eye in another source, and patient ``10`` another
     patient, so each patient is named with the public data set that the source was recognised as, or

@@ -22,7 +22,7 @@ def split(
     given_parts: "pd.Series[str] | None" = None,
     alike: Iterable[tuple[int, int]] = (),
 ) -> "pd.Series[str]":
-    """Deal the photographs of a table to the three parts, source by source.
+    """Assign the photographs of a table to the three parts, source by source.
 
     All photographs of a patient go to one part, and so do photographs that look alike with all
     those of their patients. In each source each part has its share of the whole, and of each grade,
@@ -76,7 +76,7 @@ def split(
 
 
 def _groups(table: pd.DataFrame, alike: Sequence[tuple[int, int]]) -> "pd.Series[str]":
-    """The patient of each row, where patients whose photographs are alike count as one."""
+    """The group of each row: its patient, joined with patients whose photographs are alike."""
     patients = table["patient"]
     joined = [{patients[first], patients[second]} for first, second in alike]
     leader = {
@@ -111,7 +111,7 @@ def _follow_given(
 def _deal(
     table: pd.DataFrame, groups: "pd.Series[str]", shares: Mapping[str, int], seed: int
 ) -> "pd.Series[str]":
-    """Give each group in turn to the part that lags most behind its share.
+    """Assign each group to the part that is furthest below its share.
 
     The groups stand in a row ordered by the grades of their photographs, worst first, and at random
     among those with the same grades. Every stretch of that row, and so every grade, is therefore
@@ -185,7 +185,7 @@ def read_split(file: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def shared_patients(table: pd.DataFrame, parts: "pd.Series[str]") -> int:
-    """Count the patients who have pictures in more than one part.
+    """Count the patients who have photographs in more than one part.
 
     Args:
         table: ``patient``, as in ``Catalog.table``.
@@ -195,10 +195,10 @@ def shared_patients(table: pd.DataFrame, parts: "pd.Series[str]") -> int:
 
 
 def familiar_test_share(table: pd.DataFrame, parts: "pd.Series[str]") -> float:
-    """The share, 0 to 1, of test pictures whose patient also has a picture in another part.
+    """The share, 0 to 1, of test photographs whose patient also has a photograph in another part.
 
     0 for a split by patient; 0.80 for the lab's own lists, which is to be said beside every figure
-    that they give. 0 where there is no test picture.
+    that they give. 0 where there is no test photograph.
     """
     in_test = parts.loc[table.index] == TEST
     elsewhere = set(table.loc[~in_test, "patient"])

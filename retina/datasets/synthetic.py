@@ -35,7 +35,7 @@ GRADE_SHARES = (0.40, 0.15, 0.20, 0.13, 0.12)
 DEFAULT_COUNT = 1200
 DEFAULT_SIZE = 384
 
-# To be raised whenever pictures change, so that a set in the user's cache is drawn anew.
+# To be raised whenever photographs change, so that a set in the user's cache is drawn anew.
 _DRAWING = 2
 _MIN_SIZE = 32
 _JPEG_QUALITY = 92
@@ -128,7 +128,7 @@ def synthetic_catalog(
     size: int = DEFAULT_SIZE,
     seed: int = 0,
 ) -> Catalog:
-    """The catalog of a drawn set, which is drawn now if it was not before.
+    """Return the catalog of a drawn set, drawing it if it does not exist.
 
     Args:
         folder: Where sets are kept; ``synthetic`` in the user's cache folder if None.
@@ -156,7 +156,7 @@ def synthetic_catalog(
 
 
 def read_data(data: str | os.PathLike[str]) -> Catalog:
-    """The catalog of what ``--data`` names.
+    """Read the catalog of what ``--data`` names.
 
     Args:
         data: A folder, or ``synthetic``, which is drawn now if it was not before.
@@ -177,7 +177,7 @@ def _grades(count: int, seed: int) -> npt.NDArray[np.int64]:
 
 def _draw_file(grades: npt.NDArray[np.int64], size: int, seed: int, path: str) -> None:
     number = int(Path(path).stem.removeprefix("drawn"))
-    # Seeds below the first set's are left to single pictures, such as the demo's examples.
+    # Seeds below the first set's are left to single photographs, such as the demo's examples.
     eye = (seed + 1) * _SEEDS_OF_A_SET + number
     draw_fundus(int(grades[number]), eye, size).save(path, quality=_JPEG_QUALITY)
 

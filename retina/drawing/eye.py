@@ -245,8 +245,8 @@ class Camera:
     """What the camera makes of the eye.
 
     Attributes:
-        aspect: Width of the picture over its height.
-        radius: Radius of the lit disc over the height of the picture; above 0.5 it is cut off at
+        aspect: Width of the image over its height.
+        radius: Radius of the lit disc over the height of the image; above 0.5 it is cut off at
             top and bottom.
         notch: Angle of the tab at the disc's border, radians, or None.
         exposure: Factor on all light.
@@ -273,7 +273,7 @@ class Camera:
 
     @property
     def visible_half_height(self) -> float:
-        """How far the picture reaches up and down from its centre, relative units."""
+        """How far the image reaches up and down from its centre, relative units."""
         return min(1.0, 0.5 / self.radius)
 
 

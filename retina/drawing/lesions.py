@@ -51,7 +51,7 @@ def make_lesions(grade: int, eye: Eye, camera: Camera, seed: int) -> Lesions:
     Args:
         grade: 0 to 4.
         eye: Where its disc, fovea and vessels lie.
-        camera: How much of it the picture shows.
+        camera: How much of it the image shows.
         seed: The same seed gives the same lesions, and with a higher grade more of them.
     """
     field = _Field(eye, camera)
@@ -97,7 +97,7 @@ class _Field:
 
         Args:
             rng: Draws it.
-            margin: Least distance from the border of the picture.
+            margin: Least distance from the border of the image.
             quadrant: 0 to 3, or None for anywhere.
             around: A centre and a standard deviation to gather around, or None for evenly.
         """

@@ -16,7 +16,7 @@ from retina.drawing.lesions import Lesions
 
 
 def rgb(red: float, green: float, blue: float) -> Plane:
-    """(3, 1, 1): the pictures in the making are planes of red, green and blue."""
+    """(3, 1, 1): the images in the making are planes of red, green and blue."""
     return np.array([red, green, blue], np.float32)[:, None, None]
 
 
@@ -234,7 +234,7 @@ def _blood_density(canvas: Canvas, eye: Eye, lesions: Lesions, patches: Plane) -
 
 
 def _record(canvas: Canvas, camera: Camera, light: Plane, rng: np.random.Generator) -> Image.Image:
-    """Lights, frames, blurs and samples the picture."""
+    """Lights, frames, blurs and samples the image."""
     lit, veil = _lighting(canvas.coarse, camera)
     light *= canvas.enlarge(lit)
     light += canvas.enlarge(veil)

@@ -44,7 +44,7 @@ def fit_temperature(
     Args:
         logits: (N, K) of the validation part.
         grades: (N,) whole numbers below K.
-        weights: (N,) how much each picture counts, at least 0; all alike if None.
+        weights: (N,) how much each photograph counts, at least 0; all alike if None.
 
     Returns:
         1.0 where there is nothing to fit on.
@@ -66,10 +66,10 @@ def fit_temperature(
 
 
 def source_weights(sources: Sequence[str]) -> Array | None:
-    """Weights that let every source count alike, however many pictures it has.
+    """Weights that let every source count alike, however many photographs it has.
 
     Args:
-        sources: Of each picture, N of them.
+        sources: Of each photograph, N of them.
 
     Returns:
         (N,) weights that add up to N; None where there is one source.
@@ -86,7 +86,7 @@ def confidence_bins(
     bins: int = 15,
     predicted: npt.ArrayLike | None = None,
 ) -> tuple[npt.NDArray[np.int64], Array]:
-    """Each picture's bin of confidence, and whether it was right, less how sure it was.
+    """Each photograph's bin of confidence, and whether it was right, less how sure it was.
 
     The expected calibration error (Guo et al. 2017) is the sum over the bins of the absolute sum of
     their gaps, divided by N.
@@ -110,7 +110,7 @@ def confidence_bins(
 
 
 def squared_errors(grades: npt.ArrayLike, probability: npt.ArrayLike) -> Array:
-    """Each picture's Brier score: squared errors of its probabilities, summed over the grades.
+    """Each photograph's Brier score: squared errors of its probabilities, summed over the grades.
 
     Args:
         grades: (N,).
@@ -147,17 +147,17 @@ def choose_threshold(
     """The threshold of highest specificity among those of enough sensitivity.
 
     Of several with that specificity, the one of highest sensitivity. The threshold lies midway
-    between two scores of the part, so that rounding on another machine moves no picture across it.
+    between two scores, so that rounding on another machine moves no photograph across it.
 
     Args:
         grades: (N,) of the validation part.
         probability: (N, 5).
         minimum_sensitivity: 0 to 1.
-        weights: (N,) how much each picture counts, at least 0; all alike if None.
+        weights: (N,) how much each photograph counts, at least 0; all alike if None.
 
     Returns:
         A threshold from 0 to 1, applied as ``probability >= threshold``; 0.5 where the part holds
-        only referable pictures, or none.
+        only referable photographs, or none.
 
     Raises:
         SettingsError: the sensitivity is no share.

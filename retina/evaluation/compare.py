@@ -1,8 +1,8 @@
-"""Two models on the same pictures: is one better, or can these pictures not tell?
+"""Two models on the same photographs: is one better, or can these photographs not tell?
 
 The difference of a figure has a paired bootstrap interval: both models are scored on the same
 resamples of patients (Efron and Tibshirani 1993). McNemar's exact test (McNemar, Psychometrika
-1947;12:153-157) asks whether, of the pictures that only one model gets right, as many fall to each.
+1947;12:153-157) asks whether the photographs that only one model gets right fall equally to both.
 """
 
 from collections.abc import Mapping
@@ -29,10 +29,10 @@ def compare_answers(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Set two models' answers to the same pictures against each other.
+    """Set two models' answers to the same photographs against each other.
 
     Args:
-        first: To N pictures or patients.
+        first: To N photographs or patients.
         second: To the same, in the same order.
         thresholds: The two models' operating points.
         resamples: How many.
@@ -42,8 +42,8 @@ def compare_answers(
         ``n``; ``first``, ``second`` and ``difference``, the first's less the second's, each with
         the figures of ``COMPARED`` as ``{value, low, high}``, or None where one is undefined; and
         ``mcnemar`` of the grades (``accuracy``) and of the calls at the operating points
-        (``referable``), each ``{only_first_right, only_second_right, p}``. The test takes pictures
-        as independent: where patients have several, compare by patient.
+        (``referable``), each ``{only_first_right, only_second_right, p}``. The test assumes
+        independent photographs: where patients have several, compare by patient.
     """
     models = [_figures_of(first, thresholds[0]), _figures_of(second, thresholds[1])]
     own = [_compared(model, np.ones((len(first.grades), 1))) for model in models]

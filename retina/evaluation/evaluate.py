@@ -1,4 +1,4 @@
-"""A checkpoint's figures on a set of pictures."""
+"""A checkpoint's figures on a set of photographs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -35,9 +35,9 @@ class Evaluation:
 
     Attributes:
         metrics: In the form of ``retina evaluate --json``.
-        predictions: ``image_id, grade, predicted, p0 ... p4``, a row a picture.
+        predictions: ``image_id, grade, predicted, p0 ... p4``, a row a photograph.
         answers: The same, or a row a patient where the eyes were combined.
-        unreadable: Pictures that were left out, each with its reason.
+        unreadable: Photographs that were left out, each with its reason.
     """
 
     metrics: dict[str, Any]
@@ -65,10 +65,10 @@ def evaluate(
         rows: ``image_id, path, grade, patient`` and, of several sources, ``source``; at least one.
         cache: Where prepared squares are kept.
         device: The device to compute on.
-        batch_size: Pictures a forward pass.
+        batch_size: Photographs a forward pass.
         prevalence: Of referable disease, for the predictive values; the set's own by default.
         tta: Average the logits over flips and quarter turns.
-        by_patient: Combine the pictures of a patient, as ``Answers.by_patient`` says.
+        by_patient: Combine the photographs of a patient, as ``Answers.by_patient`` says.
         engine: What computes; see ``network_for_grading``.
 
     Returns:

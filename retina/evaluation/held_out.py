@@ -18,13 +18,13 @@ Part = Literal["train", "validation", "test", "all"]
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of some pictures a model has seen, or nearly.
+    """How many of some photographs a model has seen, or nearly.
 
     Attributes:
-        trained_on: Pictures of its training part.
-        chosen_on: Pictures of its validation part.
-        familiar_patients: Other pictures, of a patient who has one in these parts, as far as names
-            such as ``2576_right`` tell.
+        trained_on: Photographs of its training part.
+        chosen_on: Photographs of its validation part.
+        familiar_patients: Other photographs of patients who have one in these parts, as far as
+            names such as ``2576_right`` tell.
     """
 
     trained_on: int
@@ -168,7 +168,7 @@ def _rows(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> pd.DataFrame:
 def _matched(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> dict[str, str | None]:
     """The source that each folder is taken for, as ``split.csv`` calls it; None for no source.
 
-    The same labels tell a folder, or else the same name, or else the names of its pictures. A
+    The same labels tell a folder, or else the same name, or else the names of its photographs. A
     source is one folder at most.
     """
     likeness = []
@@ -187,7 +187,7 @@ def _matched(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> dict[str, s
 
 
 def _names_tell(catalog: Catalog, checkpoint: Checkpoint, record: DataSource, common: int) -> bool:
-    """Whether the names of pictures alone show that a folder is a source.
+    """Whether the names of photographs alone show that a folder is a source.
 
     Of several sources another may have the same names: ODIR and EyePACS both count patients from 1.
     So the two must be of the same public data set, or of none and most of the names the same.
@@ -206,7 +206,7 @@ def _record(checkpoint: Checkpoint, source: str) -> DataSource:
 
 
 def _names_in(checkpoint: Checkpoint) -> dict[str, set[str]]:
-    """The names of the pictures of each source."""
+    """The names of the photographs of each source."""
     return {
         str(source): set(own["image_id"]) for source, own in _split(checkpoint).groupby("source")
     }

@@ -1,7 +1,7 @@
 """95 % intervals by bootstrap over patients.
 
 Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, the percentile interval: patients
-are drawn with replacement, each with all of his pictures, since the two eyes of one patient are
+are drawn with replacement, each with all of his photographs, since the two eyes of one patient are
 not two independent observations.
 """
 
@@ -38,10 +38,10 @@ def add_intervals(
     """Replace each figure that has an interval by ``{value, low, high}``.
 
     Args:
-        metrics: What ``compute_metrics`` gave for the same pictures.
+        metrics: What ``compute_metrics`` gave for the same photographs.
         grades: (N,).
         probability: (N, 5).
-        patients: (N,) names; pictures of one name are drawn together.
+        patients: (N,) names; photographs of one name are drawn together.
         predicted: As ``compute_metrics`` had it.
         uncalibrated: As ``compute_metrics`` had it.
         resamples: How many.
@@ -51,7 +51,7 @@ def add_intervals(
         The same fields; counts, threshold, prevalence and the majority baseline stay as they are,
         and so does a figure that is undefined. An interval always holds its figure: that of the
         calibration error, which a resample can only make worse, is widened where need be. Where all
-        or none of a share's pictures count, every resample says the same; the other bound is
+        or none of a share's photographs count, every resample says the same; the other bound is
         Wilson's then, of as many as there are patients among them.
     """
     values = np.asarray(probability, dtype=np.float64)
@@ -73,7 +73,7 @@ def add_intervals(
 def resampled_weights(
     patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> Iterator[Array]:
-    """How often each picture was drawn, resample by resample.
+    """How often each photograph was drawn, resample by resample.
 
     Args:
         patients: (N,) names.
@@ -200,7 +200,7 @@ class Proportion:
 
 
 def precision_of(matrix: Matrix, grade: int) -> Proportion | None:
-    """Of the pictures that the model called a grade, those that were of it.
+    """Of the photographs that the model called a grade, those that were of it.
 
     Args:
         matrix: Counts; a row for each true grade, a column for each answer.
@@ -213,14 +213,14 @@ def precision_of(matrix: Matrix, grade: int) -> Proportion | None:
 
 
 def recall_of(matrix: Matrix, grade: int) -> Proportion | None:
-    """Of the pictures of a grade, those that the model recognised.
+    """Of the photographs of a grade, those that the model recognised.
 
     Args:
         matrix: Counts; a row for each true grade, a column for each answer.
         grade: 0 to 4.
 
     Returns:
-        None where there was no such picture.
+        None where there was no such photograph.
     """
     return _proportion(matrix[grade][grade], sum(matrix[grade]))
 

@@ -1,6 +1,6 @@
-"""Every figure of one set of pictures, for many weightings of its pictures at once.
+"""Every figure of one set of photographs, for many weightings of its photographs at once.
 
-A picture's weight says how often it counts. Ones give the figures of the set, the counts of a
+A photograph's weight says how often it counts. Ones give the figures of the set, the counts of a
 bootstrap resample those of the resample: a value and its interval come from the same lines.
 scikit-learn has the same figures for one weighting at a time, too slow for an interval.
 
@@ -27,14 +27,14 @@ from retina.scale import NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 
 class WeightedFigures:
-    """The figures of N pictures, to be called with weights of them.
+    """The figures of N photographs, to be called with weights of them.
 
     Args:
         grades: (N,) whole numbers 0 to 4, N at least 1.
         predicted: (N,) the grades that were answered.
         probability: (N, 5) calibrated probabilities.
         uncalibrated: (N, 5) the probabilities at temperature 1; None leaves their figures out.
-        threshold: From which probability of referable disease a picture is referred.
+        threshold: From which probability of referable disease a photograph is referred.
         prevalence: Of referable disease, 0 to 1, for the predictive values.
     """
 
@@ -147,9 +147,9 @@ class _Calibration:
 
 
 class _Ranking:
-    """Pictures in the order of a score, highest first: sorted once, whatever their weights.
+    """Photographs in the order of a score, highest first: sorted once, whatever their weights.
 
-    Only thresholds that catch a positive picture add to an area, so only those are looked at.
+    Only thresholds that catch a positive photograph add to an area, so only those are looked at.
     """
 
     def __init__(self, score: Array, positive: npt.NDArray[np.bool_]) -> None:

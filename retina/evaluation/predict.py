@@ -51,13 +51,13 @@ def predict_logits(
     batch_size: int = 32,
     description: str | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The logits of every picture, worked on by all processes and known to each.
+    """The logits of every photograph, worked on by all processes and known to each.
 
     Args:
         model: Put in evaluation mode here.
-        pictures: N pictures.
+        pictures: N photographs.
         device: Where the model lies.
-        batch_size: Pictures a forward pass.
+        batch_size: Photographs a forward pass.
         description: Shown beside a progress bar; no bar without it.
 
     Returns:
@@ -79,7 +79,7 @@ def predict_with_maps(
     batch_size: int = 32,
     description: str | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The logits and the heatmaps of every picture, from the same forward passes.
+    """The logits and the heatmaps of every photograph, from the same forward passes.
 
     Returns:
         (N, 5) logits and (N, h, w) unscaled Grad-CAM of the highest logit, both float32.

@@ -1,4 +1,4 @@
-"""What a model answered to a set of pictures, and how the two eyes of a patient become one."""
+"""What a model answered to a set of photographs, and how the two eyes of a patient become one."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from retina.scale import NUM_GRADES
 
 @dataclass(frozen=True)
 class Predictions:
-    """The answers to N pictures, or to N patients.
+    """The answers to N photographs, or to N patients.
 
     Attributes:
         grades: (N,) int64, the truth.
@@ -80,7 +80,7 @@ class Predictions:
         )
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "Predictions":
-        """The answers to the pictures that (N,) ``kept`` marks."""
+        """The answers to the photographs that (N,) ``kept`` marks."""
         return Predictions(
             self.grades[kept],
             self.predicted[kept],
@@ -92,11 +92,11 @@ class Predictions:
     def by_patient(self) -> "Predictions":
         """One answer a patient, in the order of their names: the worse eye counts.
 
-        - True grade and answered grade are each the highest among the patient's pictures.
+        - True grade and answered grade are each the highest among the patient's photographs.
         - The probability of "this grade or above" is the highest among them, for every grade. So a
-          patient is referred exactly where one of the pictures would be, at the same threshold, and
-          the five probabilities still add up to 1. (It is the distribution of the worse grade if
-          the eyes err together; were they independent, more pictures would mean more referrals.)
+          patient is referred exactly where one photograph would be, at the same threshold, and the
+          five probabilities still add up to 1. (It is the distribution of the worse grade if
+          the eyes err together; were they independent, more photographs would mean more referrals.)
         """
         names, patient = np.unique(self.patients, return_inverse=True)
         return Predictions(
@@ -136,7 +136,7 @@ def source_names(rows: pd.DataFrame) -> list[str]:
 def predictions_table(
     image_ids: "pd.Series[str]", answers: Predictions, sources: "pd.Series[str] | None" = None
 ) -> pd.DataFrame:
-    """The answers to N pictures as ``image_id, grade, predicted, p0 ... p4``, and ``source``.
+    """The answers to N photographs as ``image_id, grade, predicted, p0 ... p4``, and ``source``.
 
     The last column is there where ``sources`` are given.
     """
@@ -164,7 +164,7 @@ def read_predictions(file: str | os.PathLike[str], temperature: float) -> Predic
         temperature: The checkpoint's, from which the uncalibrated probabilities follow.
 
     Returns:
-        The answers, in the file's order; patients as far as the pictures' names tell them.
+        The answers, in the file's order; patients as far as the photographs' names tell them.
 
     Raises:
         CheckpointError: the file is missing or is not such a file.

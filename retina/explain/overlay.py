@@ -27,7 +27,7 @@ def heat_layer(
         size: Width and height of the layer in pixels.
 
     Returns:
-        An RGBA picture; opaque where the map reaches the scale, clear where it is 0.
+        An RGBA image; opaque where the map reaches the scale, clear where it is 0.
 
     Raises:
         SettingsError: The scale is not a number above 0.
@@ -65,7 +65,7 @@ def overlay_heatmap(
         scale: The value shown at full strength; more than 0.
 
     Returns:
-        An RGB picture of the view's size.
+        An RGB image of the view's size.
 
     Raises:
         SettingsError: The scale is not a number above 0.

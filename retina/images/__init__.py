@@ -1,1 +1,1 @@
-"""A file becomes the square that the network sees, or a clear error."""
+"""Reading photographs, from a file to the square that the network sees."""

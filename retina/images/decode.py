@@ -1,4 +1,4 @@
-"""A file becomes an upright RGB picture, or one clear sentence about why it cannot.
+"""Decode a file to an upright RGB image, or say in one sentence why it cannot be.
 
 Colours are taken as they are stored: an embedded RGB profile is not applied. Fundus cameras write
 sRGB or no profile at all, and so do the data sets that the networks learn from. CMYK has no meaning
@@ -138,7 +138,7 @@ def read_photograph(
 def load_fundus(
     source: str | os.PathLike[str] | BinaryIO, *, at_least: int | None = None
 ) -> Image.Image:
-    """The upright RGB picture of ``read_photograph``, which see for arguments and errors."""
+    """Return the image of ``read_photograph``, which documents arguments and errors."""
     return read_photograph(source, at_least=at_least).image
 
 
@@ -150,7 +150,7 @@ def _name_of(source: str | os.PathLike[str] | BinaryIO) -> str:
 
 
 def _position(file: BinaryIO) -> int | None:
-    """Where a file stands; None where it cannot go back there."""
+    """The position of a file; None if it cannot seek."""
     seekable = getattr(file, "seekable", None)
     return file.tell() if seekable is not None and seekable() else None
 
@@ -182,7 +182,7 @@ def _read_bytes(source: str | os.PathLike[str] | BinaryIO, name: str) -> bytes:
 
 
 def _open(data: bytes, name: str) -> ImageFile:
-    """The picture with its header read and its pixels not yet decoded."""
+    """Read the header of an image, without decoding its pixels."""
     if not data:
         raise NotAPicture(f"{name} is empty; copy it again from where it came.")
     head = data[:4096].removeprefix(codecs.BOM_UTF8)
@@ -270,7 +270,7 @@ def _converted(image: Image.Image, name: str) -> Image.Image:
 def prepare(
     source: str | os.PathLike[str] | BinaryIO, settings: Preprocessing
 ) -> npt.NDArray[np.float32]:
-    """From a file to what the network takes: read, crop and resize, normalise.
+    """Read, crop, resize and normalise a photograph: the input of a network.
 
     Returns:
         (1, 3, size, size) float32.

@@ -1,4 +1,4 @@
-"""A DICOM file becomes a picture, an eye and a patient's pseudonym; nothing else of it is kept.
+"""Read an image, the eye and a pseudonym of the patient from a DICOM file, and nothing else.
 
 Read are one photograph in 8-bit colour, uncompressed or as baseline JPEG, of three kinds:
 ophthalmic photography, VL photographs (cameras from before that kind existed) and secondary
@@ -80,7 +80,7 @@ _silence = Lock()
 
 @dataclass(frozen=True)
 class DicomPhotograph:
-    """What leaves a DICOM file.
+    """What is read from a DICOM file.
 
     Attributes:
         image: RGB; of a JPEG only the header is read, so that it can be decoded at a reduced scale.
@@ -165,7 +165,7 @@ def _without_warnings() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Elements:
-    """A data set whose values are taken as they lie in the file, unconverted and unchecked."""
+    """The raw values of a data set, neither converted nor checked."""
 
     dataset: "Dataset"
     big_endian: bool
@@ -182,7 +182,7 @@ class _Elements:
 
 
 class _PixelData:
-    """The pixels, left where they lie: pydicom would copy them all."""
+    """The pixels, not copied, as pydicom would."""
 
     vr: str | None = None
     header = 0  # bytes before them
@@ -190,7 +190,7 @@ class _PixelData:
     samples = memoryview(b"")
 
     def begin(self, tag: int, vr: str | None, length: int) -> bool:
-        """Tell pydicom to stop, where they begin."""
+        """Tell pydicom to stop where they begin."""
         if tag != _PIXELS:
             return False
         self.vr, self.length = vr, length
@@ -279,7 +279,7 @@ def _from_samples(
 
 
 def _from_halved(samples: bytes, width: int) -> Image.Image:
-    """Rows of which two pixels lie in four bytes: Y, Y, Cb, Cr."""
+    """Decode rows that hold two pixels in four bytes: Y, Y, Cb, Cr."""
     light = bytearray(len(samples) // 2)
     light[0::2], light[1::2] = samples[0::4], samples[1::4]
     size = width, len(light) // width
@@ -293,7 +293,7 @@ def _from_halved(samples: bytes, width: int) -> Image.Image:
 
 
 def _registered(uid: str) -> str:
-    """What DICOM PS3.6 calls an identifier; never the identifier itself."""
+    """The name of an identifier in DICOM PS3.6; never the identifier itself."""
     from pydicom.config import IGNORE
     from pydicom.uid import UID
 
@@ -312,7 +312,7 @@ _lock = Lock()
 
 
 def pseudonym(identity: bytes) -> str:
-    """16 hexadecimal digits: the first 64 bits of an HMAC-SHA-256.
+    """Compute a pseudonym: the first 64 bits of an HMAC-SHA-256, as 16 hexadecimal digits.
 
     Args:
         identity: What tells one patient from all others.
@@ -351,7 +351,7 @@ def _is_damaged(path: Path) -> bool:
 
 
 def _make(path: Path, key: bytes) -> None:
-    """Write the key whole, unless another process was quicker: then its key stays.
+    """Write the key atomically, unless another process has written one meanwhile.
 
     Raises:
         OSError: the disk refused.

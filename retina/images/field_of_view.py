@@ -10,19 +10,19 @@ from PIL import Image, ImageChops
 cv2.setNumThreads(0)  # A forked worker would wait for its parent's threads forever.
 
 _THUMBNAIL = 256
-_CORNER = 1 / 16  # side of a corner, as a share of the picture's
-_MIN_CONTRAST = 6  # grey levels between the border and the middle of the picture
+_CORNER = 1 / 16  # side of a corner, as a share of the image's
+_MIN_CONTRAST = 6  # grey levels between the border and the middle of the image
 _THRESHOLDS = (0.12, 0.25, 0.4)  # from the border's level (0) to that of the middle (1)
 _MIN_CHORD = 0.06  # of the longest chord
-_MIN_SIDE = 0.2  # of the picture's side
-_MAX_LIT = 0.95  # of the picture
+_MIN_SIDE = 0.2  # of the image's side
+_MAX_LIT = 0.95  # of the image
 _MIN_ARC = 0.25  # of the disc's height or width
 _MAX_MISFIT = 0.05  # of the disc's width
 
 
 @dataclass(frozen=True)
 class FieldOfView:
-    """Where the retina lies, in pixels of the picture that was searched.
+    """The bounding box of the retina, in pixels of the image that was searched.
 
     Attributes:
         left: First column.
@@ -30,7 +30,7 @@ class FieldOfView:
         right: One past the last column.
         bottom: One past the last row.
         found: Whether a lit disc on a dark border was seen; otherwise the box is the whole
-            picture.
+            image.
     """
 
     left: int
@@ -48,9 +48,9 @@ class FieldOfView:
 def find_retina(image: Image.Image) -> FieldOfView:
     """Find the bounding box of the lit disc.
 
-    The picture is searched at 256 pixels or less. A pixel is lit where its brightest channel
-    stands out from the darkest corner by a share of what the middle of the picture does, so that
-    neither a dark picture nor a border that is not quite black matters; the share rises until the
+    The image is searched at 256 pixels or less. A pixel is lit where its brightest channel
+    stands out from the darkest corner by a share of what the middle of the image does, so that
+    neither a dark image nor a border that is not quite black matters; the share rises until the
     outline is an ellipse's, so that a noisy border does not either. A row or column belongs to
     the disc where it has a run of lit pixels that is not short beside the longest, so that labels
     and time stamps do not widen the box. The disc may be cut off on any side, or squashed.
@@ -59,8 +59,8 @@ def find_retina(image: Image.Image) -> FieldOfView:
         image: Upright RGB of any size.
 
     Returns:
-        The box, the whole picture with ``found`` False where there is no disc on a dark border:
-        the retina fills the picture but for its corners, or there is none.
+        The box, the whole image with ``found`` False where there is no disc on a dark border:
+        the retina fills the image but for its corners, or there is none.
     """
     width, height = image.size
     light = _light(image)
@@ -84,12 +84,12 @@ def find_retina(image: Image.Image) -> FieldOfView:
 
 
 def crop_to_retina(image: Image.Image) -> Image.Image:
-    """Cut the picture to the bounding box of the retina; the aspect is whatever that box has."""
+    """Cut the image to the bounding box of the retina; the aspect is whatever that box has."""
     return image.crop(find_retina(image).box)
 
 
 def _light(image: Image.Image) -> npt.NDArray[np.float32]:
-    """(h, w) brightest channel, 0 to 255, at 256 pixels or less, with specks taken out."""
+    """(h, w) brightest channel, 0 to 255, at 256 pixels or less, without specks."""
     scale = min(1.0, _THUMBNAIL / max(image.size))
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     red, green, blue = image.resize(size, Image.Resampling.BOX).split()
@@ -98,7 +98,7 @@ def _light(image: Image.Image) -> npt.NDArray[np.float32]:
 
 
 def _levels(light: npt.NDArray[np.float32]) -> tuple[float, float]:
-    """The level of the darkest corner and that of the middle of the picture."""
+    """The level of the darkest corner and that of the middle of the image."""
     h, w = light.shape
     ch, cw = max(1, round(h * _CORNER)), max(1, round(w * _CORNER))
     corners = (light[:ch, :cw], light[:ch, -cw:], light[-ch:, :cw], light[-ch:, -cw:])
@@ -130,7 +130,7 @@ def _longest_runs(lit: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 def _main_stretch(chords: npt.NDArray[np.int64]) -> slice:
-    """The longest stretch of chords that are not short beside the longest chord."""
+    """The longest run of chords that are not much shorter than the longest."""
     long = np.concatenate(([False], chords > _MIN_CHORD * chords.max(), [False]))
     edges = np.flatnonzero(long[1:] != long[:-1])
     starts, stops = edges[::2], edges[1::2]

@@ -36,7 +36,7 @@ def refuse_bytes(count: int, name: str) -> None:
 
 
 def refuse_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
-    """Raise where a picture has too many pixels to be decoded safely, or too few to be graded.
+    """Raise where an image has too many pixels to be decoded safely, or too few to be graded.
 
     Raises:
         TooLarge: It has more than ``most`` pixels.
@@ -58,7 +58,7 @@ def refuse_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> N
 
 
 def damaged(name: str) -> Truncated:
-    """The error for a picture that ends too early or contradicts itself."""
+    """The error for an image that ends too early or contradicts itself."""
     return Truncated(f"{name} is cut off or damaged; copy or export it again.")
 
 
@@ -69,7 +69,7 @@ _BAND = 2**20  # pixels
 
 
 def reduction(size: tuple[int, int], at_least: int | None) -> int:
-    """How many times smaller a large picture is made: 1, 2, 4 or 8, as JPEG's decoder can.
+    """The factor by which a large image is reduced: 1, 2, 4 or 8, as by the decoder of JPEG.
 
     Args:
         size: Its width and height.
@@ -83,7 +83,7 @@ def reduction(size: tuple[int, int], at_least: int | None) -> int:
 def in_bands(
     size: tuple[int, int], band: Callable[[int, int], Image.Image], factor: int = 1
 ) -> Image.Image:
-    """Put a picture together.
+    """Assemble an image from bands.
 
     Args:
         size: Its width and height.
@@ -101,16 +101,16 @@ def in_bands(
 
 _MAX_READS = 200_000
 _MAX_EXIF = 2**16  # bytes: the length of a JPEG's segment
-_MAX_EXIF_SEGMENTS = 64  # of all pictures in the file
+_MAX_EXIF_SEGMENTS = 64  # of all images in the file
 _MAX_SCANS = 50  # libjpeg's own progressive files have 10
 
 
 class Unreasonable(Exception):  # noqa: N818
-    """Reading a file asks for more than a photograph can."""
+    """Raised where a file needs more work than a photograph can."""
 
 
 class Rationed(io.BytesIO):
-    """Bytes that can be read so often, and four times over, and no more.
+    """Bytes with a limit on the number of reads, and on four times their length in all.
 
     Raises:
         Unreasonable: By ``read``, when that is used up.
@@ -122,7 +122,7 @@ class Rationed(io.BytesIO):
         self._bytes = 4 * len(data) + _MAX_EXIF
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As any file's, but for at most ``SAFEBLOCK`` bytes at once, unless it is for all."""
+        """Read at most ``SAFEBLOCK`` bytes at once, unless asked for all."""
         data = super().read(size if size is None else min(size, SAFEBLOCK))
         self._reads -= 1
         self._bytes -= len(data)
@@ -132,7 +132,7 @@ class Rationed(io.BytesIO):
 
 
 class _Guarded(ImageFile):
-    """A picture whose EXIF is not parsed where it is longer than JPEG allows."""
+    """An image whose EXIF is not parsed where it is longer than JPEG allows."""
 
     def getexif(self) -> Image.Exif:
         for name in ("exif", "Raw profile type exif"):
@@ -165,7 +165,7 @@ def read_jpeg(data: bytes) -> ImageFile:
     return _Jpeg(Rationed(data))
 
 
-# Not Image.open, which warns of large pictures before their size can be read, and tries formats
+# Not Image.open, which warns of large images before their size can be read, and tries formats
 # that are none of ours.
 READERS: tuple[tuple[re.Pattern[bytes], str, Callable[[bytes], ImageFile]], ...] = (
     (re.compile(rb"\xff\xd8\xff"), "JPEG", read_jpeg),

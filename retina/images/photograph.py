@@ -20,7 +20,7 @@ class Photograph:
     Attributes:
         name: The file's name without folders, since those may name a patient.
         sha256: SHA-256 of the file's bytes, in hexadecimal.
-        width: Upright width of the picture in the file, in pixels.
+        width: Upright width of the image in the file, in pixels.
         height: Its upright height.
         image: Upright RGB, 8 bits a channel; smaller than ``width`` x ``height`` where it was
             decoded at a reduced scale.
@@ -66,7 +66,7 @@ class Photograph:
 
 @dataclass(frozen=True)
 class NetworkInput:
-    """All that a network needs of a photograph, so that its pixels can be let go.
+    """All that a network needs of a photograph, so that its pixels can be freed.
 
     Attributes:
         facts: The file.

@@ -1,4 +1,4 @@
-"""The one preprocessing: training, evaluation, shell and browser all go through here."""
+"""Preprocessing, the same for training, evaluation, shell and page."""
 
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, cast, get_args
@@ -24,10 +24,10 @@ GEOMETRY_VERSION = 4
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What happens to a picture before the network sees it; carried by every checkpoint.
+    """Preprocessing settings, which every checkpoint carries.
 
     Attributes:
-        crop: Whether to cut the picture to the retina.
+        crop: Whether to cut the image to the retina.
         size: Side of the square, 32 to 2048 pixels.
         interpolation: Pillow's filter for resizing; each averages over all pixels that it
             shrinks, so small lesions fade but do not flicker.
@@ -66,12 +66,12 @@ class Preprocessing:
 
     @property
     def at_least(self) -> int:
-        """What to ask of ``read_photograph``: pixels enough for the square after the crop."""
+        """The argument of ``read_photograph`` that leaves enough pixels after the crop."""
         return 2 * self.size
 
     @property
     def geometry(self) -> str:
-        """A name, safe in a path, for all settings that decide the pixels of the square."""
+        """A name, safe in a path, of all settings that determine the pixels of the square."""
         extent = "retina" if self.crop else "whole"
         return f"v{GEOMETRY_VERSION}-{extent}-{self.size}-{self.interpolation}"
 
@@ -119,7 +119,7 @@ def normalise(
     """Scale to 0..1, subtract the mean, divide by the standard deviation.
 
     Args:
-        square: (H, W, 3) uint8, or the picture of it.
+        square: (H, W, 3) uint8, or the image of it.
         settings: ``mean`` and ``std`` count.
 
     Returns:

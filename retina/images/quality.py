@@ -1,4 +1,4 @@
-"""What can be measured of a photograph's quality, in numbers that can be explained.
+"""The quality gate: explainable measures of a photograph, and two linear models on them.
 
 Everything is measured on the retina's box brought to one small square, so that the numbers do not
 depend on the size of the file, and inside the ellipse that fills the square, so that neither border
@@ -276,7 +276,7 @@ def assess_quality(image: Image.Image, retina: FieldOfView | None = None) -> Qua
 
     The score is the lesser probability of the two models, shifted so that 0.5 is where the gate
     refuses. ``usable`` are those of the lowest tenth of photographs fit to be graded. The size of
-    the picture does not count, as long as the vessels are still to be seen in it.
+    the image does not count, as long as the vessels are still to be seen in it.
 
     Args:
         image: Upright RGB.
@@ -310,7 +310,7 @@ def _probability(model: _Model, values: dict[str, float]) -> float:
 
 
 def _reasons(values: dict[str, float]) -> tuple[str, ...]:
-    """What is outside its usual range, the farthest first; never empty."""
+    """The measures outside their usual range, the farthest first; never empty."""
     excesses = [
         (max(_excess(name, side, values[name]) for name, side in signs), reason)
         for reason, signs in _SIGNS

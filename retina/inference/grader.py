@@ -243,7 +243,7 @@ class Grader:
             assessment: Of this grader.
 
         Returns:
-            An RGB picture of at most ``OVERLAY_SIDE`` pixels a side; None where nothing was graded.
+            An RGB image of at most ``OVERLAY_SIDE`` pixels a side; None where nothing was graded.
         """
         if assessment.heatmap is None:
             return None

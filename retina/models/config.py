@@ -78,7 +78,7 @@ class DataSource:
         rows: Photographs in the three parts together.
         fingerprint: SHA-256 over image names and grades.
         terms: Under which they may be used, in words.
-        shared_patients: The share, 0 to 1, of test pictures whose patient also has a picture in
+        shared_patients: The share, 0 to 1, of test images whose patient also has an image in
             another part; 0 for a split by patient, 0.80 for the lab's own lists, None in a
             checkpoint that was made before this was written down.
         sources: Where there are several data folders, each of them; the other fields then hold

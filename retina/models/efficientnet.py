@@ -78,7 +78,7 @@ class InvertedBottleneck(nn.Module):
         kernel: Side of the depthwise convolution's kernel.
         stride: By how much that convolution reduces height and width.
         expansion: By how much the first convolution raises the channels; at 1 there is none.
-        skipped: With what probability training skips the block for a picture, where it has a
+        skipped: With what probability training skips the block for an image, where it has a
             shortcut (stochastic depth).
     """
 
