@@ -1,4 +1,4 @@
-"""What a graded photograph is, and its JSON."""
+"""The assessment of a photograph, and its JSON."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,7 +11,7 @@ Verdict = Literal["good", "usable", "reject"]
 
 @dataclass(frozen=True)
 class Quality:
-    """What the quality gate says of a photograph.
+    """The verdict of the quality gate on a photograph.
 
     Attributes:
         verdict: ``good``, ``usable`` or ``reject``.

@@ -6,7 +6,7 @@ from retina.errors import SettingsError
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one, else the CPU.
+    """Choose a device; ``auto`` is CUDA if there is one, else the CPU.
 
     Raises:
         SettingsError: the machine has no such device.

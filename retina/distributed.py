@@ -1,4 +1,4 @@
-"""Several processes at one task, as ``torchrun`` starts them; a single process needs none of it."""
+"""Several processes of one task, as started by ``torchrun``; a single process does without."""
 
 import datetime
 import os
@@ -18,7 +18,7 @@ PATIENCE = datetime.timedelta(hours=12)
 
 @contextmanager
 def process_group(device: torch.device) -> Iterator[torch.device]:
-    """Join the other processes that ``torchrun`` started, if it did, and leave them at the end.
+    """Join the other processes that ``torchrun`` started, if any, and leave them at the end.
 
     Args:
         device: What was asked for.
@@ -69,7 +69,7 @@ def is_writer() -> bool:
 
 @contextmanager
 def first_process_first() -> Iterator[None]:
-    """Let the first process of each machine do the block before the others, who find its cache."""
+    """Let the first process of each machine run the block first, so that others find its cache."""
     is_first = not _active() or int(os.environ["LOCAL_RANK"]) == 0
     if not is_first:
         wait_for_all()
@@ -79,7 +79,7 @@ def first_process_first() -> Iterator[None]:
 
 
 def wait_for_all() -> None:
-    """Return when every process has come here."""
+    """Wait until every process has called this."""
     if _active():
         dist.barrier()
 

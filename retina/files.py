@@ -1,4 +1,4 @@
-"""Files: written whole, held to a size, locked, safe in a spreadsheet, and where they lie."""
+"""Files: atomic writes, size limits, locks, CSV without formulas, and folders of the user."""
 
 import csv
 import io

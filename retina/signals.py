@@ -1,4 +1,4 @@
-"""Ctrl-C, and SIGTERM as a shutdown sends it: either ends a command in good order.
+"""Ctrl-C and SIGTERM, which end a command in good order.
 
 Both arrive as ``KeyboardInterrupt``. For SIGTERM its argument is the signal's number, from which
 ``retina.cli.exit_status`` makes the exit status.

@@ -1,4 +1,4 @@
-"""The pixels that relative coordinates are drawn on."""
+"""A raster for relative coordinates."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

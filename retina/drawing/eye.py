@@ -1,4 +1,4 @@
-"""The retinal vessels: eight trunks out of the optic disc, branching.
+"""The eye in the photograph: framing, camera, and retinal vessels that branch from eight trunks.
 
 They are grown in the eye's own frame, the same for left and right eyes: the disc's centre at
 (0, 0), x towards the temporal side (where the fovea is), y upwards.

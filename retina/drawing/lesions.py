@@ -22,7 +22,7 @@ _COTTON_WOOL_SPOTS = ((0, 0), (0, 0), (0, 1), (3, 7), (0, 3))
 
 @dataclass(frozen=True)
 class Lesions:
-    """What is ill in one eye.
+    """The lesions of one eye.
 
     Attributes:
         microaneurysms: Small red dots.

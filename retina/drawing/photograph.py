@@ -1,4 +1,4 @@
-"""The fundus without its blood: pigment, choroid, nerve fibres and the optic disc.
+"""The finished photograph: fundus, optic disc, blood and lesions, as the camera records them.
 
 It reflects its colour, dimmed by what lies in front of it: pigment absorbs by Beer's law, so that
 optical densities add up. The disc replaces the colour.

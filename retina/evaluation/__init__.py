@@ -1,1 +1,1 @@
-"""How far a model can be trusted, in figures."""
+"""Predictions, and the figures computed from them."""

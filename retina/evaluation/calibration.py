@@ -1,4 +1,4 @@
-"""From logits to probabilities, in one place.
+"""Calibration of probabilities, and the choice of an operating point.
 
 Temperature scaling: Guo et al., "On Calibration of Modern Neural Networks", ICML 2017.
 """
@@ -39,7 +39,7 @@ def probabilities(logits: npt.ArrayLike, temperature: float = 1.0) -> Array:
 def fit_temperature(
     logits: npt.ArrayLike, grades: npt.ArrayLike, weights: npt.ArrayLike | None = None
 ) -> float:
-    """The temperature with the lowest negative log-likelihood, between 0.05 and 20.
+    """Find the temperature of lowest negative log-likelihood, between 0.05 and 20.
 
     Args:
         logits: (N, K) of the validation part.
@@ -66,7 +66,7 @@ def fit_temperature(
 
 
 def source_weights(sources: Sequence[str]) -> Array | None:
-    """Weights that let every source count alike, however many photographs it has.
+    """Compute weights by which every source counts equally.
 
     Args:
         sources: Of each photograph, N of them.
@@ -86,7 +86,7 @@ def confidence_bins(
     bins: int = 15,
     predicted: npt.ArrayLike | None = None,
 ) -> tuple[npt.NDArray[np.int64], Array]:
-    """Each photograph's bin of confidence, and whether it was right, less how sure it was.
+    """Compute each photograph's confidence bin, and its correctness minus its confidence.
 
     The expected calibration error (Guo et al. 2017) is the sum over the bins of the absolute sum of
     their gaps, divided by N.
@@ -110,7 +110,7 @@ def confidence_bins(
 
 
 def squared_errors(grades: npt.ArrayLike, probability: npt.ArrayLike) -> Array:
-    """Each photograph's Brier score: squared errors of its probabilities, summed over the grades.
+    """Compute each photograph's Brier score: squared errors summed over the grades.
 
     Args:
         grades: (N,).
@@ -144,7 +144,7 @@ def choose_threshold(
     minimum_sensitivity: float = MINIMUM_SENSITIVITY,
     weights: npt.ArrayLike | None = None,
 ) -> float:
-    """The threshold of highest specificity among those of enough sensitivity.
+    """Choose the threshold of highest specificity among those of sufficient sensitivity.
 
     Of several with that specificity, the one of highest sensitivity. The threshold lies midway
     between two scores, so that rounding on another machine moves no photograph across it.

@@ -1,4 +1,4 @@
-"""Two models on the same photographs: is one better, or can these photographs not tell?
+"""Paired comparison of two models on the same photographs.
 
 The difference of a figure has a paired bootstrap interval: both models are scored on the same
 resamples of patients (Efron and Tibshirani 1993). McNemar's exact test (McNemar, Psychometrika
@@ -29,7 +29,7 @@ def compare_answers(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Set two models' answers to the same photographs against each other.
+    """Compare two models' predictions for the same photographs.
 
     Args:
         first: To N photographs or patients.
@@ -85,7 +85,7 @@ def mcnemar(first: npt.NDArray[np.bool_], second: npt.NDArray[np.bool_]) -> dict
 
 
 def conclusion(first: str, second: str, comparison: Mapping[str, Any], unit: str) -> str:
-    """The result in one sentence: which model has the higher kappa, or that it cannot be told.
+    """Summarise a comparison in one sentence.
 
     Args:
         first: Name of the first model.

@@ -1,4 +1,4 @@
-"""A checkpoint's figures on a set of photographs."""
+"""Evaluation of a checkpoint on a set of photographs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -31,7 +31,7 @@ REFERABLE_HEADLINE = ("sensitivity", "specificity", "auroc")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Figures, and the answers that they were computed from.
+    """Figures, and the predictions that they were computed from.
 
     Attributes:
         metrics: In the form of ``retina evaluate --json``.
@@ -58,7 +58,7 @@ def evaluate(
     by_patient: bool = False,
     engine: Engine = "torch",
 ) -> Evaluation:
-    """Grade every row whose photograph can be read, and compare with its true grade.
+    """Grade every row whose photograph can be read, and compute figures.
 
     Args:
         checkpoint: The network, with its temperature and operating point.
@@ -164,7 +164,7 @@ def grade_rows(
     tta: bool = False,
     engine: Engine = "torch",
 ) -> Predictions:
-    """What a checkpoint answers to photographs that can be read, in their order.
+    """Predict photographs that can be read, in their order.
 
     It is asked through ``network_for_grading``, as a ``Grader`` asks it.
     """
@@ -188,7 +188,7 @@ def grade_rows(
 def measure(
     answers: Predictions, threshold: float, prevalence: float | None = None
 ) -> dict[str, Any]:
-    """The figures of some answers with their intervals, drawn by patient."""
+    """Compute the figures of predictions, with intervals from a bootstrap over patients."""
     metrics = compute_metrics(
         answers.grades,
         answers.probability,
@@ -222,7 +222,7 @@ def _share(marked: npt.NDArray[np.bool_], patients: npt.NDArray[np.str_]) -> Any
 def verdicts(
     paths: Sequence[str], settings: Preprocessing, cache: PreparedCache
 ) -> list[Verdict | Unreadable]:
-    """The gate's verdicts, as in the grader; each photograph is decoded once.
+    """Compute the gate's verdicts as the grader does, decoding each photograph once.
 
     Args:
         paths: Of N photographs, which several processes share.

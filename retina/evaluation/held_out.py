@@ -1,4 +1,4 @@
-"""Which photographs a model may be judged on, and what it has seen of them."""
+"""The photographs on which a model may be evaluated, and which of them it has seen."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ Part = Literal["train", "validation", "test", "all"]
 
 @dataclass(frozen=True)
 class Overlap:
-    """How many of some photographs a model has seen, or nearly.
+    """How many of some photographs a model has seen, or is familiar with.
 
     Attributes:
         trained_on: Photographs of its training part.
@@ -51,7 +51,7 @@ def overlap(checkpoint: Checkpoint, rows: pd.DataFrame) -> Overlap:
 def choose_rows(
     catalogs: Sequence[Catalog], checkpoint: Checkpoint, part: Part
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The photographs of data folders that a checkpoint is to be evaluated on.
+    """Choose the photographs of data folders to evaluate a checkpoint on.
 
     Args:
         catalogs: The folders, as ``read_sources`` gives them.
@@ -78,7 +78,7 @@ def choose_rows(
 
 
 def only_names_known(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> list[str]:
-    """Say so where a folder's names are those of a training folder, and its labels are not.
+    """Warn where a folder has the names of a training folder, but other labels.
 
     ``split.csv`` holds names alone, and another hospital may have counted its photographs too. The
     same folder has the fingerprint, over all names and grades, that the checkpoint was given.
@@ -111,7 +111,7 @@ def only_names_known(catalogs: Sequence[Catalog], checkpoint: Checkpoint) -> lis
 def choose_unseen_rows(
     catalogs: Sequence[Catalog], checkpoints: Sequence[Checkpoint], part: Literal["test", "all"]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The photographs that checkpoints can be compared on: none was trained or chosen on any.
+    """Choose the photographs to compare checkpoints on: none was trained or tuned on them.
 
     Args:
         catalogs: The folders, as ``read_sources`` gives them.

@@ -73,7 +73,7 @@ def add_intervals(
 def resampled_weights(
     patients: Sequence[str], resamples: int = RESAMPLES, seed: int = 0
 ) -> Iterator[Array]:
-    """How often each photograph was drawn, resample by resample.
+    """Draw resamples: how often each photograph occurs in each.
 
     Args:
         patients: (N,) names.
@@ -94,7 +94,7 @@ def resampled_weights(
 
 
 def percentile_interval(value: float | None, resampled: Array) -> Any:
-    """A figure with the interval that its values in the resamples give.
+    """Join a figure with the interval of its values in the resamples.
 
     Args:
         value: On the set itself; None where it is undefined there.
@@ -182,7 +182,7 @@ POOR_RECALL = 0.5
 
 @dataclass(frozen=True)
 class Proportion:
-    """So many of so many, with what chance allows.
+    """A proportion with its 95 % interval.
 
     Attributes:
         hits: How many.
@@ -200,7 +200,7 @@ class Proportion:
 
 
 def precision_of(matrix: Matrix, grade: int) -> Proportion | None:
-    """Of the photographs that the model called a grade, those that were of it.
+    """The precision of a grade: the share of its predictions that are right.
 
     Args:
         matrix: Counts; a row for each true grade, a column for each answer.
@@ -213,7 +213,7 @@ def precision_of(matrix: Matrix, grade: int) -> Proportion | None:
 
 
 def recall_of(matrix: Matrix, grade: int) -> Proportion | None:
-    """Of the photographs of a grade, those that the model recognised.
+    """The recall of a grade: the share of its photographs that are recognised.
 
     Args:
         matrix: Counts; a row for each true grade, a column for each answer.

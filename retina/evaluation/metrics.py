@@ -1,4 +1,4 @@
-"""Every figure of one set of photographs, for many weightings of its photographs at once.
+"""All figures of a set of photographs, for many weightings at once.
 
 A photograph's weight says how often it counts. Ones give the figures of the set, the counts of a
 bootstrap resample those of the resample: a value and its interval come from the same lines.
@@ -27,7 +27,7 @@ from retina.scale import NUM_GRADES, REFERABLE_FROM, SIGHT_THREATENING_FROM
 
 
 class WeightedFigures:
-    """The figures of N photographs, to be called with weights of them.
+    """The figures of N photographs, as a function of their weights.
 
     Args:
         grades: (N,) whole numbers 0 to 4, N at least 1.
@@ -250,7 +250,7 @@ def compute_metrics(
 
 
 def check_prevalence(prevalence: float | None) -> None:
-    """Make sure that a prevalence is above 0 and below 1, or not given.
+    """Check that a prevalence lies above 0 and below 1, or is None.
 
     Raises:
         SettingsError: it is not.

@@ -1,4 +1,4 @@
-"""A photograph has no right way up for its grade: ask about it eight times and average."""
+"""Prediction of whole data sets, also by several processes."""
 
 from collections.abc import Iterator
 
@@ -51,7 +51,7 @@ def predict_logits(
     batch_size: int = 32,
     description: str | None = None,
 ) -> npt.NDArray[np.float32]:
-    """The logits of every photograph, worked on by all processes and known to each.
+    """Compute the logits of every photograph, shared among all processes.
 
     Args:
         model: Put in evaluation mode here.
@@ -79,7 +79,7 @@ def predict_with_maps(
     batch_size: int = 32,
     description: str | None = None,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """The logits and the heatmaps of every photograph, from the same forward passes.
+    """Compute the logits and heatmaps of every photograph in the same forward passes.
 
     Returns:
         (N, 5) logits and (N, h, w) unscaled Grad-CAM of the highest logit, both float32.

@@ -1,4 +1,4 @@
-"""What a model answered to a set of photographs, and how the two eyes of a patient become one."""
+"""Predictions for a set of photographs, by photograph or by patient."""
 
 import os
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from retina.scale import NUM_GRADES
 
 @dataclass(frozen=True)
 class Predictions:
-    """The answers to N photographs, or to N patients.
+    """Predictions for N photographs, or for N patients.
 
     Attributes:
         grades: (N,) int64, the truth.

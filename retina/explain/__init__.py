@@ -1,4 +1,4 @@
-"""Where the model looked.
+"""Heatmaps of where a model looked.
 
 ``forward_with_cam`` is imported when it is first used: PyTorch takes seconds to import, and the
 colours and names of heatmaps do without.

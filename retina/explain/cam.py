@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 class PooledClassifier(Protocol):
-    """What a network must be for its Grad-CAM to need no gradient.
+    """A network whose Grad-CAM needs no gradient.
 
     Attributes:
         fc: The linear layer behind global average pooling.
@@ -28,7 +28,7 @@ class PooledClassifier(Protocol):
 def forward_with_cam(
     model: nn.Module, x: Tensor, classes: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Grade photographs and show where the evidence lay.
+    """Compute logits and Grad-CAMs in one forward pass.
 
     Leaves no hooks and no gradients behind, so several threads may share a model.
 
@@ -72,7 +72,7 @@ def cam_from_features(features: Tensor, fc_weight: Tensor, classes: Tensor) -> T
 
 
 class FeaturesApart(nn.Module):
-    """A network whose last feature map passes through a module of its own.
+    """A network with a separate module for its last feature map.
 
     The grad-cam library hooks that module, so that the network itself stays free of hooks and other
     threads may use it meanwhile.

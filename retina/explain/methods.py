@@ -1,4 +1,4 @@
-"""Other heatmaps of the same answer, through the grad-cam library.
+"""Other heatmaps of a prediction, by the grad-cam library.
 
 They cost a forward and, but for Eigen-CAM, a backward pass of their own, so they are made on
 demand; ``forward_with_cam`` gives Grad-CAM with the grade, at no cost. PyTorch is imported then
@@ -25,7 +25,7 @@ METHODS = (GRAD_CAM, *LIBRARY_METHODS)
 def relative_heatmap(
     model: "nn.Module", x: "Tensor", grade: int, method: str
 ) -> npt.NDArray[np.float32]:
-    """Where a method sees the evidence for a grade, on a scale of this map alone.
+    """Compute another method's heatmap of a grade, scaled to its own maximum.
 
     Sources: Chattopadhay et al., "Grad-CAM++", WACV 2018, arXiv:1710.11063; Jiang et al.,
     "LayerCAM", IEEE TIP 2021; Muhammad and Yeasin, "Eigen-CAM", IJCNN 2020, arXiv:2008.00299.

@@ -1,4 +1,4 @@
-"""A heatmap laid over the photograph that it explains, on an honest scale."""
+"""Overlays of heatmaps on photographs, on a scale fixed per model."""
 
 import matplotlib
 import numpy as np
@@ -15,7 +15,7 @@ MAX_OPACITY = 0.6
 def heat_layer(
     heatmap: npt.NDArray[np.floating], scale: float, size: tuple[int, int]
 ) -> Image.Image:
-    """The colours of a heatmap, to be laid over the photograph that it explains.
+    """Colour a heatmap as a layer over its photograph.
 
     Opacity grows with the root of the value, so that weak evidence can be seen and none cannot.
     The scale is the checkpoint's rather than the map's own, so that two photographs can be
@@ -40,7 +40,7 @@ def heat_layer(
 
 
 def heat_colours(strength: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
-    """The colour of evidence, and how far it hides the photograph.
+    """Map evidence to colour and opacity.
 
     Args:
         strength: Of any shape, 0 to 1.
@@ -57,7 +57,7 @@ def heat_colours(strength: npt.NDArray[np.floating]) -> npt.NDArray[np.uint8]:
 def overlay_heatmap(
     view: Image.Image, heatmap: npt.NDArray[np.floating], scale: float
 ) -> Image.Image:
-    """Colour a photograph where the model looked, so that it still shows through.
+    """Blend a heatmap over its photograph.
 
     Args:
         view: The part of the photograph that the network saw.

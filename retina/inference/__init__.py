@@ -1,1 +1,1 @@
-"""A photograph becomes an assessment."""
+"""Grading photographs, one or many."""

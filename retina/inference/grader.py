@@ -1,4 +1,4 @@
-"""One photograph becomes an assessment."""
+"""Grading of single photographs."""
 
 import logging
 import os
@@ -156,7 +156,7 @@ class Grader:
     def prepared(
         self, photograph: Photograph, began: float, *, anyway: bool = False
     ) -> NetworkInput:
-        """What ``answer`` needs of a photograph.
+        """Prepare a photograph for ``answer``.
 
         Args:
             photograph: Decoded no smaller than ``preprocessing.at_least``.
@@ -215,7 +215,7 @@ class Grader:
         )
 
     def explain(self, photograph: Photograph, grade: int, method: str) -> FloatMap:
-        """Another method's heatmap of a photograph that was assessed.
+        """Compute another method's heatmap of an assessed photograph.
 
         Args:
             photograph: As for ``assess``.
@@ -236,7 +236,7 @@ class Grader:
         return square.to(self.device, memory_format=torch.channels_last)
 
     def overlay(self, photograph: Photograph, assessment: Assessment) -> Image.Image | None:
-        """The heatmap over what the network was shown, in the photograph's own aspect.
+        """Overlay the heatmap on what the network was shown, in the photograph's aspect ratio.
 
         Args:
             photograph: That was assessed.

@@ -1,4 +1,4 @@
-"""A ZIP archive whose photographs are read where they lie; nothing is ever unpacked to the disk."""
+"""Photographs in folders, uploads and ZIP archives, which are never unpacked to disk."""
 
 import lzma
 import os
@@ -77,7 +77,7 @@ _NAMED = 3
 
 @dataclass(frozen=True)
 class Source:
-    """A photograph that waits.
+    """A photograph that has not been read yet.
 
     Attributes:
         name: Its path in the folder or archive, with ``/``; only ever shown, never opened.
@@ -238,7 +238,7 @@ def uploaded(files: Iterable[tuple[str, Path]]) -> Found:
 
 
 def named(paths: Iterable[Path]) -> Found:
-    """Files that were named one by one, whatever they are called, and what is in archives."""
+    """Take files that are named one by one, whatever their endings, and what is in archives."""
     found = Found(loose=True)
     for path in paths:
         if _is_archive(path.name, path):
@@ -249,7 +249,7 @@ def named(paths: Iterable[Path]) -> Found:
 
 
 def read_source(source: Source) -> bytes:
-    """The bytes of a photograph that waits.
+    """Read the bytes of a photograph.
 
     Raises:
         ImageError: They cannot be read: too many, gone, or the archive is damaged, encrypted or

@@ -1,4 +1,4 @@
-"""Many photographs become a worklist: read and prepared in threads, graded in batches."""
+"""Grading of many photographs into a worklist: prepared in threads, graded in batches."""
 
 import io
 import time
@@ -106,7 +106,7 @@ BATCH = 8
 
 
 def watch(grader: "Grader", folder: Path, worklist: Path) -> Iterator[list[Row] | None]:
-    """Look into a folder, again and again, and grade what is new; the caller waits in between.
+    """Grade what is new in a folder, again and again; the caller waits in between.
 
     A photograph is graded once its size and time of change are what they were at the look before:
     cameras and networks write while we look. One that another takes the place of is graded again,

@@ -1,4 +1,4 @@
-"""What clinicians said of the model's answers: the audit log, read again, and its CSV."""
+"""Verdicts of clinicians on predictions: reading the audit log, and its CSV."""
 
 import codecs
 import csv
@@ -25,7 +25,7 @@ VERDICT_COLUMNS = (
 
 @dataclass(frozen=True)
 class ClinicianVerdict:
-    """What a clinician said of a photograph: 0 to 4, or None for ungradable, and a note."""
+    """A clinician's verdict on a photograph: 0 to 4, or None for ungradable, and a note."""
 
     grade: int | None
     note: str = ""

@@ -1,4 +1,4 @@
-"""What a reader of a grade should know before relying on it."""
+"""Warnings about relying on a grade."""
 
 from collections.abc import Sequence
 from typing import Any

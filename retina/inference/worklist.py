@@ -38,7 +38,7 @@ WORKLIST_COLUMNS = (
 
 
 def urgency(assessment: Assessment, threshold: float) -> str:
-    """How soon a photograph is to be looked at.
+    """The urgency of a photograph.
 
     Sight-threatening: grade 3 or above, or as likely as not. Referable: at the operating point.
     Unsure: below it, but close to it, or between two grades. Ungradable: refused by the gate.
@@ -62,7 +62,7 @@ def urgency(assessment: Assessment, threshold: float) -> str:
 
 
 def graded_row(name: str, assessment: Assessment, threshold: float) -> Row:
-    """The row of a photograph that was looked at.
+    """The row of a graded photograph.
 
     Patient and eye are the file's own, where it has them, else those that its name tells.
 

@@ -1,1 +1,1 @@
-"""The networks, where their weights come from, and the checkpoints they are kept in."""
+"""Networks, initial weights and checkpoints."""

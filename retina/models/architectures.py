@@ -1,4 +1,4 @@
-"""The networks by the name under which ``--model`` and checkpoints know them."""
+"""The networks by name, as ``--model`` and checkpoints use it."""
 
 from collections.abc import Callable
 
@@ -22,7 +22,7 @@ ARCHITECTURES: tuple[str, ...] = tuple(_FACTORIES)
 
 
 def build(name: str, num_classes: int = NUM_GRADES) -> nn.Module:
-    """A freshly initialised network.
+    """Build a network with random weights.
 
     Every network has ``features(x)``, the (N, C, h, w) output of its last block, and ``fc``, the
     linear layer that follows global average pooling; ``retina.explain.forward_with_cam`` relies

@@ -1,4 +1,4 @@
-"""Save and load a network with all that it needs to be used rightly.
+"""Save and load a network together with its preprocessing and thresholds.
 
 A checkpoint is a folder that anyone can read: weights in safetensors, everything else in JSON and
 CSV. Nothing in it is ever unpickled.
@@ -43,7 +43,7 @@ class Checkpoint:
 
     @property
     def name(self) -> str:
-        """The folder's name, by which shell, page and API know it."""
+        """The name of the folder, which shell, page and API use."""
         return self.folder.name
 
 
@@ -52,7 +52,7 @@ def save_checkpoint(
     model: nn.Module,
     config: CheckpointConfig,
 ) -> CheckpointConfig:
-    """Write ``model.safetensors`` and ``config.json``; both appear whole or not at all.
+    """Write ``model.safetensors`` and ``config.json``; each atomically.
 
     Convolutions and the last layer are kept in float16, half the size; batch-norm stays in
     float32.
@@ -115,7 +115,7 @@ def load_checkpoint(
 
 
 def as_stored(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights as they will be once saved and loaded again: rounded to float16 where it is so kept.
+    """Return weights as saving and loading leave them: rounded to float16 if stored so.
 
     What is fitted to a network's answers, such as the temperature, is fitted to these.
     """

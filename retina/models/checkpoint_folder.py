@@ -1,4 +1,4 @@
-"""The folders of checkpoints: which there are, and what their files say of them."""
+"""Folders of checkpoints: finding, listing and describing them without their weights."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def read_figures(file: Path, called: str) -> dict[str, Any]:
 
 
 def _fault(metrics: Any) -> str:
-    """What keeps figures from being shown; empty for nothing."""
+    """Describe what is wrong with figures; empty if nothing is."""
     if not isinstance(metrics, dict):
         return "is not a JSON object"
     if not _is_matrix(metrics.get("confusion_matrix")):
@@ -122,7 +122,7 @@ EVALUATIONS = "evaluations"
 
 
 def read_evaluations(folder: Path) -> dict[str, dict[str, Any]]:
-    """The figures on other sets, by the names of their files in ``evaluations``, sorted.
+    """Read the figures on other sets, by the names of their files in ``evaluations``, sorted.
 
     Raises:
         CheckpointError: a file cannot be read, or is of another form.
@@ -155,7 +155,7 @@ def read_config(folder: Path) -> CheckpointConfig:
 
 
 def checkpoints_folder(folder: str | os.PathLike[str] | None = None) -> Path:
-    """Where checkpoints lie.
+    """The folder of checkpoints.
 
     The folder that is given, else the environment variable ``RETINA_CHECKPOINTS``, else
     ``checkpoints`` in the current folder or, where that has none, in the clone of the repository
@@ -170,14 +170,14 @@ def checkpoints_folder(folder: str | os.PathLike[str] | None = None) -> Path:
 
 
 def list_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[str]:
-    """The names of the checkpoints in a folder, sorted; empty where there are none."""
+    """List the names of the checkpoints in a folder, sorted."""
     return sorted(file.parent.name for file in checkpoints_folder(folder).glob(f"*/{CONFIG_FILE}"))
 
 
 def find_checkpoint(
     name: str | os.PathLike[str], checkpoints: str | os.PathLike[str] | None = None
 ) -> Path:
-    """The folder of the checkpoint called ``name``; a ``Path`` is taken as the folder itself.
+    """Find the folder of the checkpoint ``name``; a ``Path`` is the folder itself.
 
     A name is only ever looked up among ``list_checkpoints``, so that it cannot leave the folder.
 
@@ -199,7 +199,7 @@ def find_checkpoint(
 
 
 def describe_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[dict[str, Any]]:
-    """What ``/models`` and ``retina models --json`` answer; no weights are loaded.
+    """Describe checkpoints as ``/models`` and ``retina models --json`` do, without their weights.
 
     Returns:
         For each checkpoint that can be used ``name, sha256, architecture, initial_weights,
@@ -211,7 +211,7 @@ def describe_checkpoints(folder: str | os.PathLike[str] | None = None) -> list[d
 
 
 def unusable_checkpoints(folder: str | os.PathLike[str] | None = None) -> dict[str, str]:
-    """The checkpoints that cannot be used, by name, and why not."""
+    """Find the checkpoints that cannot be used: reasons by name."""
     root = checkpoints_folder(folder)
     reasons = {}
     for name in list_checkpoints(root):

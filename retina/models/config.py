@@ -1,4 +1,4 @@
-"""What a checkpoint says of itself: ``config.json``, readable without loading the network."""
+"""The configuration of a checkpoint, ``config.json``, readable without its network."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ HISTORY_FILE = "history.csv"
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """From which probability of grade 2 or above a photograph is called referable.
+    """The probability of grade 2 or above from which a photograph is referable.
 
     Attributes:
         threshold: 0 to 1.
@@ -118,7 +118,7 @@ class DataSource:
 
 @dataclass(frozen=True)
 class CheckpointConfig:
-    """All that is needed to use a network's weights rightly.
+    """All that a network's weights need to be used as they were trained.
 
     Attributes:
         name: The checkpoint's name, such as ``resnet18-scratch``.
@@ -211,7 +211,7 @@ class CheckpointConfig:
 
 
 def _wrong(config: CheckpointConfig) -> str | None:
-    """The first of the descriptive fields that is none of its kind."""
+    """The first descriptive field of a wrong type or range; None if there is none."""
     start = config.initial_weights
     texts = {
         "referable.rule": config.referable.rule,

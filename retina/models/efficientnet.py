@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0, the reference whose ImageNet weights come as a package.
+"""EfficientNet-Lite0, whose ImageNet weights come as a package.
 
 Sources: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
 ICML 2019, arXiv:1905.11946, table 1, and the authors' Lite variant of it: ReLU6 in place of swish,
@@ -70,7 +70,7 @@ def _norm(channels: int) -> nn.BatchNorm2d:
 
 
 class InvertedBottleneck(nn.Module):
-    """1x1 convolution to more channels, one a channel, 1x1 to fewer; around a shortcut if it fits.
+    """1x1 expansion, depthwise convolution, 1x1 projection; with a shortcut if the shape is kept.
 
     Args:
         in_channels: Channels of the input.

@@ -1,4 +1,4 @@
-"""A network that ONNX Runtime computes, up to the evidence for each grade."""
+"""Inference backends: PyTorch with folded batch normalisation, or ONNX Runtime."""
 
 import copy
 import hashlib
@@ -92,7 +92,7 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def folded(model: Network) -> Network:
-    """A copy of a network in which each convolution does its batch normalisation as well.
+    """Copy a network with each batch normalisation folded into its convolution.
 
     Once trained, batch normalisation is a product and a sum for each channel; both fit into the
     weights and the bias of the convolution in front. The logits are the same up to rounding.
@@ -117,7 +117,7 @@ Engine = Literal["torch", "onnxruntime"]
 
 
 def network_for_grading(checkpoint: Checkpoint, engine: Engine = "torch") -> nn.Module:
-    """The network that grades and that is evaluated: ``model``, up to rounding.
+    """Return the network that grades and is evaluated: ``model``, up to rounding.
 
     Args:
         checkpoint: Its ``model`` is left as it is.

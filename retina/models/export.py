@@ -31,7 +31,7 @@ _TRACED_BATCH = 2  # of one, the exporter would take the batch for a constant
 
 
 class _WithFeatures(nn.Module):
-    """A network that gives its last feature map beside the logits: ``OUTPUTS``."""
+    """A network that returns ``OUTPUTS``: the logits and the last feature map."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -56,7 +56,7 @@ class _Evidence(nn.Module):
 
 
 def export_onnx(checkpoint: Checkpoint, file: Path) -> None:
-    """Write a checkpoint's network as ONNX; the file appears whole or not at all.
+    """Write a checkpoint's network as ONNX, atomically.
 
     Args:
         checkpoint: To be written; its network is left as it is.
@@ -126,7 +126,7 @@ def _exported(checkpoint: Checkpoint, network: nn.Module, outputs: Sequence[str]
 
 
 def metadata(checkpoint: Checkpoint) -> dict[str, str]:
-    """What an exported file says of itself: JSON values under keys that begin with ``retina.``.
+    """The metadata of an exported file: JSON values under keys that begin with ``retina.``.
 
     ``probabilities = softmax(logits / temperature)``; an eye is to be referred where those from
     grade 2 on add up to ``referable.threshold`` or more. The heatmap of grade ``c`` is
@@ -165,7 +165,7 @@ def _check_place(file: Path) -> None:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """The exporter tells its own developers of its own deprecations."""
+    """Suppress the exporter's warnings about its own deprecations."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

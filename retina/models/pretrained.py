@@ -1,4 +1,4 @@
-"""Where a network's first weights come from, if not from chance: ImageNet, or files.
+"""Initial weights: ImageNet's, or those of a file.
 
 ImageNet's come through torchvision for the ResNets, and in a package for EfficientNet-Lite0. Of
 torchvision's weights those called ``IMAGENET1K_V1`` are taken for every depth: the original recipe,
@@ -48,7 +48,7 @@ _REBUILT = {
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """What a network starts from, for its record and for ``start_from``.
+    """Initial weights of a network, and their origin for its record.
 
     Attributes:
         kind: ``imagenet``, the files of torchvision and of the package
@@ -103,7 +103,7 @@ def resolve_pretrained(
 
 
 def start_from(model: nn.Module, weights: InitialWeights) -> None:
-    """Fill a network with its first weights, in place.
+    """Load initial weights into a network, in place.
 
     A last layer of another size than the network's is left freshly initialised; all else must fit.
 
@@ -235,7 +235,7 @@ def _origin(
 
 
 def _without_statistics(file: WeightsFile) -> str:
-    """The warning that batch-norm's statistics are missing, as where it was folded away."""
+    """Warn if batch-norm statistics are missing, as after folding."""
     norms = [name.removesuffix(".running_var") for name in file.state if name.endswith("_var")]
     untouched = all(
         (file.state[f"{name}.running_mean"] == 0).all()
@@ -252,7 +252,7 @@ def _without_statistics(file: WeightsFile) -> str:
 
 
 def _published(architecture: str) -> Mapping[str, WeightsEnum]:
-    """All weights that torchvision publishes for a network, which may be none, by their names."""
+    """All weights that torchvision publishes for a network, by name."""
     if architecture not in torchvision.models.list_models():
         return {}
     published = torchvision.models.get_model_weights(architecture)
@@ -277,7 +277,7 @@ def _has_known_suffix(path: Path) -> bool:
 
 @contextlib.contextmanager
 def _socket_timeout(seconds: float) -> Iterator[None]:
-    """``torch.hub`` waits for a silent server for ever, and takes no timeout of its own."""
+    """Set a timeout for ``torch.hub``, which would wait forever for a silent server."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

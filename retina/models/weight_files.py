@@ -1,4 +1,4 @@
-"""A file of weights becomes tensors under our names and the name of the network they fit."""
+"""Read a file of weights: tensors under our names, and the network that they fit."""
 
 import functools
 import hashlib
@@ -95,7 +95,7 @@ def _shapes(architecture: str) -> dict[str, TensorShape]:
 
 
 def misfit(expected: Mapping[str, TensorShape], state: Mapping[str, Tensor]) -> str | None:
-    """What keeps tensors from filling a network, or None if nothing does.
+    """Describe why tensors do not fit a network; None if they do.
 
     The last layer may be missing or of another size, and batch normalisation's counters may be
     missing.
@@ -179,7 +179,7 @@ def _unwrap_once(content: object) -> object:
 
 
 def _recognise(path: Path, state: Mapping[str, Tensor]) -> str:
-    """The network whose tensors' names come nearest, provided that the tensors fit it."""
+    """Return the network whose tensor names are nearest, if the tensors fit it."""
 
     def likeness(architecture: str) -> float:
         expected = _shapes(architecture).keys()
