@@ -7,8 +7,10 @@ from tests.datasets.pictures import write_pictures, write_table
 
 
 def write_eyepacs(folder: Path) -> None:
-    write_pictures(folder / "train", ["10_left.jpeg", "10_right.jpeg", "13_left.jpeg"])
-    write_table(folder / "trainLabels.csv", "image,level\n10_left,0\n10_right,2\n13_left,4\n")
+    write_pictures(folder / "train", ["90010_left.jpeg", "90010_right.jpeg", "90013_left.jpeg"])
+    write_table(
+        folder / "trainLabels.csv", "image,level\n90010_left,0\n90010_right,2\n90013_left,4\n"
+    )
 
 
 def write_aptos(folder: Path) -> None:
