@@ -194,7 +194,7 @@ def channel_statistics(
     Computed from counts of the 256 values, so exactly, whatever the order of the photographs.
 
     Args:
-        paths: The photographs of the training part, at least one.
+        paths: The photographs of the training split, at least one.
         settings: What of it decides the geometry counts.
         cache: Where prepared squares are kept.
 

@@ -1,4 +1,4 @@
-"""Training, validation and test parts: 70/10/20 %, by source and grade, grouped by patient."""
+"""Training, validation and test splits: 70/10/20 %, by source and grade, grouped by patient."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence

@@ -42,7 +42,7 @@ def fit_temperature(
     """Find the temperature of lowest negative log-likelihood, between 0.05 and 20.
 
     Args:
-        logits: (N, K) of the validation part.
+        logits: (N, K) of the validation split.
         grades: (N,) whole numbers below K.
         weights: (N,) how much each photograph counts, at least 0; all alike if None.
 
@@ -150,7 +150,7 @@ def choose_threshold(
     between two scores, so that rounding on another machine moves no photograph across it.
 
     Args:
-        grades: (N,) of the validation part.
+        grades: (N,) of the validation split.
         probability: (N, 5).
         minimum_sensitivity: 0 to 1.
         weights: (N,) how much each photograph counts, at least 0; all alike if None.

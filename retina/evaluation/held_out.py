@@ -21,8 +21,8 @@ class Overlap:
     """How many of some photographs a model has seen, or is familiar with.
 
     Attributes:
-        trained_on: Photographs of its training part.
-        chosen_on: Photographs of its validation part.
+        trained_on: Photographs of its training split.
+        chosen_on: Photographs of its validation split.
         familiar_patients: Other photographs of patients who have one in these parts, as far as
             names such as ``2576_right`` tell.
     """
@@ -60,7 +60,7 @@ def choose_rows(
 
     Returns:
         The rows of ``combine`` with ``known_as``, and a warning for each reason why figures of the
-        test part, or of all rows, are too good.
+        test split, or of all rows, are too good.
 
     Raises:
         DataError: the checkpoint does not know the folders' photographs, and ``part`` is not
@@ -116,7 +116,7 @@ def choose_unseen_rows(
     Args:
         catalogs: The folders, as ``read_sources`` gives them.
         checkpoints: At least one.
-        part: ``test`` for the photographs in the test part of at least one of them and in no other
+        part: ``test`` for the photographs in the test split of at least one of them and in no other
             part of any; ``all`` for every row of the folders.
 
     Returns:
@@ -144,7 +144,7 @@ def choose_unseen_rows(
         rows = rows[(parts == TEST).any(axis=1) & ~seen.any(axis=1)]
     if rows.empty:
         raise DataError(
-            f"no picture of {_names(catalogs)} is in a test part and in no other part of "
+            f"no picture of {_names(catalogs)} is in a test split and in no other split of "
             f"{' and '.join(checkpoint.name for checkpoint in checkpoints)}: use --split all on "
             "pictures that none of them was trained on"
         )

@@ -19,7 +19,7 @@ def warnings_for(
     Args:
         answer: The probabilities of the five grades.
         quality: What the gate says of the photograph.
-        metrics: Figures of the model on its test part; None where it has not been evaluated.
+        metrics: Figures of the model on its test split; None where it has not been evaluated.
     """
     warnings = []
     if quality.verdict == "reject":

@@ -32,7 +32,7 @@ class Checkpoint:
     Attributes:
         folder: Where it was read from.
         config: What it says of itself.
-        metrics: Its figures on its test part; None where it has not been evaluated.
+        metrics: Its figures on its test split; None where it has not been evaluated.
         model: In evaluation mode, float32, on the CPU; maps (N, 3, size, size) to (N, 5) logits.
     """
 

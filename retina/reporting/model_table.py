@@ -257,7 +257,7 @@ def _by_source(models: Sequence[ShownModel]) -> list[Column]:
         column
         for name in names
         for column in _on_set(
-            models, f"{name}, test part", [model.run.sources.get(name, {}) for model in models]
+            models, f"{name}, test split", [model.run.sources.get(name, {}) for model in models]
         )
     ]
 

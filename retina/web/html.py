@@ -144,7 +144,7 @@ MATRIX_DPI = 120
 
 
 def matrix_picture(grader: "Grader") -> Image.Image | None:
-    """The confusion matrix of a model's test part; None where it has not been evaluated."""
+    """The confusion matrix of a model's test split; None where it has not been evaluated."""
     metrics = grader.checkpoint.metrics
     if metrics is None:
         return None

@@ -3,7 +3,7 @@
 from retina.models.config import CheckpointConfig
 
 TABLE_BOX = "All models, a table that scrolls sideways"
-TABLE_CAPTION = "All models, each on the test part of its own data, which it never saw in training"
+TABLE_CAPTION = "All models, each on the test split of its own data, which it never saw in training"
 TABLE_NAME = "Model"
 TABLE_NOTE = (
     "Small figures: 95% intervals, from a bootstrap over patients. Majority baseline: what always "
@@ -25,7 +25,7 @@ CARD_TABLE = "A table of the card, which scrolls sideways"
 HOW_TO_READ = {
     "trend": (
         "Training dashed, validation solid, the chosen epoch ringed; dotted, what always answering "
-        "the most frequent grade scores on the test part."
+        "the most frequent grade scores on the test split."
     ),
     "matrix": (
         "Rows are the true grades, columns what the model answered: the darker, the larger the "
