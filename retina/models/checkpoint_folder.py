@@ -2,8 +2,12 @@
 
 import json
 import os
+from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn, NotRequired
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from retina.errors import CheckpointError
 from retina.files import CLONE, MAX_JSON, TRAIN, refuse_large
@@ -12,10 +16,53 @@ from retina.scale import NUM_GRADES
 
 METRICS_FILE = "metrics.json"
 
-_FIGURES = ("accuracy", "balanced_accuracy", "quadratic_weighted_kappa", "macro_f1", "ece")
-_LARGEST = 10**9
-_OF_SOURCE = ("accuracy", "balanced_accuracy", "quadratic_weighted_kappa", "ece")
-_REFERABLE = ("sensitivity", "specificity")
+Count = Annotated[int, Field(ge=0, le=10**9)]
+Number = Annotated[float, Field(ge=-(10**9), le=10**9)]
+
+
+class Bounded(TypedDict):
+    """A figure with its 95 % interval."""
+
+    value: Number
+    low: Number
+    high: Number
+
+
+Figure = Bounded | Number | None
+MatrixRow = Annotated[list[Count], Field(min_length=NUM_GRADES, max_length=NUM_GRADES)]
+
+
+class Referral(TypedDict):
+    """Figures of the operating point."""
+
+    sensitivity: Figure
+    specificity: Figure
+    auroc: NotRequired[Figure]
+
+
+class SourceMetrics(TypedDict):
+    """The main figures of one of several sources."""
+
+    n: Count
+    accuracy: Figure
+    balanced_accuracy: Figure
+    quadratic_weighted_kappa: Figure
+    ece: Figure
+    referable: Referral
+
+
+class Metrics(TypedDict):
+    """What a table or card shows of ``metrics.json``, which holds more."""
+
+    n: Count
+    confusion_matrix: Annotated[list[MatrixRow], Field(min_length=NUM_GRADES, max_length=NUM_GRADES)]
+    accuracy: NotRequired[Figure]
+    balanced_accuracy: NotRequired[Figure]
+    quadratic_weighted_kappa: NotRequired[Figure]
+    macro_f1: NotRequired[Figure]
+    ece: NotRequired[Figure]
+    referable: NotRequired[Referral | None]
+    sources: NotRequired[dict[str, SourceMetrics]]
 
 
 def read_metrics(folder: Path) -> dict[str, Any] | None:
@@ -46,76 +93,29 @@ def read_figures(file: Path, called: str) -> dict[str, Any]:
     """
     refuse_large(file, MAX_JSON, CheckpointError)
     try:
-        value = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-        fault = _fault(value)
+        text = file.read_text(encoding="utf-8")
+        value = json.loads(text, parse_constant=_refuse_constant)
+        _metrics().validate_json(text, strict=True)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"]) or "it"
+        fault = f"cannot be used, {field}: {first['msg']}"
     except (OSError, ValueError, RecursionError) as error:
         fault = f"cannot be read, {error}"
-    if fault:
-        raise CheckpointError(
-            f"{called} {fault}: write it anew with `retina evaluate --json`, or take it away"
-        )
-    return dict(value)
-
-
-def _fault(metrics: Any) -> str:
-    """Describe what is wrong with figures; empty if nothing is."""
-    if not isinstance(metrics, dict):
-        return "is not a JSON object"
-    if not _is_matrix(metrics.get("confusion_matrix")):
-        return f"holds no confusion_matrix of {NUM_GRADES} x {NUM_GRADES} counts"
-    if not _is_count(metrics.get("n")):
-        return "does not say in n how many were tested"
-    referable = metrics.get("referable")
-    if referable is not None and not (
-        isinstance(referable, dict)
-        and all(name in referable and _is_figure(referable[name]) for name in _REFERABLE)
-    ):
-        return f"has a referable without {' and '.join(_REFERABLE)}"
-    sources = metrics.get("sources", {})
-    if not isinstance(sources, dict) or not all(map(_is_source, sources.values())):
-        return "has sources without their figures"
-    odd = [name for name in _FIGURES if not _is_figure(metrics.get(name))]
-    return f"has no figure in {' and '.join(odd)}" if odd else ""
-
-
-def _is_source(value: Any) -> bool:
-    if not isinstance(value, dict) or not isinstance(referable := value.get("referable"), dict):
-        return False
-    return (
-        _is_count(value.get("n"))
-        and all(name in value and _is_figure(value[name]) for name in _OF_SOURCE)
-        and all(
-            name in referable and _is_figure(referable[name]) for name in ("auroc", *_REFERABLE)
-        )
+    else:
+        return dict(value)
+    raise CheckpointError(
+        f"{called} {fault}: write it anew with `retina evaluate --json`, or delete it"
     )
-
-
-def _is_matrix(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == NUM_GRADES
-        and all(isinstance(row, list) and len(row) == NUM_GRADES for row in value)
-        and all(_is_count(count) for row in value for count in row)
-    )
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and _is_number(value) and value >= 0
-
-
-def _is_figure(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(_is_number(value.get(part)) for part in ("value", "low", "high"))
-    return value is None or _is_number(value)
-
-
-def _is_number(value: Any) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and abs(value) <= _LARGEST
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+@cache
+def _metrics() -> "TypeAdapter[Metrics]":
+    return TypeAdapter(Metrics)
 
 
 EVALUATIONS = "evaluations"

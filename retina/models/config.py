@@ -1,11 +1,14 @@
 """The configuration of a checkpoint, ``config.json``, readable without its network."""
 
-import math
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, TypeVar, get_args
+from functools import cache
+from typing import Annotated, Any, Literal
 
-from retina.errors import CheckpointError, InputError
+from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
+
+from retina.errors import CheckpointError
 from retina.images.prepare import Preprocessing
 from retina.scale import LABELS
 from retina.version import __version__
@@ -16,6 +19,9 @@ WEIGHTS_FILE = "model.safetensors"
 PREDICTIONS_FILE = "predictions.csv"
 SPLIT_FILE = "split.csv"
 HISTORY_FILE = "history.csv"
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class OperatingPoint:
         chosen_on: The part that it was chosen on, never ``test``.
     """
 
-    threshold: float = 0.5
+    threshold: Share = 0.5
     rule: str = "not chosen"
     chosen_on: str = "nothing"
 
@@ -88,10 +94,10 @@ class DataSource:
     """
 
     name: str
-    rows: int
+    rows: Annotated[int, Field(ge=0, lt=10**9)]
     fingerprint: str
     terms: str
-    shared_patients: float | None = None
+    shared_patients: Share | None = None
     sources: tuple["DataSource", ...] = ()
     public_set: str = ""
 
@@ -100,20 +106,6 @@ class DataSource:
         values = asdict(self) | {"sources": [source.to_json() for source in self.sources]}
         absent = [name for name in ("sources", "public_set") if not values[name]]
         return {name: value for name, value in values.items() if name not in absent}
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "DataSource":
-        """Read what ``to_json`` gave.
-
-        Raises:
-            KeyError, TypeError: a field is missing or has a value that cannot be.
-        """
-        if not isinstance(value, Mapping):
-            raise TypeError(f"data is {value!r}")
-        sources = tuple(cls.from_json(source) for source in value.get("sources", ()))
-        return _read_all(
-            cls, {"shared_patients": None, "public_set": "", **value, "sources": sources}
-        )
 
 
 @dataclass(frozen=True)
@@ -137,11 +129,11 @@ class CheckpointConfig:
 
     name: str
     architecture: str
-    preprocessing: Preprocessing
+    preprocessing: Annotated[Preprocessing, BeforeValidator(Preprocessing.from_json)]
     data: DataSource
-    temperature: float = 1.0
+    temperature: Positive = 1.0
     referable: OperatingPoint = OperatingPoint()
-    heatmap_scale: float = 1.0
+    heatmap_scale: Positive = 1.0
     initial_weights: StartedFrom = StartedFrom()
     training: Mapping[str, Any] | None = None
     code_version: str = __version__
@@ -178,68 +170,36 @@ class CheckpointConfig:
                 f"its format is {value.get('format')!r}, this version reads format {FORMAT}"
             )
         try:
-            config = cls(
-                name=str(value["name"]),
-                architecture=str(value["architecture"]),
-                classes=tuple(value["classes"]),
-                preprocessing=Preprocessing.from_json(value["preprocessing"]),
-                temperature=float(value["temperature"]),
-                referable=_read_all(OperatingPoint, value["referable"]),
-                heatmap_scale=float(value["heatmap_scale"]),
-                initial_weights=_read_all(StartedFrom, {"licence": "", **value["initial_weights"]}),
-                training=dict(value["training"]),
-                data=DataSource.from_json(value["data"]),
-                code_version=str(value["code_version"]),
-                weights_sha256=str(value["weights_sha256"]),
-            )
-        except KeyError as error:
-            raise CheckpointError(f"the field {error} is missing") from None
-        except (TypeError, ValueError, OverflowError, InputError) as error:
-            raise CheckpointError(f"a field has a value that cannot be: {error}") from None
+            config: CheckpointConfig = _adapter().validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(map(str, first["loc"]))
+            if first["type"] == "missing":
+                raise CheckpointError(f"the field {field!r} is missing") from None
+            raise CheckpointError(f"{field} has a value that cannot be: {first['msg']}") from None
+        for kind, section in config._sections(value):
+            if missing := [name for name in _required(kind) if name not in section]:
+                raise CheckpointError(f"the field {missing[0]!r} is missing")
         if config.classes != LABELS:
             raise CheckpointError(f"its classes are {list(config.classes)}, not {list(LABELS)}")
-        if not (0 < config.temperature < math.inf and 0 < config.heatmap_scale < math.inf):
-            raise CheckpointError("temperature and heatmap_scale must be numbers above 0")
-        if not (
-            isinstance(config.referable.threshold, int | float)
-            and 0 <= config.referable.threshold <= 1
-        ):
-            raise CheckpointError("referable.threshold must lie between 0 and 1")
-        if wrong := _wrong(config):
-            raise CheckpointError(f"{wrong} has a value that cannot be")
         return config
 
-
-def _wrong(config: CheckpointConfig) -> str | None:
-    """The first descriptive field of a wrong type or range; None if there is none."""
-    start = config.initial_weights
-    texts = {
-        "referable.rule": config.referable.rule,
-        "referable.chosen_on": config.referable.chosen_on,
-        "initial_weights.source": start.source,
-        "initial_weights.sha256": start.sha256 or "",
-        "initial_weights.licence": start.licence,
-    }
-    possible = {name: isinstance(text, str) for name, text in texts.items()} | {
-        "initial_weights.kind": start.kind in get_args(Kind),
-    }
-    for data in (config.data, *config.data.sources):
-        shared = data.shared_patients
-        possible |= {
-            "data.name": isinstance(data.name, str),
-            "data.fingerprint": isinstance(data.fingerprint, str),
-            "data.terms": isinstance(data.terms, str),
-            "data.public_set": isinstance(data.public_set, str),
-            "data.rows": isinstance(data.rows, int) and 0 <= data.rows < 10**9,
-            "data.shared_patients": shared is None
-            or (isinstance(shared, int | float) and 0 <= shared <= 1),
-        }
-    return next((name for name, fine in possible.items() if not fine), None)
+    def _sections(self, value: Mapping[str, Any]) -> Iterator[tuple[type, Mapping[str, Any]]]:
+        yield CheckpointConfig, value
+        yield OperatingPoint, value["referable"]
+        yield StartedFrom, value["initial_weights"]
+        for source in (value["data"], *value["data"].get("sources", ())):
+            yield DataSource, source
 
 
-Section = TypeVar("Section", OperatingPoint, StartedFrom, DataSource)
+_NEWER = {"licence", "shared_patients", "sources", "public_set"}
+"""Fields that older files lack."""
 
 
-def _read_all(kind: type[Section], value: Mapping[str, Any]) -> Section:
-    """A section of the file; a field that is missing is an error, never a default."""
-    return kind(**{field.name: value[field.name] for field in fields(kind)})
+def _required(kind: type) -> list[str]:
+    return [field.name for field in fields(kind) if field.name not in _NEWER]
+
+
+@cache
+def _adapter() -> "TypeAdapter[CheckpointConfig]":
+    return TypeAdapter(CheckpointConfig)

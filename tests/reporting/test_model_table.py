@@ -86,8 +86,8 @@ def test_a_whole_folder_has_no_gap(whole: Path) -> None:
         ("predictions.csv", None, "There is no predictions.csv", {"trend", "matrix"}),
         ("predictions.csv", "name\n", "predictions.csv of", {"trend", "matrix"}),
         ("metrics.json", None, "It has not been evaluated", {"trend"}),
-        ("metrics.json", '{"n": 5}', "holds no confusion_matrix", {"trend"}),
-        ("evaluations/elsewhere.json", "[]", "elsewhere.json is not a JSON object", "all"),
+        ("metrics.json", '{"n": 5}', "confusion_matrix: Field required", {"trend"}),
+        ("evaluations/elsewhere.json", "[]", "elsewhere.json cannot be used, it: Input", "all"),
     ],
 )
 def test_what_is_missing_or_broken_is_said_and_hides_nothing_else(
