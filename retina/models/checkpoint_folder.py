@@ -55,7 +55,9 @@ class Metrics(TypedDict):
     """What a table or card shows of ``metrics.json``, which holds more."""
 
     n: Count
-    confusion_matrix: Annotated[list[MatrixRow], Field(min_length=NUM_GRADES, max_length=NUM_GRADES)]
+    confusion_matrix: Annotated[
+        list[MatrixRow], Field(min_length=NUM_GRADES, max_length=NUM_GRADES)
+    ]
     accuracy: NotRequired[Figure]
     balanced_accuracy: NotRequired[Figure]
     quadratic_weighted_kappa: NotRequired[Figure]
