@@ -29,7 +29,8 @@ class Bounded(TypedDict):
 
 
 Figure = Bounded | Number | None
-MatrixRow = Annotated[list[Count], Field(min_length=NUM_GRADES, max_length=NUM_GRADES)]
+_FIVE = Field(min_length=NUM_GRADES, max_length=NUM_GRADES)
+ConfusionMatrix = Annotated[list[Annotated[list[Count], _FIVE]], _FIVE]
 
 
 class Referral(TypedDict):
@@ -55,9 +56,7 @@ class Metrics(TypedDict):
     """What a table or card shows of ``metrics.json``, which holds more."""
 
     n: Count
-    confusion_matrix: Annotated[
-        list[MatrixRow], Field(min_length=NUM_GRADES, max_length=NUM_GRADES)
-    ]
+    confusion_matrix: ConfusionMatrix
     accuracy: NotRequired[Figure]
     balanced_accuracy: NotRequired[Figure]
     quadratic_weighted_kappa: NotRequired[Figure]
