@@ -55,8 +55,8 @@ class SourceMetrics(TypedDict):
 class Metrics(TypedDict):
     """What a table or card shows of ``metrics.json``, which holds more."""
 
-    n: Count
     confusion_matrix: ConfusionMatrix
+    n: Count
     accuracy: NotRequired[Figure]
     balanced_accuracy: NotRequired[Figure]
     quadratic_weighted_kappa: NotRequired[Figure]

@@ -105,7 +105,7 @@ def add_grade_tab(
         drop_if_stale(handlers, each, [upload, answer, model], answers, viewer)
     explaining = method.input(
         handlers.explain,
-        [upload, answer, model, method],
+        [filing.cases, method],
         viewer,
         trigger_mode="always_last",
         show_progress_on=viewer,

@@ -4,7 +4,7 @@ import hashlib
 import html
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, wraps
 from pathlib import Path
@@ -186,7 +186,9 @@ class Handlers:
         for image in images or (None,):
             began = time.perf_counter()
             try:
-                results.append(self._result(grader.read(_held(image)), grader, anyway, began=began))
+                photograph = grader.read(_held(image))
+                assessment = grader.assess(photograph, anyway=anyway, began=began)
+                results.append(self._result(photograph, grader, assessment))
                 cases.append(GradedPhotograph(str(image), results[-1].assessment))
                 views.append(view_of(str(image)))
             except ImageError as error:
@@ -211,15 +213,18 @@ class Handlers:
         return self.grade(images, model, request, anyway=True)
 
     @as_gradio_error
-    def explain(self, images: Sequence[str] | None, answer: str, model: str, method: str) -> Update:
-        """A method was chosen: the viewers with its heatmaps."""
-        grader = self._graders.get(model)
-        anyway = markup.graded_anyway(answer)
+    def explain(self, cases: Sequence[GradedPhotograph], method: str) -> Update:
+        """A method was chosen: the viewers with its heatmaps of the predictions that are shown.
+
+        Raises:
+            ImageError: A photograph has been deleted since.
+        """
         results, views = [], []
-        for image in images or ():
-            with suppress(ImageError):  # It is named in the answer.
-                results.append(self._result(grader.read(_held(image)), grader, anyway, method))
-                views.append(view_of(image))
+        for case in cases:
+            grader = self._graders.get(case.assessment.model)
+            photograph = grader.read(_held(case.image))
+            results.append(self._result(photograph, grader, case.assessment, method))
+            views.append(view_of(case.image))
         return shown_html(markup.viewers(views, results, heat=True))
 
     @each_as_gradio_error
@@ -237,7 +242,7 @@ class Handlers:
             gr.update(visible=True),
         ]
         for grader, photograph in self._each_grader(image, left_out):
-            results.append(self._result(photograph, grader))
+            results.append(self._result(photograph, grader, grader.assess(photograph)))
             done = markup.progress_html(text.progress(len(results), count))
             yield [shown_html(done), gr.skip(), gr.skip()]
         if not results:
@@ -314,11 +319,9 @@ class Handlers:
         self,
         photograph: Photograph,
         grader: "Grader",
-        anyway: bool = False,
+        assessment: Assessment,
         method: str = GRAD_CAM,
-        began: float | None = None,
     ) -> Result:
-        assessment = grader.assess(photograph, anyway=anyway, began=began)
         heat, scale = assessment.heatmap, grader.checkpoint.config.heatmap_scale
         if method != GRAD_CAM and assessment.grade is not None:
             heat, scale = grader.explain(photograph, assessment.grade, method), 1.0

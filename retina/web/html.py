@@ -160,7 +160,7 @@ def matrix_picture(grader: "Grader") -> Image.Image | None:
 
 # No name can imitate it, because a name's "<" is escaped.
 _ANSWER = re.compile(
-    r'<section class="\w+" data-photograph="(.*?)"(?: data-model="(.*?)")?( data-anyway)?',
+    r'<section class="\w+" data-photograph="(.*?)"(?: data-model="(.*?)")?',
     re.DOTALL,
 )
 
@@ -263,11 +263,6 @@ def assessment(results: Sequence[Result], unread: Sequence[Unread] = ()) -> str:
     return str(_PAGE.assessment(results, unread))
 
 
-def graded_anyway(html: str) -> bool:
-    """Whether an answer holds a grade that the gate would have refused."""
-    return any(anyway for *_, anyway in _ANSWER.findall(html))
-
-
 def viewers(views: Sequence[View], results: Sequence[Result] = (), *, heat: bool = False) -> str:
     """Photographs to look at closely.
 
@@ -292,7 +287,7 @@ def compared(view: View, results: Sequence[Result]) -> str:
 def answers_to(html: str, photographs: Sequence[str], model: str | None = None) -> bool:
     """Whether markup made here answers for photographs, by SHA-256, and a model if one is given."""
     answers = _ANSWER.findall(html)
-    models = {unescape(name) for _, name, _ in answers}
+    models = {unescape(name) for _, name in answers}
     return sorted(sha256 for sha256, *_ in answers) == sorted(photographs) and (
         model is None or model in models
     )

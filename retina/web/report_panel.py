@@ -26,9 +26,11 @@ class ReportPanel:
 
     Attributes:
         outputs: What ``updates`` fills.
+        cases: The ``GradedPhotograph`` objects of the answer that is shown.
     """
 
     outputs: Sequence[Any]
+    cases: gr.State
 
     def updates(self, cases: Sequence[GradedPhotograph]) -> list[Any]:
         """Offer to file an answer; nothing that was typed for the last one is left."""
@@ -80,7 +82,7 @@ def add_filing(handlers: Handlers) -> ReportPanel:
         show_progress_on=make,
         api_visibility="private",
     ).success(None, js=_DOWNLOADS.format("reports"))
-    return ReportPanel(outputs)
+    return ReportPanel(outputs, cases)
 
 
 def _add_verdict(audit: AuditLog, cases: gr.State) -> list[Any]:

@@ -83,7 +83,7 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
     "no JSON": (lambda folder: (folder / CONFIG_FILE).write_text("{"), "cannot be used"),
     "deep JSON": (lambda folder: (folder / CONFIG_FILE).write_text("[" * 10**5), "cannot be used"),
     "UTF-16": (lambda folder: (folder / CONFIG_FILE).write_bytes(b"\xff\xfe{\0"), "cannot be used"),
-    "metrics": (lambda folder: (folder / METRICS_FILE).write_text("{}"), "n: Field required"),
+    "metrics": (lambda folder: (folder / METRICS_FILE).write_text("{}"), "confusion_matrix"),
     "changed byte": (weighted(lambda d: d[:-1] + bytes([d[-1] ^ 1]), signed=False), "SHA-256"),
     "cut off": (weighted(lambda d: d[:-9]), "do not fit"),
     "empty": (weighted(lambda d: b""), "do not fit"),

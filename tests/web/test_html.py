@@ -133,12 +133,6 @@ def test_an_eye_that_could_not_be_read_says_so_beside_the_other() -> None:
     assert markup.answers_to(html, [assessment(0).image.sha256, "d" * 64])
 
 
-def test_an_answer_tells_whether_it_was_given_against_the_gate() -> None:
-    refused = replace(assessment(1), quality=Quality("reject", 0.1, ("Too dark.",)))
-    assert markup.graded_anyway(markup.assessment(answered(refused)))
-    assert not markup.graded_anyway(markup.assessment(answered(assessment(1), assessment(None))))
-
-
 def test_beside_others_no_dr_is_qualified_as_it_is_alone() -> None:
     shown = words(markup.compared(VIEW, answered(assessment(0), elsewhere=["Elsewhere: worse."])))
     assert text.NO_DR_NOTE in shown
@@ -231,7 +225,7 @@ def test_an_answer_knows_what_it_answers() -> None:
     assert not markup.answers_to(html, [answer.image.sha256, other.image.sha256], answer.model)
 
 
-@pytest.mark.parametrize("name", [HOSTILE, 'a "copy" data-photograph=', '\' data-anyway="true">\n'])
+@pytest.mark.parametrize("name", [HOSTILE, 'a "copy" data-photograph=', '\' data-model="x">\n'])
 def test_no_name_is_taken_for_what_an_answer_answers(name: str) -> None:
     answer = replace(assessment(1), model=name, warnings=(name,))
     other = replace(second_eye(2), image=ImageFacts(name, "d" * 64, 9, 9), model=name)
@@ -240,7 +234,6 @@ def test_no_name_is_taken_for_what_an_answer_answers(name: str) -> None:
     assert markup.answers_to(html, both, name)
     assert not markup.answers_to(html, both, "resnet18-scratch")
     assert not markup.answers_to(html, both[:1], name)
-    assert not markup.graded_anyway(html)
 
 
 def test_the_header_says_research_only_and_what_is_not_assessed() -> None:
