@@ -151,6 +151,21 @@ def epochs_of(
     )
 
 
+@contextmanager
+def ending_workers(loader: "DataLoader[tuple[torch.Tensor, int]]") -> Iterator[None]:
+    """End the worker processes of a loader after the block, however it ends.
+
+    They ignore SIGTERM, so Python would wait for them at its end where a traceback still holds the
+    loader.
+    """
+    try:
+        yield
+    finally:
+        if loader.num_workers and (iterator := loader._iterator) is not None:
+            iterator._shutdown_workers()  # type: ignore[attr-defined]
+            loader._iterator = None
+
+
 def _start_worker(worker: int) -> None:
     silence_libraries()
     leave_to_parent(worker)

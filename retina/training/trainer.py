@@ -28,7 +28,14 @@ from retina.files import write_text
 from retina.models.config import HISTORY_FILE
 from retina.scale import NUM_GRADES
 from retina.signals import stop_between_steps
-from retina.training.batches import Batch, EpochBatches, epochs_of, in_own_words, upload
+from retina.training.batches import (
+    Batch,
+    EpochBatches,
+    ending_workers,
+    epochs_of,
+    in_own_words,
+    upload,
+)
 from retina.training.losses import build_loss
 from retina.training.precision import choose_precision
 from retina.training.settings import RunSettings, recipe_of
@@ -116,7 +123,12 @@ class Trainer:
         if resume:
             self._restore()
         log = EventLog(self.folder)
-        with stop_between_steps() as signalled, self.precision.quick_kernels(), in_own_words():
+        with (
+            stop_between_steps() as signalled,
+            self.precision.quick_kernels(),
+            in_own_words(),
+            ending_workers(self.loader),
+        ):
 
             def interrupted() -> int:  # All processes must stop after the same step.
                 return distributed.greatest(signalled(), self.device)

@@ -155,6 +155,23 @@ def test_ctrl_c_reaches_the_workers_too_and_does_no_harm(
     assert len(trainer.fit().history) == EPOCHS
 
 
+def test_no_worker_outlives_a_run_that_fails(
+    parts: SplitData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainer = tiny_trainer(parts, tmp_path / "run", workers=2)
+    workers: list[Any] = []
+
+    def failing(self: Trainer, *_: Tensor) -> tuple[Tensor, Tensor]:
+        workers.extend(self.loader._iterator._workers)  # type: ignore[union-attr]
+        raise SettingsError("it fails")
+
+    monkeypatch.setattr(Trainer, "step", failing)
+    with pytest.raises(SettingsError, match="it fails"):
+        trainer.fit()
+    assert len(workers) == 2
+    assert not any(worker.is_alive() for worker in workers)
+
+
 def fail_with_nan(monkeypatch: pytest.MonkeyPatch, number: int, weights: bool) -> None:
     """Let a step's loss be no number, or leave weights that are none."""
     step, counted = Trainer.step, 0
