@@ -48,7 +48,7 @@ class Alike:
     """Photographs that are identical or nearly so.
 
     Attributes:
-        photographs: Two or more.
+        pictures: Two or more photographs.
         conflicting: Whether their grades differ.
         correlation: 1 for identical ones; see ``near_identical``.
     """
@@ -83,7 +83,7 @@ class FolderCheck:
         name: The folder's name, as training on all of them would call it.
         format: As in ``Catalog.format``, or ``"no labels"``.
         rows: Rows of its tables or lists.
-        photographs: Photographs that were looked at: the labelled ones, or all without labels.
+        pictures: Number of photographs checked: the labelled ones, or all without labels.
         grades: Usable labels by grade, 0 to 4.
         split: None where there are too few patients, or no labels.
         identical: Groups of photographs with the same pixels, conflicting ones first; without

@@ -111,7 +111,7 @@ class Squares(Dataset[tuple[Tensor, int]]):
     """The same photographs before normalisation: a quarter of the bytes to transfer.
 
     Args:
-        photographs: Of which ``square`` is asked.
+        pictures: The data set whose ``square`` is called.
     """
 
     def __init__(self, pictures: RetinopathyDataset) -> None:

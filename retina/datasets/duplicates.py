@@ -23,10 +23,10 @@ class Fingerprint:
     """What identifies a photograph, and what it looks like.
 
     Attributes:
-        digest: As ``leakage.digest_of`` gives it at full size.
+        digest: Digest of the image at full size, from ``digest_of``.
         width: Width of the upright image, in pixels.
-        height: And its height.
-        square: (32, 32) uint8, as ``near_identical.small_square`` gives it.
+        height: Height of the upright image, in pixels.
+        square: (32, 32) uint8, from ``small_square``.
     """
 
     digest: str

@@ -19,7 +19,7 @@ class DataFolder:
 
     Attributes:
         root: The folder, absolute, links resolved.
-        photographs: Paths of the photographs, sorted.
+        pictures: Paths of the photographs, sorted.
         tables: Paths of the CSV files, sorted.
         lists: Paths of the text files, sorted.
         by_name: The photographs by file name without its ending, in Unicode's form NFC; a name can
